@@ -1,0 +1,145 @@
+// Package config reads the one file that says what a Penstock does. A value
+// comes from the built-in default, the YAML file, the environment and the
+// command line, the later overriding the earlier.
+//
+// Read config.go for the keys, load.go for the order of things, decode.go for
+// the YAML and validate.go for what is checked.
+package config
+
+import (
+	"time"
+
+	"penstock/schema"
+)
+
+// Config is a whole configuration. The zero value is not useful: see [Default].
+type Config struct {
+	Source    Source              `yaml:"source"`
+	Kafka     Kafka               `yaml:"kafka"`
+	Pipelines map[string]Pipeline `yaml:"pipelines"` // by name
+	Cassandra Cassandra           `yaml:"cassandra"`
+	Redis     Redis               `yaml:"redis"`
+	API       API                 `yaml:"api"`
+	Log       Log                 `yaml:"log"`
+
+	// Wait is how long a server that does not answer is waited for, at the
+	// start and later.
+	Wait time.Duration `yaml:"wait"`
+
+	file    string            // what the file is called in messages
+	origins map[string]origin // key path to where its value was given
+	failed  map[string]bool   // key paths whose value was given but could not be read
+}
+
+// Source is the Postgres database whose changes are captured.
+type Source struct {
+	// DSN is the connection string, as a URL or as key=value pairs. The role
+	// needs LOGIN and REPLICATION.
+	DSN Secret `yaml:"dsn"`
+
+	// Name names the capture for good: its position, its transactional id and
+	// its topics carry it. Default: the slot's name.
+	Name string `yaml:"name"`
+
+	Slot        string             `yaml:"slot"`        // replication slot, created when it does not exist
+	Publication string             `yaml:"publication"` // publication, created when it does not exist
+	Tables      []schema.TableName `yaml:"tables"`      // what is captured, as schema.table
+}
+
+// Kafka is the cluster that changes are written to and read from.
+type Kafka struct {
+	Brokers []string `yaml:"brokers"` // host:port of some of the brokers
+
+	// Topic is the template of a table's topic; {name}, {schema} and {table}
+	// are replaced.
+	Topic string `yaml:"topic"`
+
+	// Topics names the topic of single tables, by schema.table.
+	Topics map[string]string `yaml:"topics"`
+
+	Partitions        int32 `yaml:"partitions"`         // of a topic that is created
+	ReplicationFactor int16 `yaml:"replication_factor"` // of a topic that is created; -1 is the broker's default
+
+	PositionTopic string `yaml:"position_topic"` // compacted topic that holds how far each capture has come
+
+	// TransactionalID fences an older instance of the same capture. Default:
+	// penstock.<source.name>.
+	TransactionalID string `yaml:"transactional_id"`
+}
+
+// Pipeline joins the rows of a stream table to those of a lookup table and
+// carries the result to the stores.
+type Pipeline struct {
+	Preset string `yaml:"preset"` // engagement: fills stream and lookup
+	Topic  string `yaml:"topic"`  // input topic; default penstock.<pipeline>.input
+	Group  string `yaml:"group"`  // consumer group; default penstock.<pipeline>
+	Stream Side   `yaml:"stream"`
+	Lookup Side   `yaml:"lookup"`
+}
+
+// Side is one table of a pipeline's join.
+type Side struct {
+	Table  schema.TableName `yaml:"table"`
+	Column string           `yaml:"column"` // join column
+}
+
+// Cassandra is the store of record for enriched events.
+type Cassandra struct {
+	Hosts       []string `yaml:"hosts"` // host or host:port
+	Username    string   `yaml:"username"`
+	Password    Secret   `yaml:"password"`
+	Keyspace    string   `yaml:"keyspace"` // created when it does not exist
+	Consistency string   `yaml:"consistency"`
+}
+
+// Redis is the store for one event at a time.
+type Redis struct {
+	Address  string `yaml:"address"` // host:port
+	Username string `yaml:"username"`
+	Password Secret `yaml:"password"`
+	Database int    `yaml:"database"`
+	Prefix   string `yaml:"prefix"` // of every key: <prefix>:event:<id>
+
+	// TombstoneTTL is how long the version of a deleted event is kept, so that
+	// a late older write cannot bring the event back.
+	TombstoneTTL time.Duration `yaml:"tombstone_ttl"`
+}
+
+// API is the REST server. It is accepted and checked, and not served yet.
+type API struct {
+	Listen string `yaml:"listen"` // host:port
+}
+
+// Log is what is written to standard error.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info, warn or error
+	Format string `yaml:"format"` // auto (console on a terminal, else json), json or console
+}
+
+// Role is a part of the daemon that can run on a machine of its own.
+type Role string
+
+// The roles. Each asks for its own sections of the configuration.
+const (
+	RoleCapture Role = "capture"
+	RoleSink    Role = "sink"
+)
+
+// Roles lists every role.
+func Roles() []Role { return []Role{RoleCapture, RoleSink} }
+
+// Default is the configuration of an empty file.
+func Default() *Config {
+	return &Config{
+		Kafka: Kafka{
+			Topic:             "{name}.{schema}.{table}",
+			Partitions:        12,
+			ReplicationFactor: -1,
+			PositionTopic:     "penstock.position",
+		},
+		Cassandra: Cassandra{Keyspace: "content_analytics", Consistency: "LOCAL_QUORUM"},
+		Redis:     Redis{Prefix: "engagement_events", TombstoneTTL: 7 * 24 * time.Hour},
+		Log:       Log{Level: "info", Format: "auto"},
+		Wait:      time.Minute,
+	}
+}

@@ -1,0 +1,129 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"penstock/internal/fault"
+)
+
+// maxSize is far above any configuration, and below what would make the YAML
+// parser's recursion dangerous.
+const maxSize = 1 << 20
+
+// Load reads the file at path, then takes the environment (as os.Environ gives
+// it) and the overrides, fills what is derived, and validates for the roles, or
+// for all of them when none is named. Everything found wrong is reported at
+// once, as joined [Problem]s.
+func Load(path string, env []string, overrides []Override, roles ...Role) (*Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &fault.Error{
+			Kind: fault.Usage, Where: path, What: "configuration file cannot be read", Err: err,
+			Fix: "name the file with --config, or see penstock run --help for the smallest one",
+		}
+	}
+	return Parse(path, data, env, overrides, roles...)
+}
+
+// Parse is Load for a file already read; name is what messages call it.
+func Parse(name string, data []byte, env []string, overrides []Override, roles ...Role) (*Config, error) {
+	cfg := Default()
+	cfg.file, cfg.origins, cfg.failed = name, map[string]origin{}, map[string]bool{}
+	d := &decoder{cfg: cfg, env: environment(env), anchors: map[string]ast.Node{}}
+
+	root, err := parse(name, data)
+	if err != nil {
+		return nil, err
+	}
+	if root != nil {
+		d.decode(root, reflect.ValueOf(cfg).Elem(), "")
+	}
+	problems := append(d.problems, cfg.applyEnvironment(d.env)...)
+	problems = append(problems, cfg.applyOverrides(overrides)...)
+	cfg.derive()
+	if err := errors.Join(append(problems, cfg.Validate(roles...))...); err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+// parse returns the root of the file's one document, nil when it is empty.
+func parse(name string, data []byte) (ast.Node, error) {
+	at := origin{label: name}
+	if len(data) > maxSize {
+		return nil, newProblem("", at, fault.Error{What: fmt.Sprintf("the file has %d bytes, more than a configuration may have (%d)", len(data), maxSize)})
+	}
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
+	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		return nil, syntaxProblem(at, err)
+	}
+	var root ast.Node
+	for _, doc := range file.Docs {
+		switch {
+		case doc.Body == nil || doc.Body.Type() == ast.DirectiveType:
+		case root != nil:
+			token := doc.Body.GetToken()
+			at.line, at.column = token.Position.Line, token.Position.Column
+			return nil, newProblem("", at, fault.Error{What: "a second YAML document", Fix: "keep one document in the file"})
+		default:
+			root = doc.Body
+		}
+	}
+	return root, nil
+}
+
+// syntaxProblem words what the YAML parser found. It shows no excerpt: where
+// the syntax is broken nobody knows which text is a secret.
+func syntaxProblem(at origin, err error) error {
+	f := fault.Error{What: "not YAML: " + err.Error()}
+	if e := yaml.Error(nil); errors.As(err, &e) {
+		f.What = "not YAML: " + strings.ReplaceAll(e.GetMessage(), "\t", `\t`)
+		if token := e.GetToken(); token != nil {
+			at.line, at.column = token.Position.Line, token.Position.Column
+		}
+		if strings.Contains(e.GetMessage(), "must be specified") {
+			f.Fix = `between { and } put a value such as "${VAR}" in double quotes`
+		}
+	}
+	return newProblem("", at, f)
+}
+
+// derive fills the values whose default depends on others.
+func (c *Config) derive() {
+	setDefault(&c.Source.Name, c.Source.Slot)
+	setDefault(&c.Kafka.TransactionalID, "penstock."+c.Source.Name)
+	for name, p := range c.Pipelines {
+		setDefault(&p.Topic, "penstock."+name+".input")
+		setDefault(&p.Group, "penstock."+name)
+		p.applyPreset()
+		c.Pipelines[name] = p
+	}
+}
+
+func setDefault(s *string, value string) {
+	if *s == "" {
+		*s = value
+	}
+}
+
+// environment makes a map of os.Environ's list.
+func environment(list []string) map[string]string {
+	env := make(map[string]string, len(list))
+	for _, pair := range list {
+		if name, value, ok := strings.Cut(pair, "="); ok {
+			env[name] = value
+		}
+	}
+	return env
+}

@@ -1,0 +1,145 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"sort"
+	"strings"
+
+	"penstock/internal/fault"
+)
+
+// Override is one key that the command line sets.
+type Override struct {
+	Key    string // key path, such as source.slot
+	Value  string // a list is comma-separated
+	Origin string // how it was given, for messages: "flag --set"
+}
+
+// envPrefix starts every environment variable that is a configuration key.
+const envPrefix = "PENSTOCK_"
+
+// applyEnvironment sets each key that a variable PENSTOCK_<SECTION>_<KEY> names.
+// A variable of a known section with an unknown key is an error; any other
+// variable is somebody else's.
+func (c *Config) applyEnvironment(env map[string]string) []error {
+	keys := map[string]string{}
+	root := reflect.ValueOf(c).Elem()
+	for _, path := range leaves(root, "") {
+		keys[envPrefix+strings.ToUpper(strings.ReplaceAll(path, ".", "_"))] = path
+	}
+	var problems []error
+	for _, name := range sortedKeys(env) {
+		at := origin{label: "environment " + name}
+		if path, ok := keys[name]; ok {
+			problems = append(problems, c.set(path, env[name], at)...)
+		} else if ofSection(root, name) {
+			f := fault.Error{What: "unknown environment variable " + name, Fix: "unset it"}
+			if meant := suggest(name, sortedKeys(keys)); meant != "" {
+				f.Fix = "did you mean " + meant + "?"
+			}
+			problems = append(problems, newProblem("", origin{label: "environment"}, f))
+		}
+	}
+	return problems
+}
+
+// ofSection reports whether a variable's name starts as those of a section do.
+func ofSection(root reflect.Value, name string) bool {
+	for _, section := range keysOf(root) {
+		if field, _ := fieldOf(root, section); field.Kind() == reflect.Struct &&
+			strings.HasPrefix(name, envPrefix+strings.ToUpper(section)+"_") {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Config) applyOverrides(overrides []Override) []error {
+	var problems []error
+	for _, o := range overrides {
+		problems = append(problems, c.set(o.Key, o.Value, origin{label: o.Origin})...)
+	}
+	return problems
+}
+
+// set gives the key at path a value that does not come from the file.
+func (c *Config) set(path, text string, at origin) []error {
+	err := setPath(reflect.ValueOf(c).Elem(), path, text)
+	if err != nil {
+		c.failed[path] = true
+		return []error{newProblem(path, at, fault.Error{What: err.Error()})}
+	}
+	delete(c.failed, path)
+	c.origins[path] = at
+	return nil
+}
+
+// setPath finds the value at path, making map entries as it goes, and sets it.
+func setPath(v reflect.Value, path, text string) error {
+	switch {
+	case isScalar(v.Type()) && path == "":
+		return setScalar(v, text)
+	case v.Kind() == reflect.Slice && path == "":
+		return setList(v, text)
+	case path == "":
+		return fmt.Errorf("is a section, not a key: add one of %s", strings.Join(keysOf(v), ", "))
+	case v.Kind() == reflect.Map:
+		return setEntry(v, path, text)
+	case v.Kind() == reflect.Struct && !isScalar(v.Type()):
+		key, rest, _ := strings.Cut(path, ".")
+		if field, ok := fieldOf(v, key); ok {
+			return setPath(field, rest, text)
+		}
+		if meant := suggest(key, keysOf(v)); meant != "" {
+			return fmt.Errorf("unknown key %q, did you mean %s?", key, meant)
+		}
+		return fmt.Errorf("unknown key %q", key)
+	}
+	return fmt.Errorf("has no key %q below it", path)
+}
+
+// setEntry sets below one entry of a map. The key of a text entry may hold dots.
+func setEntry(v reflect.Value, path, text string) error {
+	key, rest := path, ""
+	if !isScalar(v.Type().Elem()) {
+		key, rest, _ = strings.Cut(path, ".")
+	}
+	element := reflect.New(v.Type().Elem()).Elem()
+	if old := v.MapIndex(reflect.ValueOf(key)); old.IsValid() {
+		element.Set(old)
+	}
+	if err := setPath(element, rest, text); err != nil {
+		return err
+	}
+	if v.IsNil() {
+		v.Set(reflect.MakeMap(v.Type()))
+	}
+	v.SetMapIndex(reflect.ValueOf(key), element)
+	return nil
+}
+
+// leaves lists the paths of all keys that are not sections or maps.
+func leaves(v reflect.Value, path string) []string {
+	if isScalar(v.Type()) || v.Kind() == reflect.Slice {
+		return []string{path}
+	}
+	if v.Kind() != reflect.Struct {
+		return nil
+	}
+	var paths []string
+	for _, key := range keysOf(v) {
+		field, _ := fieldOf(v, key)
+		paths = append(paths, leaves(field, join(path, key))...)
+	}
+	return paths
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

@@ -1,0 +1,124 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"penstock/internal/fault"
+	"penstock/schema"
+)
+
+// Validate reports everything that the roles, or all roles when none is named,
+// could not run with, as joined [Problem]s in the order of the sections.
+func (c *Config) Validate(roles ...Role) error {
+	if len(roles) == 0 {
+		roles = Roles()
+	}
+	v := &validator{cfg: c}
+	if slices.Contains(roles, RoleCapture) {
+		v.source()
+	}
+	v.kafka()
+	if slices.Contains(roles, RoleSink) && len(c.Pipelines) == 0 {
+		v.missing("pipelines", "the sink has nothing to do without one", "pipelines: { engagement_metrics: { preset: engagement } }, or run with --only capture")
+	}
+	v.pipelines(slices.Contains(roles, RoleCapture))
+	if slices.Contains(roles, RoleSink) {
+		v.stores()
+	}
+	v.rest()
+	return errors.Join(v.problems...)
+}
+
+// validator collects problems.
+type validator struct {
+	cfg      *Config
+	problems []error
+}
+
+// add records a problem of the key at path, unless its value was already
+// reported as unreadable. at finds the nearest place known.
+func (v *validator) add(path string, f fault.Error) {
+	if v.cfg.failed[""] {
+		return
+	}
+	for p := path; p != ""; p = parent(p) {
+		if v.cfg.failed[p] {
+			return
+		}
+	}
+	v.problems = append(v.problems, newProblem(path, v.cfg.at(path), f))
+}
+
+// missing records a required key that has no value.
+func (v *validator) missing(path, why, fix string) {
+	v.add(path, fault.Error{What: "is required", Why: why, Fix: fix})
+}
+
+func (v *validator) require(path, value, why, fix string) {
+	if value == "" {
+		v.missing(path, why, fix)
+	}
+}
+
+// oneOf records a value that is not among the allowed ones.
+func (v *validator) oneOf(path, value string, allowed ...string) {
+	if slices.Contains(allowed, value) {
+		return
+	}
+	f := fault.Error{What: fmt.Sprintf("%q is not one of %s", value, strings.Join(allowed, ", "))}
+	if meant := suggest(value, allowed); meant != "" {
+		f.Fix = "did you mean " + meant + "?"
+	}
+	v.add(path, f)
+}
+
+func (v *validator) rest() {
+	c := v.cfg
+	if c.API.Listen != "" {
+		v.address("api.listen", c.API.Listen)
+	}
+	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	v.oneOf("log.format", c.Log.Format, "auto", "json", "console")
+	if c.Wait <= 0 {
+		v.add("wait", fault.Error{What: fmt.Sprintf("%s is not a positive duration", c.Wait), Fix: "wait: 60s"})
+	}
+}
+
+// address records a value that is not host:port.
+func (v *validator) address(path, value string) {
+	_, port, err := net.SplitHostPort(value)
+	if err == nil {
+		if n, convErr := strconv.ParseUint(port, 10, 16); convErr == nil && n > 0 && !strings.ContainsAny(value, " \t,") {
+			return
+		}
+	}
+	v.add(path, fault.Error{What: fmt.Sprintf("%q is not host:port", value)})
+}
+
+// at returns where the value at path, or the nearest thing around it, was given.
+func (c *Config) at(path string) origin {
+	for p := path; p != ""; p = parent(p) {
+		if at, ok := c.origins[p]; ok {
+			return at
+		}
+	}
+	return origin{label: c.file}
+}
+
+// parent cuts the last key or index off a path.
+func parent(path string) string {
+	return path[:max(0, strings.LastIndexAny(path, ".["))]
+}
+
+// Topic is the topic that a table's changes go to.
+func (c *Config) Topic(table schema.TableName) string {
+	if topic, ok := c.Kafka.Topics[table.String()]; ok {
+		return topic
+	}
+	return strings.NewReplacer("{name}", c.Source.Name, "{schema}", table.Schema, "{table}", table.Name).Replace(c.Kafka.Topic)
+}

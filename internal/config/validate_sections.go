@@ -1,0 +1,154 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"penstock/internal/fault"
+	"penstock/schema"
+)
+
+func (v *validator) source() {
+	s := v.cfg.Source
+	v.require("source.dsn", string(s.DSN), "the capture reads from this database", "dsn: postgres://user:password@host:5432/database")
+	v.require("source.publication", s.Publication, "it says which tables the slot's stream carries", "publication: penstock")
+	switch {
+	case s.Slot == "":
+		v.missing("source.slot", "the slot keeps the log until it is in Kafka", "slot: penstock")
+	case !matches(`^[a-z0-9_]{1,63}$`, s.Slot):
+		v.add("source.slot", fault.Error{What: fmt.Sprintf("%q is not a slot name", s.Slot), Why: "Postgres allows lower case letters, digits and _, at most 63"})
+	}
+	if len(s.Tables) == 0 {
+		v.missing("source.tables", "nothing would be captured", "tables: [public.content, public.engagement_events]")
+	}
+	seen := map[schema.TableName]bool{}
+	for i, table := range s.Tables {
+		if seen[table] {
+			v.add(fmt.Sprintf("source.tables[%d]", i), fault.Error{What: fmt.Sprintf("table %s is named twice", table)})
+		}
+		seen[table] = true
+	}
+	v.topics()
+}
+
+// topics checks the topic of every table: a valid name, and no two alike.
+func (v *validator) topics() {
+	owner := map[string]string{v.cfg.Kafka.PositionTopic: "kafka.position_topic"}
+	for _, name := range slices.Sorted(maps.Keys(v.cfg.Pipelines)) {
+		path := "pipelines." + name + ".topic"
+		v.topic(path, v.cfg.Pipelines[name].Topic, path, owner)
+	}
+	for i, table := range v.cfg.Source.Tables {
+		if table == (schema.TableName{}) || slices.Contains(v.cfg.Source.Tables[:i], table) {
+			continue
+		}
+		path := "kafka.topic"
+		if _, ok := v.cfg.Kafka.Topics[table.String()]; ok {
+			path = "kafka.topics." + table.String()
+		}
+		v.topic(path, v.cfg.Topic(table), "table "+table.String(), owner)
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.cfg.Kafka.Topics)) {
+		if !slices.ContainsFunc(v.cfg.Source.Tables, func(t schema.TableName) bool { return t.String() == name }) {
+			v.add("kafka.topics."+name, fault.Error{What: fmt.Sprintf("%s is not one of source.tables", name), Fix: "write it as schema.table, and name it in source.tables"})
+		}
+	}
+}
+
+// topic checks one topic's name and that nobody else writes to it.
+func (v *validator) topic(path, topic, user string, owner map[string]string) {
+	if !matches(`^[a-zA-Z0-9._-]{1,249}$`, topic) || topic == "." || topic == ".." {
+		v.add(path, fault.Error{What: fmt.Sprintf("%q, the topic of %s, is not a topic name", topic, user), Why: "Kafka allows letters, digits, '.', '_' and '-', at most 249"})
+		return
+	}
+	if other, ok := owner[topic]; ok {
+		v.add(path, fault.Error{What: fmt.Sprintf("topic %s is used by both %s and %s", topic, other, user), Fix: "name one of them in kafka.topics"})
+		return
+	}
+	owner[topic] = user
+}
+
+func (v *validator) kafka() {
+	k := v.cfg.Kafka
+	if len(k.Brokers) == 0 {
+		v.missing("kafka.brokers", "changes go to Kafka", "brokers: [localhost:9092]")
+	}
+	for i, broker := range k.Brokers {
+		v.address(fmt.Sprintf("kafka.brokers[%d]", i), broker)
+	}
+	if k.Partitions < 1 {
+		v.add("kafka.partitions", fault.Error{What: fmt.Sprintf("%d is below 1", k.Partitions)})
+	}
+	if k.ReplicationFactor < 1 && k.ReplicationFactor != -1 {
+		v.add("kafka.replication_factor", fault.Error{What: fmt.Sprintf("%d is neither -1, the broker's default, nor above 0", k.ReplicationFactor)})
+	}
+	v.require("kafka.position_topic", k.PositionTopic, "it holds how far the capture has come", "position_topic: penstock.position")
+}
+
+// pipelines checks each pipeline; captured asks for its tables to be captured here.
+func (v *validator) pipelines(captured bool) {
+	for _, name := range slices.Sorted(maps.Keys(v.cfg.Pipelines)) {
+		path, p := "pipelines."+name, v.cfg.Pipelines[name]
+		if !matches(`^[a-zA-Z0-9_-]{1,100}$`, name) {
+			v.add(path, fault.Error{What: fmt.Sprintf("%q is not a pipeline name", name), Why: "letters, digits, '_' and '-' are allowed, at most 100"})
+		}
+		switch {
+		case p.Preset == PresetEngagement:
+		case p.Preset != "":
+			v.oneOf(path+".preset", p.Preset, PresetEngagement)
+			continue
+		case p.Stream.Table == (schema.TableName{}) && p.Lookup.Table == (schema.TableName{}):
+			v.missing(path+".preset", "the pipeline names neither a preset nor tables", "preset: engagement")
+			continue
+		}
+		v.side(path+".stream", p.Stream, captured)
+		v.side(path+".lookup", p.Lookup, captured)
+	}
+}
+
+func (v *validator) side(path string, s Side, captured bool) {
+	if s.Table == (schema.TableName{}) {
+		v.missing(path+".table", "the join needs a table on both sides", "")
+		return
+	}
+	v.require(path+".column", s.Column, "it is the join column of "+s.Table.String(), "")
+	if captured && len(v.cfg.Source.Tables) > 0 && !slices.Contains(v.cfg.Source.Tables, s.Table) {
+		v.add(path+".table", fault.Error{
+			What: fmt.Sprintf("table %s is not captured", s.Table), Why: "the pipeline would never see its rows",
+			Fix: fmt.Sprintf("add %s to source.tables", s.Table),
+		})
+	}
+}
+
+func (v *validator) stores() {
+	c, r := v.cfg.Cassandra, v.cfg.Redis
+	if len(c.Hosts) == 0 {
+		v.missing("cassandra.hosts", "the sink writes every event there", "hosts: [localhost]")
+	}
+	for i, host := range c.Hosts {
+		if strings.Contains(host, ":") {
+			v.address(fmt.Sprintf("cassandra.hosts[%d]", i), host)
+		}
+	}
+	if !matches(`^[a-zA-Z0-9_]{1,48}$`, c.Keyspace) {
+		v.add("cassandra.keyspace", fault.Error{What: fmt.Sprintf("%q is not a keyspace name", c.Keyspace), Why: "Cassandra allows letters, digits and _, at most 48"})
+	}
+	v.oneOf("cassandra.consistency", c.Consistency, "ONE", "TWO", "THREE", "QUORUM", "ALL", "LOCAL_ONE", "LOCAL_QUORUM", "EACH_QUORUM")
+	if r.Address == "" {
+		v.missing("redis.address", "the sink writes every event there", "address: localhost:6379")
+	} else {
+		v.address("redis.address", r.Address)
+	}
+	v.require("redis.prefix", r.Prefix, "it keeps the events apart from other keys", "prefix: engagement_events")
+	if r.Database < 0 {
+		v.add("redis.database", fault.Error{What: fmt.Sprintf("%d is below 0", r.Database)})
+	}
+	if r.TombstoneTTL <= 0 {
+		v.add("redis.tombstone_ttl", fault.Error{What: fmt.Sprintf("%s is not a positive duration", r.TombstoneTTL), Fix: "tombstone_ttl: 168h"})
+	}
+}
+
+func matches(pattern, text string) bool { return regexp.MustCompile(pattern).MatchString(text) }

@@ -1,0 +1,116 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"penstock/schema"
+)
+
+// isScalar reports whether a value of the type is given by one text.
+func isScalar(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.String, reflect.Bool, reflect.Int, reflect.Int16, reflect.Int32, reflect.Int64:
+		return true
+	}
+	return t == reflect.TypeFor[schema.TableName]()
+}
+
+// isSecret reports whether values of the type must not be shown.
+func isSecret(t reflect.Type) bool { return t == reflect.TypeFor[Secret]() }
+
+// setScalar parses text into v. Its error says what the value is not.
+func setScalar(v reflect.Value, text string) error {
+	switch p := v.Addr().Interface().(type) {
+	case *schema.TableName:
+		t, err := ParseTable(text)
+		*p = t
+		return err
+	case *time.Duration:
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return fmt.Errorf("%q is not a duration such as 30s, 5m or 168h", text)
+		}
+		*p = d
+		return nil
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(text)
+	case reflect.Bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Errorf("%q is not true or false", text)
+		}
+		v.SetBool(b)
+	default:
+		n, err := strconv.ParseInt(text, 10, v.Type().Bits())
+		if err != nil {
+			return fmt.Errorf("%q is not a whole number of %d bits", text, v.Type().Bits())
+		}
+		v.SetInt(n)
+	}
+	return nil
+}
+
+// setList parses comma-separated text into v.
+func setList(v reflect.Value, text string) error {
+	parts := strings.Split(text, ",")
+	list := reflect.MakeSlice(v.Type(), 0, len(parts))
+	for _, part := range parts {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		element := reflect.New(v.Type().Elem()).Elem()
+		if err := setScalar(element, part); err != nil {
+			return err
+		}
+		list = reflect.Append(list, element)
+	}
+	v.Set(list)
+	return nil
+}
+
+// ParseTable reads schema.table, or a table of schema public. A name with a dot
+// in it is written in double quotes, as in SQL; no other quoting is needed.
+func ParseTable(text string) (schema.TableName, error) {
+	first, rest, err := identifier(text)
+	if err != nil {
+		return schema.TableName{}, err
+	}
+	if rest == "" {
+		return schema.TableName{Schema: "public", Name: first}, nil
+	}
+	second, rest, err := identifier(rest[1:])
+	if err != nil || rest != "" {
+		return schema.TableName{}, notTable(text)
+	}
+	return schema.TableName{Schema: first, Name: second}, nil
+}
+
+// identifier takes one name, quoted or not, off the front of text; what is left
+// is empty or starts with the dot.
+func identifier(text string) (name, rest string, err error) {
+	if quoted, ok := strings.CutPrefix(text, `"`); ok {
+		name, rest, ok = strings.Cut(quoted, `"`)
+		if !ok || rest != "" && rest[0] != '.' {
+			return "", "", notTable(text)
+		}
+	} else {
+		name = text
+		if i := strings.IndexByte(text, '.'); i >= 0 {
+			name, rest = text[:i], text[i:]
+		}
+	}
+	if name == "" || strings.ContainsAny(name, "\x00\"") || strings.TrimSpace(name) != name {
+		return "", "", notTable(text)
+	}
+	return name, rest, nil
+}
+
+func notTable(text string) error {
+	return fmt.Errorf("%q is not a table name such as public.content", text)
+}
