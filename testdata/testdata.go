@@ -1,0 +1,16 @@
+// Package testdata embeds the seed's database: its tables and its rows. The demo
+// and the tests run them as they are; compose mounts the same files.
+package testdata
+
+import _ "embed"
+
+// Setup creates the role, the tables and the publication in the database that
+// it is run in. It can be run again.
+//
+//go:embed setup.sql
+var Setup string
+
+// Seed is the seed's rows: two INSERT statements, content first.
+//
+//go:embed seed.sql
+var Seed string
