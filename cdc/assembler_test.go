@@ -1,0 +1,188 @@
+package cdc_test
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"penstock/cdc"
+	"penstock/cdc/pgoutput"
+	"penstock/schema"
+)
+
+var rewrite = flag.Bool("rewrite", false, "rewrite the scripts' expected output")
+
+// TestAssemblerScripts plays every script of testdata/assembler: a line that
+// starts with "> " is a message, the indented lines below it are what the
+// assembler made of it.
+func TestAssemblerScripts(t *testing.T) {
+	paths, err := filepath.Glob("../testdata/assembler/*.txt")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := play(t, string(want))
+			if *rewrite {
+				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", path, diff)
+			}
+		})
+	}
+}
+
+// play returns the script with the output of this run.
+func play(t *testing.T, script string) string {
+	t.Helper()
+	var out strings.Builder
+	a := cdc.NewAssembler(schema.Position{})
+	for lines := bufio.NewScanner(strings.NewReader(script)); lines.Scan(); {
+		line := lines.Text()
+		if strings.HasPrefix(line, "  ") {
+			continue
+		}
+		fmt.Fprintln(&out, line)
+		command, isCommand := strings.CutPrefix(line, "> ")
+		if !isCommand {
+			continue
+		}
+		fields := strings.Fields(command)
+		if fields[0] == "position" {
+			a = cdc.NewAssembler(schema.Position{EndLSN: lsn(t, fields[1]), Version: number(t, fields[2])})
+			continue
+		}
+		step, err := perform(t, a, fields)
+		render(&out, step, err)
+	}
+	return out.String()
+}
+
+func perform(t *testing.T, a *cdc.Assembler, fields []string) (cdc.Step, error) {
+	t.Helper()
+	if fields[0] == "keepalive" {
+		return a.Keepalive(lsn(t, fields[1])), nil
+	}
+	return a.Message(message(t, fields[0], fields[1:]))
+}
+
+func message(t *testing.T, verb string, args []string) pgoutput.Message {
+	t.Helper()
+	switch verb {
+	case "begin":
+		return &pgoutput.Begin{FinalLSN: lsn(t, args[0]), XID: uint32(number(t, args[1])), CommitTime: number(t, args[2])}
+	case "commit":
+		return &pgoutput.Commit{CommitLSN: lsn(t, args[0]), EndLSN: lsn(t, args[1])}
+	case "relation":
+		rel := &schema.Relation{
+			OID: uint32(number(t, args[0])), Table: schema.TableName{Schema: "public", Name: args[1]},
+			Identity: schema.ReplicaIdentity(args[2][0]),
+		}
+		for _, column := range args[3:] {
+			rel.Columns = append(rel.Columns, schema.Column{Name: column, TypeOID: 25})
+		}
+		return &pgoutput.Relation{Relation: rel}
+	case "insert":
+		return &pgoutput.Insert{RelationOID: uint32(number(t, args[0])), New: tuple(args[1])}
+	case "update":
+		return &pgoutput.Update{RelationOID: uint32(number(t, args[0])), Old: tuple(args[1]), New: tuple(args[2])}
+	case "delete":
+		return &pgoutput.Delete{RelationOID: uint32(number(t, args[0])), Old: tuple(args[1])}
+	case "truncate":
+		m := &pgoutput.Truncate{}
+		for _, oid := range args {
+			m.RelationOIDs = append(m.RelationOIDs, uint32(number(t, oid)))
+		}
+		return m
+	case "message":
+		return &pgoutput.LogicalMessage{Prefix: args[0]}
+	}
+	t.Fatalf("unknown command %q", verb)
+	return nil
+}
+
+// tuple reads (a,-,~): text, null, unchanged; "none" is no tuple.
+func tuple(s string) schema.Tuple {
+	if s == "none" {
+		return nil
+	}
+	var out schema.Tuple
+	for _, v := range strings.Split(strings.Trim(s, "()"), ",") {
+		switch v {
+		case "-":
+			out = append(out, schema.Value{})
+		case "~":
+			out = append(out, schema.Value{Kind: schema.Unchanged})
+		default:
+			out = append(out, schema.Value{Kind: schema.Text, Data: []byte(v)})
+		}
+	}
+	return out
+}
+
+func render(out *strings.Builder, step cdc.Step, err error) {
+	for _, e := range step.Events {
+		fmt.Fprintf(out, "  %c %s", e.Op, e.Relation.Table.Name)
+		if e.Old != nil {
+			fmt.Fprintf(out, " old=%s", renderTuple(e.Old))
+		}
+		if e.New != nil {
+			fmt.Fprintf(out, " new=%s", renderTuple(e.New))
+		}
+		fmt.Fprintf(out, " commit=%s seq=%d xid=%d version=%d\n", e.Source.CommitLSN, e.Source.Seq, e.Source.XID, e.Version)
+	}
+	if !step.Boundary.IsZero() {
+		fmt.Fprintf(out, "  boundary %s\n", step.Boundary)
+	}
+	if err != nil {
+		fmt.Fprintf(out, "  error: %v\n", err)
+	}
+}
+
+func renderTuple(tuple schema.Tuple) string {
+	values := make([]string, len(tuple))
+	for i, v := range tuple {
+		switch v.Kind {
+		case schema.Null:
+			values[i] = "-"
+		case schema.Unchanged:
+			values[i] = "~"
+		case schema.Text, schema.Binary:
+			values[i] = string(v.Data)
+		}
+	}
+	return "(" + strings.Join(values, ",") + ")"
+}
+
+func lsn(t *testing.T, s string) schema.LSN {
+	t.Helper()
+	v, err := schema.ParseLSN(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func number(t *testing.T, s string) int64 {
+	t.Helper()
+	v, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}

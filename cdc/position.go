@@ -1,0 +1,138 @@
+package cdc
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/internal/fault"
+	"penstock/schema"
+	"penstock/schema/record"
+)
+
+// positionTopic is the one compacted partition in which captures keep their
+// positions, one key a capture. Only the holder of the slot may read it to
+// decide anything, and only after fencing: before that, an older daemon could
+// still commit.
+type positionTopic struct {
+	brokers []string
+	topic   string
+	key     string
+	wait    time.Duration
+}
+
+// read returns the capture's last committed position, and whether there is one.
+//
+// It reads up to the high watermark, not to the last stable offset, which would
+// stop silently in front of an open transaction; it therefore needs both to be
+// equal, and waits for that. The end is known by offset, control records
+// included, because they and aborted records take up offsets too.
+func (p *positionTopic) read(ctx context.Context) (schema.Position, bool, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, p.wait, fmt.Errorf("read of topic %s took over %s", p.topic, p.wait))
+	defer cancel()
+	cl, err := kgo.NewClient(
+		kgo.SeedBrokers(p.brokers...),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{p.topic: {0: kgo.NewOffset().AtStart()}}),
+	)
+	if err != nil {
+		return schema.Position{}, false, p.fault("open a reader", err)
+	}
+	defer cl.Close()
+	end, err := p.stableEnd(ctx, kadm.NewClient(cl))
+	if err != nil {
+		return schema.Position{}, false, err
+	}
+	if end == 0 {
+		return schema.Position{}, false, nil
+	}
+	return p.scan(ctx, cl, end)
+}
+
+// stableEnd waits until no transaction is open on the partition and returns its
+// high watermark, or 0 when the partition holds nothing.
+func (p *positionTopic) stableEnd(ctx context.Context, admin *kadm.Client) (int64, error) {
+	const pause = 50 * time.Millisecond
+	for {
+		start, end, stable, err := p.offsets(ctx, admin)
+		switch {
+		case err != nil:
+			return 0, p.fault("list offsets", err)
+		case start == end:
+			return 0, nil
+		case stable == end:
+			return end, nil
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return 0, &fault.Error{
+				Kind: fault.Refused, Where: "kafka.position_topic " + p.topic,
+				What: fmt.Sprintf("a foreign transaction is open at offset %d, below the high watermark %d", stable, end),
+				Why:  "the position may be about to change",
+				Fix:  "find its producer (kafka-transactions.sh find-hanging) and abort it",
+				Err:  err,
+			}
+		}
+	}
+}
+
+func (p *positionTopic) offsets(ctx context.Context, admin *kadm.Client) (start, end, stable int64, err error) {
+	for _, list := range []struct {
+		into *int64
+		ask  func(context.Context, ...string) (kadm.ListedOffsets, error)
+	}{{&start, admin.ListStartOffsets}, {&stable, admin.ListCommittedOffsets}, {&end, admin.ListEndOffsets}} {
+		listed, err := list.ask(ctx, p.topic)
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		offset, found := listed.Lookup(p.topic, 0)
+		if !found {
+			return 0, 0, 0, kerr.UnknownTopicOrPartition
+		}
+		if offset.Err != nil {
+			return 0, 0, 0, offset.Err
+		}
+		*list.into = offset.Offset
+	}
+	return start, end, stable, nil
+}
+
+// scan reads the partition to its end and keeps the last value of the key.
+func (p *positionTopic) scan(ctx context.Context, cl *kgo.Client, end int64) (last schema.Position, found bool, err error) {
+	for next := int64(0); next < end; {
+		fetches := cl.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			return last, false, p.fault("read", err)
+		}
+		for _, r := range fetches.Records() {
+			next = r.Offset + 1
+			if r.Attrs.IsControl() || string(r.Key) != p.key {
+				continue
+			}
+			if last, err = record.ParsePosition(r.Value); err != nil {
+				return last, false, p.corrupt(r.Offset, err)
+			}
+			found = true
+		}
+	}
+	return last, found, nil
+}
+
+func (p *positionTopic) corrupt(offset int64, err error) error {
+	return &fault.Error{
+		Kind:  fault.PositionLost,
+		Where: fmt.Sprintf("topic %s, partition 0, offset %d", p.topic, offset),
+		What:  "the position cannot be read",
+		Why:   "without it the capture cannot tell what is in Kafka already",
+		Fix:   "run the version that wrote it, or start with --accept-gap",
+		Err:   err,
+	}
+}
+
+func (p *positionTopic) fault(doing string, err error) error {
+	return kafkaFault("kafka.position_topic "+p.topic, doing, err)
+}
