@@ -16,6 +16,7 @@ import (
 // The SQLSTATEs that mean something here (Postgres documentation, appendix A). The
 // messages' text depends on version and language and is never looked at.
 const (
+	notSupported          = "0A000"
 	readOnlyTransaction   = "25006"
 	undefinedSchema       = "3F000"
 	insufficientPrivilege = "42501"
@@ -36,6 +37,7 @@ func isState(err error, state string) bool {
 // what the fix depends on; when that fails too, the fault says less.
 func explain(ctx context.Context, db DB, err error, where string) error {
 	var connect *pgconn.ConnectError
+	var server *pgconn.PgError
 	switch {
 	case errors.As(err, &connect):
 		return &fault.Error{Kind: fault.Unreachable, Where: where, What: "no connection to Postgres", Err: err}
@@ -51,8 +53,18 @@ func explain(ctx context.Context, db DB, err error, where string) error {
 			Why: "it is a standby, or the session is read only",
 			Fix: "connect to the primary: the change reaches the standby by replication",
 		}
+	case errors.As(err, &server):
+		return &fault.Error{Where: where, What: "Postgres refused", Why: server.Detail, Fix: server.Hint, Err: err}
 	}
 	return &fault.Error{Where: where, What: "asking Postgres failed", Err: err}
+}
+
+func notOnStandby(name string, err error) error {
+	return &fault.Error{
+		Kind: fault.Refused, Where: place(name), What: "the server cannot have it", Err: err,
+		Why: "a standby decodes its log from Postgres 16 on",
+		Fix: "create the slot on the primary",
+	}
 }
 
 func stillWaiting(name string, err error) error {

@@ -66,8 +66,8 @@ func refusal(state string) error {
 	return &pgconn.PgError{Severity: "ERROR", Code: state, Message: "no"}
 }
 
-// TestRefusalsOfAServerBecomeFaults covers the states that a shared test server
-// cannot be put into; slot_test.go meets the others on a real one.
+// TestRefusalsOfAServerBecomeFaults covers what the server says in every state;
+// slot_test.go checks on real ones that they say so.
 func TestRefusalsOfAServerBecomeFaults(t *testing.T) {
 	const create = "pg_create_logical_replication_slot"
 	cases := []struct {
@@ -106,6 +106,13 @@ func TestRefusalsOfAServerBecomeFaults(t *testing.T) {
 			fault.Error{
 				Kind: fault.Refused, What: `role "o\"hara" may not use replication slots`,
 				Fix: `ALTER ROLE "o""hara" REPLICATION; as a superuser`,
+			},
+		},
+		{
+			"an old standby", script{create: refusal("0A000")},
+			fault.Error{
+				Kind: fault.Refused, What: "the server cannot have it",
+				Why: "a standby decodes its log from Postgres 16 on", Fix: "create the slot on the primary",
 			},
 		},
 		{
@@ -199,11 +206,16 @@ func TestPublicationSQLQuotesEveryName(t *testing.T) {
 // checkFault compares all of a fault but its cause.
 func checkFault(t *testing.T, err error, want fault.Error) {
 	t.Helper()
-	var got *fault.Error
-	if !errors.As(err, &got) {
-		t.Fatalf("got %v, want a fault", err)
-	}
-	if diff := cmp.Diff(&want, got, cmpopts.IgnoreFields(fault.Error{}, "Err")); diff != "" {
+	if diff := cmp.Diff(&want, asFault(t, err), cmpopts.IgnoreFields(fault.Error{}, "Err")); diff != "" {
 		t.Errorf("fault (-want +got):\n%s", diff)
 	}
+}
+
+func asFault(t *testing.T, err error) *fault.Error {
+	t.Helper()
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		t.Fatalf("got %v, want a fault", err)
+	}
+	return f
 }

@@ -37,6 +37,8 @@ func Create(ctx context.Context, db DB, name string) (schema.LSN, error) {
 	switch {
 	case isState(err, duplicateObject):
 		return 0, existing(name, err)
+	case isState(err, notSupported):
+		return 0, notOnStandby(name, err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return 0, stillWaiting(name, err)
 	case err != nil:
