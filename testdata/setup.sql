@@ -48,7 +48,10 @@ ALTER TABLE public.engagement_events OWNER TO analytics_user;
 -- With the default identity, the primary key, a DELETE would not say which
 -- content the event belonged to, and an UPDATE that moves an event would not say
 -- where it came from. The pipeline is partitioned by content_id and needs both.
+-- Whole old rows also carry the columns that an UPDATE did not touch and that are
+-- too large to be logged again; content can have those too.
 ALTER TABLE public.engagement_events REPLICA IDENTITY FULL;
+ALTER TABLE public.content REPLICA IDENTITY FULL;
 
 DO $$
 BEGIN

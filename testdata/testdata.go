@@ -2,7 +2,10 @@
 // and the tests run them as they are; compose mounts the same files.
 package testdata
 
-import _ "embed"
+import (
+	_ "embed"
+	"strings"
+)
 
 // Setup creates the role, the tables and the publication in the database that
 // it is run in. It can be run again.
@@ -14,3 +17,14 @@ var Setup string
 //
 //go:embed seed.sql
 var Seed string
+
+// Statements splits a script whose statements end in a semicolon at a line's end.
+func Statements(script string) []string {
+	var list []string
+	for statement := range strings.SplitAfterSeq(script, ";\n") {
+		if strings.TrimSpace(statement) != "" {
+			list = append(list, statement)
+		}
+	}
+	return list
+}

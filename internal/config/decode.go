@@ -225,7 +225,7 @@ func (d *decoder) unknown(entry *ast.MappingValueNode, v reflect.Value, path, ke
 	}
 	known := keysOf(v)
 	f := fault.Error{What: fmt.Sprintf("unknown key %q", key)}
-	if meant := suggest(key, known); meant != "" {
+	if meant := Nearest(key, known); meant != "" {
 		f.Fix = "did you mean " + meant + "?"
 		d.cfg.failed[join(path, meant)] = true
 	} else {

@@ -35,7 +35,7 @@ func (c *Config) applyEnvironment(env map[string]string) []error {
 			problems = append(problems, c.set(path, env[name], at)...)
 		} else if ofSection(root, name) {
 			f := fault.Error{What: "unknown environment variable " + name, Fix: "unset it"}
-			if meant := suggest(name, sortedKeys(keys)); meant != "" {
+			if meant := Nearest(name, sortedKeys(keys)); meant != "" {
 				f.Fix = "did you mean " + meant + "?"
 			}
 			problems = append(problems, newProblem("", origin{label: "environment"}, f))
@@ -91,7 +91,7 @@ func setPath(v reflect.Value, path, text string) error {
 		if field, ok := fieldOf(v, key); ok {
 			return setPath(field, rest, text)
 		}
-		if meant := suggest(key, keysOf(v)); meant != "" {
+		if meant := Nearest(key, keysOf(v)); meant != "" {
 			return fmt.Errorf("unknown key %q, did you mean %s?", key, meant)
 		}
 		return fmt.Errorf("unknown key %q", key)

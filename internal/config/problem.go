@@ -57,8 +57,8 @@ func excerpt(at origin, text, after string) string {
 		strings.Repeat(" ", len(number)) + " | " + strings.Repeat("^", max(1, len([]rune(text))))
 }
 
-// suggest returns the candidate that word was probably meant to be, or "".
-func suggest(word string, candidates []string) string {
+// Nearest returns the candidate that word was probably meant to be, or "".
+func Nearest(word string, candidates []string) string {
 	best, distance := "", len(word)/3+2
 	sorted := append([]string(nil), candidates...)
 	sort.Strings(sorted)

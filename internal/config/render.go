@@ -1,6 +1,8 @@
 package config
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -28,4 +30,19 @@ func quote(name string) string {
 		return `"` + name + `"`
 	}
 	return name
+}
+
+// JSON renders what YAML does, as JSON.
+func (c *Config) JSON() ([]byte, error) {
+	text, err := c.YAML()
+	if err != nil {
+		return nil, err
+	}
+	compact, err := yaml.YAMLToJSON(text)
+	if err != nil {
+		return nil, err
+	}
+	var indented bytes.Buffer
+	err = json.Indent(&indented, compact, "", "  ")
+	return indented.Bytes(), err
 }

@@ -71,7 +71,7 @@ func (v *validator) oneOf(path, value string, allowed ...string) {
 		return
 	}
 	f := fault.Error{What: fmt.Sprintf("%q is not one of %s", value, strings.Join(allowed, ", "))}
-	if meant := suggest(value, allowed); meant != "" {
+	if meant := Nearest(value, allowed); meant != "" {
 		f.Fix = "did you mean " + meant + "?"
 	}
 	v.add(path, f)

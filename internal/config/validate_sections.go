@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"penstock/internal/fault"
 	"penstock/schema"
@@ -133,8 +134,8 @@ func (v *validator) stores() {
 			v.address(fmt.Sprintf("cassandra.hosts[%d]", i), host)
 		}
 	}
-	if !matches(`^[a-zA-Z0-9_]{1,48}$`, c.Keyspace) {
-		v.add("cassandra.keyspace", fault.Error{What: fmt.Sprintf("%q is not a keyspace name", c.Keyspace), Why: "Cassandra allows letters, digits and _, at most 48"})
+	if !matches(`^[a-z][a-z0-9_]{0,47}$`, c.Keyspace) {
+		v.add("cassandra.keyspace", fault.Error{What: fmt.Sprintf("%q is not a keyspace name", c.Keyspace), Why: "it is a lower case letter, then lower case letters, digits and _, at most 48"})
 	}
 	v.oneOf("cassandra.consistency", c.Consistency, "ONE", "TWO", "THREE", "QUORUM", "ALL", "LOCAL_ONE", "LOCAL_QUORUM", "EACH_QUORUM")
 	if r.Address == "" {
@@ -146,8 +147,8 @@ func (v *validator) stores() {
 	if r.Database < 0 {
 		v.add("redis.database", fault.Error{What: fmt.Sprintf("%d is below 0", r.Database)})
 	}
-	if r.TombstoneTTL <= 0 {
-		v.add("redis.tombstone_ttl", fault.Error{What: fmt.Sprintf("%s is not a positive duration", r.TombstoneTTL), Fix: "tombstone_ttl: 168h"})
+	if r.TombstoneTTL < time.Second {
+		v.add("redis.tombstone_ttl", fault.Error{What: fmt.Sprintf("%s is below 1s", r.TombstoneTTL), Fix: "tombstone_ttl: 168h"})
 	}
 }
 

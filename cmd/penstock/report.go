@@ -1,0 +1,177 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"penstock/internal/config"
+	"penstock/internal/fault"
+)
+
+// failure is the JSON form of a command that failed.
+type failure struct {
+	Command string        `json:"command"`
+	OK      bool          `json:"ok"`
+	Error   faultReport   `json:"error"`            // the first
+	Errors  []faultReport `json:"errors,omitempty"` // all, when there are several
+}
+
+// faultReport is one fault as data.
+type faultReport struct {
+	Kind   string `json:"kind"`
+	What   string `json:"what"`
+	Where  string `json:"where,omitempty"`
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
+	Why    string `json:"why,omitempty"`
+	Fix    string `json:"fix,omitempty"`
+
+	excerpt string
+}
+
+// report prints an error for people on stderr, or as one JSON object on stdout.
+func (a *app) report(cmd *cobra.Command, asJSON bool, err error) {
+	var reports []faultReport
+	for _, err := range flatten(err) {
+		reports = append(reports, describe(err))
+	}
+	if !asJSON {
+		for _, r := range reports {
+			_, _ = io.WriteString(a.stderr, r.render(a.palette(a.stderr)))
+		}
+		return
+	}
+	f := failure{Command: cmd.CommandPath(), Error: reports[0]}
+	if len(reports) > 1 {
+		f.Errors = reports
+	}
+	_ = writeJSON(a.stdout, f)
+}
+
+// flatten takes joined errors apart.
+func flatten(err error) []error {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if _, ok := e.(*fault.Error); ok {
+			break
+		}
+		if joined, ok := e.(interface{ Unwrap() []error }); ok {
+			var all []error
+			for _, e := range joined.Unwrap() {
+				all = append(all, flatten(e)...)
+			}
+			return all
+		}
+	}
+	return []error{err}
+}
+
+// describe reads the fields of the fault in err's chain; what was wrapped
+// around it stays in front.
+func describe(err error) faultReport {
+	r := faultReport{Kind: kindName(fault.KindOf(err)), What: err.Error()}
+	if f := (*fault.Error)(nil); errors.As(err, &f) {
+		prefix, _ := strings.CutSuffix(err.Error(), f.Error())
+		if prefix == err.Error() {
+			prefix = ""
+		}
+		r.What, r.Where, r.Why, r.Fix = prefix+f.What, f.Where, f.Why, f.Fix
+		if f.Err != nil {
+			r.What += ": " + f.Err.Error()
+		}
+	}
+	if p := (*config.Problem)(nil); errors.As(err, &p) {
+		r.Line, r.Column, r.excerpt = p.Line, p.Column, p.Excerpt
+	}
+	return r
+}
+
+func kindName(k fault.Kind) string {
+	switch k {
+	case fault.Usage:
+		return "usage"
+	case fault.Unreachable:
+		return "unreachable"
+	case fault.Check:
+		return "check"
+	case fault.Refused:
+		return "refused"
+	case fault.PositionLost:
+		return "position_lost"
+	default:
+		return "runtime"
+	}
+}
+
+// render lays a fault out as a mark, what is wrong, and a line for each of
+// where, why and fix.
+func (r faultReport) render(p palette) string {
+	var b strings.Builder
+	_, _ = fmt.Fprintf(&b, "%s %s\n", p.bad("✗"), indent(r.What, 2))
+	line := func(label, text string) {
+		if text != "" {
+			_, _ = fmt.Fprintf(&b, "    %s %s\n", p.dim(fmt.Sprintf("%-3s", label)), indent(text, 8))
+		}
+	}
+	line("at", r.Where)
+	line("", r.excerpt)
+	line("why", r.Why)
+	line("fix", r.Fix)
+	return b.String()
+}
+
+// indent moves all lines but the first to the right.
+func indent(text string, by int) string {
+	return strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n"+strings.Repeat(" ", by))
+}
+
+// writeJSON writes one value as indented JSON.
+func writeJSON(w io.Writer, value any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(value); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
+}
+
+// palette colours text, or leaves it alone.
+type palette struct{ on bool }
+
+func (a *app) palette(w io.Writer) palette {
+	return palette{on: !a.noColor && lookup(a.env, "NO_COLOR") == "" && lookup(a.env, "TERM") != "dumb" && isTerminal(w)}
+}
+
+func (p palette) paint(code, text string) string {
+	if !p.on || text == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+func (p palette) good(text string) string { return p.paint("32", text) }
+func (p palette) bad(text string) string  { return p.paint("31", text) }
+func (p palette) dim(text string) string  { return p.paint("2", text) }
+func (p palette) bold(text string) string { return p.paint("1", text) }
+
+func isTerminal(w any) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// lookup returns the value of an environment variable, or "".
+func lookup(env []string, name string) string {
+	for _, pair := range env {
+		if value, ok := strings.CutPrefix(pair, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"go.uber.org/zap"
+
+	"penstock/cdc"
+	"penstock/internal/config"
+	"penstock/schema"
+	"penstock/sink"
+	"penstock/sink/cassandra"
+	"penstock/sink/redis"
+)
+
+// captureConfig is what the capture needs of a configuration.
+func captureConfig(cfg *config.Config, acceptGap schema.LSN) cdc.Config {
+	c := cdc.Config{
+		Name: cfg.Source.Name, Version: readBuildInfo().Version,
+		DSN: cfg.Source.DSN.Reveal(), Slot: cfg.Source.Slot, Publication: cfg.Source.Publication,
+		Brokers: cfg.Kafka.Brokers, TransactionalID: cfg.Kafka.TransactionalID, PositionTopic: cfg.Kafka.PositionTopic,
+		Partitions: cfg.Kafka.Partitions, ReplicationFactor: cfg.Kafka.ReplicationFactor,
+		Wait: cfg.Wait, AcceptGap: acceptGap,
+	}
+	for _, table := range cfg.Source.Tables {
+		c.Tables = append(c.Tables, cdc.Table{Name: table, Topic: cfg.Topic(table)})
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Pipelines)) {
+		p := cfg.Pipelines[name]
+		c.Pipelines = append(c.Pipelines, cdc.Pipeline{
+			Name: name, Topic: p.Topic, Stream: cdc.JoinSide(p.Stream), Lookup: cdc.JoinSide(p.Lookup),
+		})
+	}
+	return c
+}
+
+// sinkConfig is what the sink of one pipeline needs of a configuration.
+func sinkConfig(cfg *config.Config, name string) sink.Config {
+	p := cfg.Pipelines[name]
+	return sink.Config{
+		Pipeline: name, Brokers: cfg.Kafka.Brokers, Topic: p.Topic, Group: p.Group,
+		Tables: sink.Tables{Stream: p.Stream.Table, Lookup: p.Lookup.Table}, Wait: cfg.Wait,
+	}
+}
+
+// stores are the two that every pipeline writes to.
+type stores struct {
+	cassandra *cassandra.Store
+	redis     *redis.Store
+}
+
+// openStores connects to both, waiting for a server that is still coming up.
+func openStores(ctx context.Context, cfg *config.Config, log *zap.Logger) (*stores, error) {
+	history, err := cassandra.Open(ctx, cassandra.Config{
+		Hosts: cfg.Cassandra.Hosts, Username: cfg.Cassandra.Username, Password: cfg.Cassandra.Password.Reveal(),
+		Keyspace: cfg.Cassandra.Keyspace, Wait: cfg.Wait,
+	}, log)
+	if err != nil {
+		return nil, err
+	}
+	latest, err := redis.Open(ctx, redis.Config{
+		Address: cfg.Redis.Address, Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
+		Database: cfg.Redis.Database, Prefix: cfg.Redis.Prefix + ":event:", TombstoneLife: cfg.Redis.TombstoneTTL, Wait: cfg.Wait,
+	}, log)
+	if err != nil {
+		history.Close()
+		return nil, err
+	}
+	return &stores{cassandra: history, redis: latest}, nil
+}
+
+func (s *stores) close() {
+	s.redis.Close()
+	s.cassandra.Close()
+}
