@@ -103,6 +103,5 @@ func appendTimes(dst []byte, micros int64) []byte {
 	dst = append(dst, `,"ts_us":`...)
 	dst = strconv.AppendInt(dst, micros, 10)
 	dst = append(dst, `,"ts_ns":`...)
-	dst = strconv.AppendInt(dst, micros, 10)
-	return append(dst, "000"...)
+	return strconv.AppendInt(dst, micros*1000, 10) // overflows in the year 2262
 }

@@ -1,0 +1,137 @@
+package cdc_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"penstock/internal/fault"
+	"penstock/internal/stack/stacktest"
+)
+
+func expect(t *testing.T, err error, kind fault.Kind, parts ...string) {
+	t.Helper()
+	if fault.KindOf(err) != kind {
+		t.Errorf("kind %d, want %d: %v", fault.KindOf(err), kind, err)
+	}
+	for _, part := range parts {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("no %q in: %v", part, err)
+		}
+	}
+}
+
+func TestCaptureRefusesABadSource(t *testing.T) {
+	cases := []struct {
+		name  string
+		plant func(*source)
+		kind  fault.Kind
+		parts []string
+	}{
+		{"no such database", func(s *source) { s.cfg.DSN = strings.Replace(s.cfg.DSN, s.db.Config().Database, "nowhere", 1) },
+			fault.Usage, []string{"source.dsn", "nowhere", "create it"}},
+		{"not a connection string", func(s *source) { s.cfg.DSN = "postgres://%zz" }, fault.Usage, []string{"source.dsn"}},
+		{"missing table", func(s *source) { s.exec("DROP TABLE events") }, fault.Usage, []string{"public.events does not exist"}},
+		{"no primary key", func(s *source) { s.exec("ALTER TABLE content DROP CONSTRAINT content_pkey") },
+			fault.Usage, []string{"public.content has no primary key", "ADD PRIMARY KEY"}},
+		{"old rows not logged", func(s *source) { s.exec("ALTER TABLE events REPLICA IDENTITY DEFAULT") },
+			fault.Usage, []string{"pipelines.metrics", "REPLICA IDENTITY DEFAULT", `ALTER TABLE "public"."events" REPLICA IDENTITY FULL`}},
+		{"publication without a table", func(s *source) { s.exec("CREATE PUBLICATION p FOR TABLE content") },
+			fault.Usage, []string{"does not publish table public.events", `ALTER PUBLICATION "p" ADD TABLE`}},
+		{"publication with a foreign table", func(s *source) {
+			s.exec("CREATE TABLE other (id int PRIMARY KEY); CREATE PUBLICATION p FOR TABLE content, events, other")
+		}, fault.Usage, []string{"also publishes table public.other"}},
+		{"publication without deletes", func(s *source) {
+			s.exec("CREATE PUBLICATION p FOR TABLE content, events WITH (publish = 'insert, update')")
+		}, fault.Usage, []string{"leaves out", "SET (publish ="}},
+		{"publication missing, slot there", func(s *source) {
+			s.exec(fmt.Sprintf("SELECT pg_create_logical_replication_slot('%s', 'pgoutput')", s.cfg.Slot))
+		}, fault.Usage, []string{"does not exist", "CREATE PUBLICATION"}},
+		{"slot of another plugin", func(s *source) {
+			s.exec(fmt.Sprintf("SELECT pg_create_logical_replication_slot('%s', 'test_decoding')", s.cfg.Slot))
+		}, fault.Usage, []string{"test_decoding", "pgoutput"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSource(t)
+			c.plant(s)
+			expect(t, s.refusal(), c.kind, c.parts...)
+		})
+	}
+}
+
+func TestCaptureRefusesAGap(t *testing.T) {
+	cases := []struct {
+		name  string
+		plant func(*source)
+		parts []string
+	}{
+		{"slot advanced by hand", func(s *source) {
+			s.exec(fmt.Sprintf("SELECT pg_replication_slot_advance('%s', pg_current_wal_lsn())", s.cfg.Slot))
+		}, []string{"a gap", "--accept-gap"}},
+		{"slot dropped", func(s *source) {
+			s.exec(fmt.Sprintf("SELECT pg_drop_replication_slot('%s')", s.cfg.Slot))
+		}, []string{"the slot is gone", "slot create"}},
+		{"slot created anew", func(s *source) {
+			s.exec(fmt.Sprintf("SELECT pg_drop_replication_slot('%[1]s'), pg_create_logical_replication_slot('%[1]s', 'pgoutput')", s.cfg.Slot))
+		}, []string{"a gap", "--accept-gap"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSource(t)
+			s.startStreaming().finishAfter(s, "INSERT INTO events VALUES (1, 'a', 1)", 1)
+			s.exec("INSERT INTO events VALUES (2, 'a', 2)") // what the gap would lose
+			c.plant(s)
+			expect(t, s.refusal(), fault.PositionLost, c.parts...)
+			if got := versions(t, s.read(s.cfg.Tables[1].Topic, 1)); got != 1 {
+				t.Errorf("%d changes in Kafka, want the 1 from before", got)
+			}
+		})
+	}
+}
+
+func TestAcceptedGapGoesOn(t *testing.T) {
+	s := newSource(t)
+	s.startStreaming().finishAfter(s, "INSERT INTO events VALUES (1, 'a', 1)", 1)
+	s.exec("INSERT INTO events VALUES (2, 'a', 2)")
+	s.exec(fmt.Sprintf("SELECT pg_replication_slot_advance('%s', pg_current_wal_lsn())", s.cfg.Slot))
+	s.cfg.AcceptGap = s.confirmed()
+	s.startStreaming().finishAfter(s, "INSERT INTO events VALUES (3, 'a', 3)", 2)
+	s.cfg.AcceptGap = 0
+	s.startStreaming().finishAfter(s, "INSERT INTO events VALUES (4, 'a', 4)", 3)
+}
+
+func TestSlotInUseIsWaitedForThenRefused(t *testing.T) {
+	s := newSource(t)
+	s.startStreaming()
+	s.exec("INSERT INTO events VALUES (1, 'a', 1)")
+	s.read(s.cfg.Tables[1].Topic, 1)
+	second := *s
+	second.cfg.Wait = time.Second
+	expect(t, second.refusal(), fault.Refused, "source.slot", "in use", "slot list")
+
+	// The holder was not fenced by the one that waited.
+	s.exec("INSERT INTO events VALUES (2, 'a', 2)")
+	if got := versions(t, s.read(s.cfg.Tables[1].Topic, 2)); got != 2 {
+		t.Errorf("%d changes, want 2", got)
+	}
+}
+
+func TestServerWithoutLogicalLog(t *testing.T) {
+	s := newSourceAt(t, stacktest.Postgres(t, map[string]string{"wal_level": "replica"}).DSN())
+	expect(t, s.refusal(), fault.Usage, `wal_level: is "replica"`, "ALTER SYSTEM SET wal_level = logical")
+}
+
+func TestUnreachableServersAreNamed(t *testing.T) {
+	t.Run("kafka", func(t *testing.T) {
+		s := newSource(t)
+		s.cfg.Brokers, s.cfg.Wait = []string{"127.0.0.1:1"}, time.Second
+		expect(t, s.refusal(), fault.Unreachable, "gave up after 1s", "kafka.brokers")
+	})
+	t.Run("postgres", func(t *testing.T) {
+		s := newSource(t)
+		s.cfg.DSN, s.cfg.Wait = "postgres://127.0.0.1:1/x", time.Second
+		expect(t, s.refusal(), fault.Unreachable, "gave up after 1s", "source.dsn")
+	})
+}

@@ -1,0 +1,208 @@
+package cdc
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/internal/fault"
+	"penstock/schema"
+	"penstock/schema/record"
+)
+
+var (
+	contentTable = schema.TableName{Schema: "public", Name: "content"}
+	eventsTable  = schema.TableName{Schema: "public", Name: "engagement_events"}
+)
+
+func contentRelation() *schema.Relation {
+	return &schema.Relation{OID: 1, Table: contentTable, Columns: []schema.Column{{Name: "id", TypeOID: 2950}, {Name: "title", TypeOID: 25}}}
+}
+
+func eventsRelation() *schema.Relation {
+	return &schema.Relation{OID: 2, Table: eventsTable, Columns: []schema.Column{{Name: "id", TypeOID: 20}, {Name: "content_id", TypeOID: 2950}}}
+}
+
+func testRouter() *Router {
+	cfg := &Config{
+		Name:   "engagement",
+		Tables: []Table{{contentTable, "content"}, {eventsTable, "events"}},
+		Pipelines: []Pipeline{{
+			Name: "metrics", Topic: "input",
+			Stream: JoinSide{eventsTable, "content_id"}, Lookup: JoinSide{contentTable, "id"},
+		}},
+	}
+	keys := map[schema.TableName][]string{contentTable: {"id"}, eventsTable: {"id"}}
+	return newRouter(cfg, "db", keys, map[string]int32{"content": 2, "events": 2, "input": 3})
+}
+
+func row(values ...string) schema.Tuple {
+	var tuple schema.Tuple
+	for _, v := range values {
+		if v == "null" {
+			tuple = append(tuple, schema.Value{})
+			continue
+		}
+		tuple = append(tuple, schema.Value{Kind: schema.Text, Data: []byte(v)})
+	}
+	return tuple
+}
+
+// line renders what a test cares about: topic, key, what the value says, version.
+func line(t *testing.T, r *kgo.Record) string {
+	t.Helper()
+	var extra []string
+	version := ""
+	for _, h := range r.Headers {
+		switch h.Key {
+		case record.HeaderVersion:
+			version = string(h.Value)
+		case record.HeaderNewKey, record.HeaderOldKey:
+			extra = append(extra, fmt.Sprintf(" %s=%s", h.Key, h.Value))
+		}
+	}
+	what := "tombstone"
+	if r.Value != nil {
+		change, err := record.Parse(r.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		what = fmt.Sprintf("%c %s -> %s", change.Op, change.Before, change.After)
+	}
+	return fmt.Sprintf("%s[%s] %s v%s%s", r.Topic, r.Key, what, version, strings.Join(extra, ""))
+}
+
+func TestRoute(t *testing.T) {
+	cases := []struct {
+		name  string
+		event schema.Event
+		want  []string
+	}{
+		{
+			"insert goes to the table's topic and, by join key, to the pipeline's",
+			schema.Event{Op: schema.OpCreate, Relation: eventsRelation(), New: row("1", "c1"), Version: 10},
+			[]string{
+				`events[{"id":1}] c  -> {"id":1,"content_id":"c1"} v10`,
+				`input[c1] c  -> {"id":1,"content_id":"c1"} v10`,
+			},
+		},
+		{
+			"update in place",
+			schema.Event{Op: schema.OpUpdate, Relation: contentRelation(), New: row("c1", "T"), Version: 10},
+			[]string{`content[{"id":"c1"}] u  -> {"id":"c1","title":"T"} v10`, `input[c1] u  -> {"id":"c1","title":"T"} v10`},
+		},
+		{
+			"delete leaves a tombstone, but not in the pipeline's topic",
+			schema.Event{Op: schema.OpDelete, Relation: contentRelation(), Old: row("c1", "T"), Version: 10},
+			[]string{
+				`content[{"id":"c1"}] d {"id":"c1","title":"T"} ->  v10`,
+				`content[{"id":"c1"}] tombstone v10`,
+				`input[c1] d {"id":"c1","title":"T"} ->  v10`,
+			},
+		},
+		{
+			"changed key is delete, tombstone, create",
+			schema.Event{Op: schema.OpUpdate, Relation: eventsRelation(), Old: row("1", "c1"), New: row("2", "c1"), Version: 10},
+			[]string{
+				`events[{"id":1}] d {"id":1,"content_id":"c1"} ->  v9 __debezium.newkey={"id":2}`,
+				`events[{"id":1}] tombstone v9 __debezium.newkey={"id":2}`,
+				`events[{"id":2}] c  -> {"id":2,"content_id":"c1"} v10 __debezium.oldkey={"id":1}`,
+				`input[c1] u {"id":1,"content_id":"c1"} -> {"id":2,"content_id":"c1"} v10`,
+			},
+		},
+		{
+			"changed join key leaves one partition and arrives in another",
+			schema.Event{Op: schema.OpUpdate, Relation: eventsRelation(), Old: row("1", "c1"), New: row("1", "c2"), Version: 10},
+			[]string{
+				`events[{"id":1}] u {"id":1,"content_id":"c1"} -> {"id":1,"content_id":"c2"} v10`,
+				`input[c1] d {"id":1,"content_id":"c1"} ->  v9`,
+				`input[c2] c  -> {"id":1,"content_id":"c2"} v10`,
+			},
+		},
+		{
+			"no join key",
+			schema.Event{Op: schema.OpCreate, Relation: eventsRelation(), New: row("1", "null"), Version: 10},
+			[]string{`events[{"id":1}] c  -> {"id":1,"content_id":null} v10`, `input[] c  -> {"id":1,"content_id":null} v10`},
+		},
+		{
+			"truncate goes to every partition",
+			schema.Event{Op: schema.OpTruncate, Relation: contentRelation(), Version: 10},
+			[]string{
+				`content[] t  ->  v10`, `content[] t  ->  v10`,
+				`input[] t  ->  v10`, `input[] t  ->  v10`, `input[] t  ->  v10`,
+			},
+		},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			records, err := testRouter().Route(nil, &c.event, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, r := range records {
+				got = append(got, line(t, r))
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("records (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTruncateNamesEachPartitionOnce(t *testing.T) {
+	records, err := testRouter().Route(nil, &schema.Event{Op: schema.OpTruncate, Relation: contentRelation()}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, r := range records {
+		got[fmt.Sprintf("%s/%d", r.Topic, r.Partition)]++
+	}
+	want := map[string]int{"content/0": 1, "content/1": 1, "input/0": 1, "input/1": 1, "input/2": 1}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("partitions (-want +got):\n%s", diff)
+	}
+}
+
+// TestRowsOfOneJoinKeyShareAPartition is what the sink's join rests on.
+func TestRowsOfOneJoinKeyShareAPartition(t *testing.T) {
+	r := testRouter()
+	for i := range 100 {
+		id := fmt.Sprintf("content-%d", i)
+		lookup, err := r.Route(nil, &schema.Event{Op: schema.OpCreate, Relation: contentRelation(), New: row(id, "T")}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stream, err := r.Route(nil, &schema.Event{Op: schema.OpCreate, Relation: eventsRelation(), New: row("1", id)}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lookup[1].Topic != "input" || stream[1].Topic != "input" || lookup[1].Partition != stream[1].Partition {
+			t.Fatalf("%s: lookup in %s/%d, stream in %s/%d", id, lookup[1].Topic, lookup[1].Partition, stream[1].Topic, stream[1].Partition)
+		}
+	}
+}
+
+func TestRouteRefuses(t *testing.T) {
+	cases := []struct {
+		name   string
+		rel    *schema.Relation
+		reason string
+	}{
+		{"a table nobody asked for", &schema.Relation{Table: schema.TableName{Schema: "public", Name: "other"}}, "source.tables does not list"},
+		{"a table without its key", &schema.Relation{Table: contentTable, Columns: []schema.Column{{Name: "title"}}}, "column id of its primary key"},
+		{"a table without its join column", &schema.Relation{Table: eventsTable, Columns: []schema.Column{{Name: "id"}}}, "column content_id that pipeline metrics joins on"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := testRouter().Route(nil, &schema.Event{Op: schema.OpCreate, Relation: c.rel, New: row("1")}, 1)
+			if err == nil || fault.KindOf(err) != fault.Refused || !strings.Contains(err.Error(), c.reason) {
+				t.Errorf("got %v, want a refusal with %q", err, c.reason)
+			}
+		})
+	}
+}
