@@ -1,0 +1,92 @@
+package sink
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/internal/fault"
+	"penstock/schema"
+)
+
+// Tables are the two sides of a pipeline's join.
+type Tables struct {
+	Stream schema.TableName // the events; its replica identity must be FULL
+	Lookup schema.TableName // the content rows
+}
+
+// Config says what a [Sink] reads and how. The zero value of an optional field
+// stands for its default.
+type Config struct {
+	Pipeline string        // the pipeline's name, for logs and faults
+	Brokers  []string      // host:port
+	Client   []kgo.Opt     // optional: TLS and SASL of the Kafka client
+	Topic    string        // the pipeline's input topic
+	Group    string        // the consumer group
+	Tables   Tables        // optional: public.engagement_events and public.content
+	Wait     time.Duration // optional, 1 minute: how long to wait for a server without progress
+
+	Batch     int // optional, 2000: records of one poll
+	Parallel  int // optional, 8: partitions worked on at once
+	CacheRows int // optional, 50000: content rows kept in memory for each partition
+
+	// OnCommit, when set, is called after each commit of offsets, once for each
+	// partition of it, from the goroutine of [Sink.Run]. It must not block.
+	OnCommit func(Progress)
+}
+
+// Progress is how far a partition has come: everything below Offset is durable
+// in every store and its offset committed.
+type Progress struct {
+	Partition  int32
+	Offset     int64
+	LSN        schema.LSN // of the last record below Offset
+	Version    int64      // of the last record below Offset
+	CommitTime int64      // of the last record's transaction, microseconds since the Unix epoch
+}
+
+// withDefaults fills the optional fields.
+func (c Config) withDefaults() Config {
+	if c.Tables == (Tables{}) {
+		c.Tables = Tables{
+			Stream: schema.TableName{Schema: "public", Name: "engagement_events"},
+			Lookup: schema.TableName{Schema: "public", Name: "content"},
+		}
+	}
+	c.Wait = orDefault(c.Wait, time.Minute)
+	c.Batch = orDefault(c.Batch, 2000)
+	c.Parallel = orDefault(c.Parallel, 8)
+	c.CacheRows = orDefault(c.CacheRows, 50_000)
+	return c
+}
+
+func orDefault[T int | time.Duration](v, fallback T) T {
+	if v == 0 {
+		return fallback
+	}
+	return v
+}
+
+// validate reports everything that is wrong with the configuration at once.
+func (c Config) validate() error {
+	var problems []error
+	for _, required := range []struct{ name, value string }{
+		{"Pipeline", c.Pipeline}, {"Topic", c.Topic}, {"Group", c.Group},
+	} {
+		if required.value == "" {
+			problems = append(problems, fmt.Errorf("%s is empty", required.name))
+		}
+	}
+	if len(c.Brokers) == 0 {
+		problems = append(problems, errors.New("Brokers is empty"))
+	}
+	if c.Wait < 0 || c.Batch < 0 || c.Parallel < 0 || c.CacheRows < 0 {
+		problems = append(problems, errors.New("Wait, Batch, Parallel and CacheRows must not be negative"))
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return &fault.Error{Kind: fault.Usage, Where: "sink configuration", What: "is not usable", Err: errors.Join(problems...)}
+}
