@@ -1,0 +1,176 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
+
+	"penstock/internal/fault"
+)
+
+const (
+	idleCheck     = 10 * time.Second // after so long without records, ask whether Kafka is there
+	requestLimit  = 5 * time.Second  // one request to Kafka outside of polling
+	rebalanceWait = 5 * time.Minute  // how long a rebalance waits for a batch in work
+)
+
+// consumer is one membership in the group. Its callbacks and its users run one
+// at a time: kgo holds rebalances back from a poll until AllowRebalance.
+type consumer struct {
+	sink   *Sink
+	client *kgo.Client
+	owners map[int32]*owner // the partitions that records came from, by partition
+}
+
+// join creates the client, which joins the group in the background.
+func (s *Sink) join() (*consumer, error) {
+	c := &consumer{sink: s, owners: make(map[int32]*owner)}
+	client, err := kgo.NewClient(append([]kgo.Opt{
+		kgo.SeedBrokers(s.cfg.Brokers...),
+		kgo.ConsumerGroup(s.cfg.Group),
+		kgo.ConsumeTopics(s.cfg.Topic),
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // a lost position is a fault, not a jump
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.RequireStableFetchOffsets(),
+		kgo.DisableAutoCommit(),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.RebalanceTimeout(rebalanceWait),
+		kgo.OnPartitionsAssigned(c.assigned),
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { c.dropped("revoked", p) }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { c.dropped("lost", p) }),
+	}, s.cfg.Client...)...)
+	if err != nil {
+		return nil, &fault.Error{Kind: fault.Usage, Where: "kafka", What: "client options are not usable", Err: err}
+	}
+	c.client = client
+	return c, nil
+}
+
+// leave gives the partitions back at once, so that others need not wait.
+func (c *consumer) leave() { c.client.CloseAllowingRebalance() }
+
+func (c *consumer) assigned(_ context.Context, _ *kgo.Client, p map[string][]int32) {
+	if partitions := p[c.sink.cfg.Topic]; len(partitions) > 0 {
+		c.sink.log.Info("assigned", zap.String(keyGroup, c.sink.cfg.Group), zap.Int32s(keyPartitions, partitions))
+	}
+}
+
+func (c *consumer) dropped(how string, p map[string][]int32) {
+	partitions := p[c.sink.cfg.Topic]
+	for _, partition := range partitions {
+		delete(c.owners, partition)
+	}
+	if len(partitions) > 0 {
+		c.sink.log.Info(how, zap.String(keyGroup, c.sink.cfg.Group), zap.Int32s(keyPartitions, partitions))
+	}
+}
+
+func (c *consumer) owner(partition int32) *owner {
+	o := c.owners[partition]
+	if o == nil {
+		o = &owner{
+			partition: partition, tables: c.sink.cfg.Tables, stores: c.sink.stores, lookup: c.sink.lookup,
+			cache:       otter.Must(&otter.Options[UUID, Content]{MaximumSize: c.sink.cfg.CacheRows}),
+			partitionOf: c.partitionOf,
+		}
+		c.owners[partition] = o
+	}
+	return o
+}
+
+// next returns the next records. The caller allows rebalances again.
+func (c *consumer) next(ctx context.Context) (fetches kgo.Fetches, err error) {
+	err = c.sink.patience().Do(ctx, c.sink.kafka(), func(ctx context.Context) error {
+		for {
+			polling, cancel := context.WithTimeout(ctx, idleCheck)
+			fetches = c.client.PollRecords(polling, c.sink.cfg.Batch)
+			cancel()
+			if fetches.NumRecords() > 0 {
+				return c.sink.fatal(fetches)
+			}
+			c.client.AllowRebalance()
+			if err := errors.Join(c.sink.fatal(fetches), c.sink.transient(fetches), ctx.Err()); err != nil {
+				return err
+			}
+			if err := c.sink.ping(ctx, c.client); err != nil {
+				return err
+			}
+		}
+	})
+	return fetches, err
+}
+
+// commit commits the offsets and reports them. It goes on for a moment after ctx
+// ended. Partitions that moved to another member meanwhile are not committed:
+// their new owner repeats the records.
+func (c *consumer) commit(ctx context.Context, durable []Progress) error {
+	if len(durable) == 0 {
+		return nil
+	}
+	offsets := make(map[int32]kgo.EpochOffset, len(durable))
+	for _, p := range durable {
+		offsets[p.Partition] = kgo.EpochOffset{Epoch: -1, Offset: p.Offset}
+	}
+	commit := func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, requestLimit)
+		defer cancel()
+		return c.commitOnce(ctx, offsets)
+	}
+	err := c.sink.patience().Do(ctx, c.sink.kafka(), commit)
+	if ctx.Err() != nil {
+		err = commit(context.WithoutCancel(ctx))
+	}
+	if movedAway(err) {
+		c.sink.log.Info("partitions moved before their offsets were committed", zap.Error(err))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if report := c.sink.cfg.OnCommit; report != nil {
+		for _, p := range durable {
+			report(p)
+		}
+	}
+	return nil
+}
+
+func (c *consumer) commitOnce(ctx context.Context, offsets map[int32]kgo.EpochOffset) (err error) {
+	request := map[string]map[int32]kgo.EpochOffset{c.sink.cfg.Topic: offsets}
+	c.client.CommitOffsetsSync(ctx, request, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, response *kmsg.OffsetCommitResponse, failed error) {
+		if err = failed; err != nil {
+			return
+		}
+		for _, topic := range response.Topics {
+			for _, p := range topic.Partitions {
+				err = errors.Join(err, kerr.ErrorForCode(p.ErrorCode))
+			}
+		}
+	})
+	if err == nil || movedAway(err) {
+		return err
+	}
+	return c.sink.kafkaFault("commit offsets", err)
+}
+
+// partitionOf asks for the topic's partition count and returns Kafka's default
+// mapping of keys to partitions.
+func (c *consumer) partitionOf(ctx context.Context) (func(key string) int32, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	count, err := c.sink.countPartitions(ctx, c.client)
+	if err != nil {
+		return nil, err
+	}
+	partitioner := kgo.StickyKeyPartitioner(nil).ForTopic(c.sink.cfg.Topic)
+	return func(key string) int32 {
+		return int32(partitioner.Partition(&kgo.Record{Key: []byte(key)}, count))
+	}, nil
+}
