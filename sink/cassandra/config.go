@@ -1,0 +1,79 @@
+// Package cassandra keeps a pipeline's rows in Apache Cassandra: every event by
+// its content and day and by its id, and the content rows that the join looks up.
+// Every write carries its version as the cell timestamp, so that the newest wins
+// in whatever order writes arrive.
+//
+// Read schema.cql, config.go, open.go, statements.go, apply.go, read.go in that order.
+package cassandra
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"penstock/internal/fault"
+)
+
+// Config says where Cassandra is. The zero value of an optional field stands for
+// its default.
+type Config struct {
+	Hosts    []string // host or host:port of some nodes
+	Username string
+	Password string
+	TLS      *tls.Config // optional: nil speaks in the clear
+
+	// Keyspace is created with its tables where absent. Optional: content_analytics.
+	Keyspace string
+	// Replication is the CQL map for a keyspace that is created. Optional:
+	// {'class': 'SimpleStrategy', 'replication_factor': 1}, for one node.
+	Replication string
+
+	Wait     time.Duration // optional, 1 minute: how long Open waits for a node that is coming up
+	Timeout  time.Duration // optional, 11 seconds: one statement
+	InFlight int           // optional, 128: statements in work at once, over all calls of Apply
+}
+
+const (
+	defaultKeyspace    = "content_analytics"
+	defaultReplication = "{'class': 'SimpleStrategy', 'replication_factor': 1}"
+)
+
+func (c Config) withDefaults() Config {
+	if c.Keyspace == "" {
+		c.Keyspace = defaultKeyspace
+	}
+	if c.Replication == "" {
+		c.Replication = defaultReplication
+	}
+	if c.Wait == 0 {
+		c.Wait = time.Minute
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 11 * time.Second
+	}
+	if c.InFlight == 0 {
+		c.InFlight = 128
+	}
+	return c
+}
+
+// validate reports everything that is wrong at once.
+func (c Config) validate() error {
+	var problems []error
+	if len(c.Hosts) == 0 || slices.Contains(c.Hosts, "") {
+		problems = append(problems, errors.New("cassandra.hosts is empty or holds an empty name"))
+	}
+	if !regexp.MustCompile(`^[a-z][a-z0-9_]{0,47}$`).MatchString(c.Keyspace) {
+		problems = append(problems, fmt.Errorf("cassandra.keyspace %q: want at most 48 lower-case letters, digits and underscores, a letter first", c.Keyspace))
+	}
+	if c.Wait < 0 || c.Timeout < 0 || c.InFlight < 0 {
+		problems = append(problems, errors.New("cassandra wait, timeout and statements in flight must not be negative"))
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return &fault.Error{Kind: fault.Usage, Where: "cassandra", What: "configuration is not usable", Err: errors.Join(problems...)}
+}
