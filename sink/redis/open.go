@@ -1,0 +1,102 @@
+package redis
+
+import (
+	"context"
+	_ "embed" // for guard.lua
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+	"go.uber.org/zap"
+
+	"penstock/internal/fault"
+	"penstock/sink"
+)
+
+//go:embed guard.lua
+var guardLua string // never written
+
+// Store is a [sink.Store] under one key prefix. Its methods may be called
+// concurrently.
+type Store struct {
+	client  rueidis.Client
+	guard   *rueidis.Lua
+	address string
+	prefix  string
+	life    string // of a tombstone, in seconds
+}
+
+// Open connects, waiting for a server that is still coming up. The caller closes
+// the Store.
+//
+// Errors are faults: Unreachable when the server did not answer within
+// Config.Wait, Usage for a configuration or a login that cannot work. log may be nil.
+func Open(ctx context.Context, cfg Config, log *zap.Logger) (*Store, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	if log == nil {
+		log = zap.NewNop()
+	}
+	s := &Store{
+		guard:   rueidis.NewLuaScriptRetryable(guardLua),
+		address: cfg.Address,
+		prefix:  cfg.Prefix,
+		life:    strconv.FormatInt(int64(cfg.TombstoneLife/time.Second), 10),
+	}
+	patience := sink.Patience{Wait: cfg.Wait, Log: log}
+	err := patience.Do(ctx, "redis at "+s.address, func(ctx context.Context) error { return s.connect(ctx, cfg) })
+	if err != nil {
+		return nil, err
+	}
+	log.Info("connected", zap.String("what", "redis at "+s.address))
+	return s, nil
+}
+
+// Close ends the connections. Calls in work fail.
+func (s *Store) Close() { s.client.Close() }
+
+// Name is "redis".
+func (s *Store) Name() string { return "redis" }
+
+// connect makes one attempt. On an error no client is left open.
+func (s *Store) connect(ctx context.Context, cfg Config) error {
+	client, err := rueidis.NewClient(rueidis.ClientOption{
+		InitAddress: []string{cfg.Address}, Username: cfg.Username, Password: cfg.Password, SelectDB: cfg.Database,
+		TLSConfig: cfg.TLS, DisableCache: true,
+	})
+	if err != nil {
+		return s.fault("connect", err)
+	}
+	if err := client.Do(ctx, client.B().Ping().Build()).Error(); err != nil {
+		client.Close()
+		return s.fault("connect", err)
+	}
+	s.client = client
+	return nil
+}
+
+// fault classes an error of the client. What the server refuses for good is
+// final; a server that is loading, full or changing roles, and no answer, may pass.
+func (s *Store) fault(doing string, err error) error {
+	f := &fault.Error{Kind: fault.Unreachable, Where: "redis at " + s.address, What: doing, Err: err}
+	answer, refused := rueidis.IsRedisErr(err)
+	if !refused {
+		f.Fix = "start Redis or set redis.address"
+		return f
+	}
+	code, _, _ := strings.Cut(answer.Error(), " ")
+	switch code {
+	case "NOAUTH", "WRONGPASS":
+		f.Kind, f.Fix = fault.Usage, "set redis.username and redis.password"
+	case "NOPERM":
+		f.Kind, f.Fix = fault.Usage, fmt.Sprintf("ACL SETUSER <user> ~%s* +@hash +@scripting +del +expire +ping", s.prefix)
+	case "LOADING", "OOM", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS", "MISCONF", "UNBLOCKED":
+	default:
+		f.Kind = fault.Runtime
+	}
+	return f
+}
