@@ -13,8 +13,8 @@ type configFlags struct {
 }
 
 func (c *configFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&c.path, "config", "c", "penstock.yaml", "configuration file")
-	cmd.Flags().StringArrayVar(&c.set, "set", nil, "set one key, as in --set kafka.partitions=6 (repeatable)")
+	cmd.Flags().StringVarP(&c.path, "config", "c", "penstock.yaml", "configuration `file`")
+	cmd.Flags().StringArrayVar(&c.set, "set", nil, "set one `key=value`, such as kafka.partitions=6; repeatable")
 }
 
 func (a *app) configCommand() *cobra.Command {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,7 +73,7 @@ func (a *app) demo(ctx context.Context, once, keep bool) (err error) {
 		return err
 	}
 	if !s.OK {
-		return &fault.Error{What: fmt.Sprintf("the walk-through found %d differences", len(s.Differences)), Why: strings.Join(s.Differences, "\n")}
+		return told{&fault.Error{What: fmt.Sprintf("the walk-through found %d differences", len(s.Differences))}}
 	}
 	if once {
 		return nil

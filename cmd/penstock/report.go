@@ -36,13 +36,23 @@ type faultReport struct {
 	excerpt string
 }
 
+// told is an error that the command's own output has told already. It only
+// decides the exit code.
+type told struct{ error }
+
+// Unwrap returns the error.
+func (t told) Unwrap() error { return t.error }
+
 // report prints an error for people on stderr, or as one JSON object on stdout.
 func (a *app) report(cmd *cobra.Command, asJSON bool, err error) {
 	var reports []faultReport
 	for _, err := range flatten(err) {
+		if errors.As(err, new(told)) {
+			continue
+		}
 		reports = append(reports, describe(err))
 	}
-	if !asJSON {
+	if !asJSON || len(reports) == 0 {
 		for _, r := range reports {
 			_, _ = io.WriteString(a.stderr, r.render(a.palette(a.stderr)))
 		}
@@ -128,7 +138,8 @@ func (r faultReport) render(p palette) string {
 
 // indent moves all lines but the first to the right.
 func indent(text string, by int) string {
-	return strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n"+strings.Repeat(" ", by))
+	text = strings.ReplaceAll(strings.TrimRight(text, "\n"), "\t", "  ")
+	return strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", by))
 }
 
 // writeJSON writes one value as indented JSON.

@@ -85,10 +85,10 @@ lost, 130 interrupted.`,
 		SilenceUsage:  true,
 	}
 	flags := root.PersistentFlags()
-	flags.VarP(&a.output, "output", "o", "how data is printed: table or json")
+	flags.VarP(&a.output, "output", "o", "how data is printed")
 	flags.BoolVar(&a.noColor, "no-color", false, "print without colours (also: NO_COLOR in the environment)")
-	flags.Var(&a.logLevel, "log-level", "debug, info, warn or error (default info)")
-	flags.Var(&a.logFormat, "log-format", "auto (console on a terminal, else json), json or console (default auto)")
+	flags.Var(&a.logLevel, "log-level", "what is logged on standard error (default info)")
+	flags.Var(&a.logFormat, "log-format", "how it is logged; auto is console on a terminal, else json (default auto)")
 	root.SetFlagErrorFunc(flagFault)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
@@ -111,8 +111,14 @@ func group(cmd *cobra.Command) *cobra.Command {
 			What: fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath()),
 			Fix:  cmd.CommandPath() + " --help lists the commands",
 		}
-		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-			f.Fix = "did you mean " + strings.Join(near, " or ") + "?"
+		var verbs []string
+		for _, c := range cmd.Commands() {
+			if c.IsAvailableCommand() {
+				verbs = append(verbs, c.Name())
+			}
+		}
+		if near := config.Nearest(args[0], verbs); near != "" {
+			f.Fix = "did you mean " + near + "?"
 		}
 		return f
 	}

@@ -62,7 +62,7 @@ The smallest useful penstock.yaml:
 	}
 	from.register(cmd)
 	cmd.Flags().Var(&only, "only", "run some of the roles on this machine")
-	cmd.Flags().StringVar(&acceptGap, "accept-gap", "", "go on although the changes before this LSN are missing")
+	cmd.Flags().StringVar(&acceptGap, "accept-gap", "", "go on although the changes before this `LSN` are missing")
 	return cmd
 }
 

@@ -26,7 +26,8 @@ const stageDeadline = 60 * time.Second
 //
 // walkthrough_names.go has what its objects are called, walkthrough_objects.go
 // makes and removes them, walkthrough_kafka.go reads topics,
-// walkthrough_follow.go follows the events, walkthrough_check.go compares, and
+// walkthrough_follow.go follows the events, walkthrough_truth.go asks Postgres,
+// walkthrough_check.go and walkthrough_topics.go compare with what it says, and
 // walkthrough_view.go shows.
 type walkthrough struct {
 	servers stack.Servers

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/spf13/cobra"
+
+	"penstock/cdc/slot"
+	"penstock/internal/fault"
+)
+
+func (a *app) slotDropCommand() *cobra.Command {
+	var from sourceFlags
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "drop NAME",
+		Short: "Drop a slot that nobody reads",
+		Long: `Drop a slot. What its reader has not confirmed can then no longer be read. An
+active slot is refused; the slot's name has to be typed, or --yes given.`,
+		Example: "  penstock slot drop engagement_old --dsn \"$PG_DSN\" --yes",
+		Args:    exactArgs("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withSource(cmd.Context(), &from, func(ctx context.Context, conn *pgx.Conn) error {
+				return a.dropSlot(ctx, conn, args[0], yes)
+			})
+		},
+	}
+	from.register(cmd)
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}
+
+// dropSlot drops a slot once its name was typed. It refuses what cannot be
+// dropped before it asks.
+func (a *app) dropSlot(ctx context.Context, conn *pgx.Conn, name string, yes bool) error {
+	status, found, err := slot.Find(ctx, conn, name)
+	if err != nil {
+		return err
+	}
+	if found && !status.Active && !yes {
+		if err := a.confirm(name, fmt.Sprintf("slot %s holds %s of log that its reader has not confirmed", name, formatBytes(status.BehindBytes))); err != nil {
+			return err
+		}
+	}
+	if err := slot.Drop(ctx, conn, name); err != nil {
+		return err
+	}
+	if a.output.value == "json" {
+		return writeJSON(a.stdout, map[string]any{"name": name, "dropped": true})
+	}
+	_, err = fmt.Fprintf(a.stdout, "slot %s dropped\n", name)
+	return err
+}
+
+// confirm asks for a name to be typed. Anything else is a refusal.
+func (a *app) confirm(name, warning string) error {
+	refused := &fault.Error{Kind: fault.Refused, What: "not confirmed: nothing was dropped", Fix: "type the slot's name, or give --yes"}
+	if !isTerminal(a.stdin) {
+		refused.What = "not confirmed, and standard input is not a terminal to ask on: nothing was dropped"
+	}
+	_, _ = fmt.Fprintf(a.stderr, "%s\ntype its name to drop it: ", warning)
+	line, err := bufio.NewReader(a.stdin).ReadString('\n')
+	if strings.TrimSpace(line) == name {
+		return nil
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(a.stderr)
+	}
+	return refused
+}
