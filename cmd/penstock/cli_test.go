@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"penstock/internal/fault"
 )
 
 // result is what a command line left behind.
@@ -176,5 +178,19 @@ func write(t *testing.T, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestDropAsksForTheName(t *testing.T) {
+	for typed, want := range map[string]string{"engagement\n": "", "engagement": "", "yes\n": "refused", "": "refused"} {
+		var errs bytes.Buffer
+		a := &app{stdin: strings.NewReader(typed), stderr: &errs}
+		err := a.confirm("engagement", "slot engagement holds 1 MB")
+		if refused := err != nil; refused != (want == "refused") {
+			t.Errorf("typed %q: %v", typed, err)
+		}
+		if err != nil && fault.KindOf(err) != fault.Refused || !strings.HasPrefix(errs.String(), "slot engagement holds 1 MB\n") {
+			t.Errorf("typed %q: kind %d, asked %q", typed, fault.KindOf(err), errs.String())
+		}
 	}
 }

@@ -78,7 +78,7 @@ func (a *app) demo(ctx context.Context, once, keep bool) (err error) {
 	if once {
 		return nil
 	}
-	return a.demoLoad(running, ctx, w, s, people)
+	return a.demoLoad(ctx, running, w, s, people)
 }
 
 // demoServers returns the servers to use, whether they outlive the demo, and
@@ -120,8 +120,9 @@ func (a *app) width() int {
 	return width
 }
 
-// demoLoad says where to look and writes the load until a signal comes.
-func (a *app) demoLoad(running, ctx context.Context, w *walkthrough, s *story, people bool) error {
+// demoLoad says where to look and writes the load until ctx ends, by a signal, or
+// running does, with the daemon.
+func (a *app) demoLoad(ctx, running context.Context, w *walkthrough, s *story, people bool) error {
 	if people {
 		_, _ = fmt.Fprintf(a.stdout, "\nLook around; a gentle random load goes on until Ctrl-C\n\n%s\n", s.renderAddresses(a.palette(a.stdout)))
 	}

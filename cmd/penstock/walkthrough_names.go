@@ -107,6 +107,13 @@ func dsnFor(dsn, database, user, password string) (string, error) {
 		return "", fmt.Errorf("read the DSN of Postgres: %w", err)
 	}
 	u.Path = "/" + database
+	query := u.Query() // may hold what the rest of the URL says as well, and would win
+	query.Del("dbname")
+	if user != "" {
+		query.Del("user")
+		query.Del("password")
+	}
+	u.RawQuery = query.Encode()
 	if user != "" {
 		u.User = url.UserPassword(user, password)
 	}

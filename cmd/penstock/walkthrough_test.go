@@ -161,6 +161,7 @@ func TestDemoConfigurationIsValid(t *testing.T) {
 func TestDatabaseOfADSN(t *testing.T) {
 	for dsn, want := range map[string]string{
 		"postgres://a:b@h:1/x?sslmode=disable": "postgres://u:p%40@h:1/db?sslmode=disable",
+		"postgres://h/?dbname=x&user=y&a=b":    "postgres://u:p%40@h/db?a=b",
 		"host=h dbname=x":                      "host=h dbname=x dbname=db user=u password=p@",
 	} {
 		if got, err := dsnFor(dsn, "db", "u", "p@"); err != nil || got != want {
