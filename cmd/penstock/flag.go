@@ -19,9 +19,13 @@ type choice struct {
 	allowed []string
 }
 
+// String is the value chosen.
 func (c *choice) String() string { return c.value }
-func (c *choice) Type() string   { return strings.Join(c.allowed, "|") }
 
+// Type is what help shows for the value.
+func (c *choice) Type() string { return strings.Join(c.allowed, "|") }
+
+// Set takes one of the allowed values.
 func (c *choice) Set(value string) error {
 	if !slices.Contains(c.allowed, value) {
 		return allowedError(c.allowed)
@@ -36,9 +40,13 @@ type choices struct {
 	allowed []string
 }
 
+// String is the values chosen.
 func (c *choices) String() string { return strings.Join(c.values, ",") }
-func (c *choices) Type() string   { return strings.Join(c.allowed, ",") }
 
+// Type is what help shows for the value.
+func (c *choices) Type() string { return strings.Join(c.allowed, ",") }
+
+// Set adds some of the allowed values.
 func (c *choices) Set(text string) error {
 	for value := range strings.SplitSeq(text, ",") {
 		if !slices.Contains(c.allowed, value) {
@@ -52,6 +60,7 @@ func (c *choices) Set(text string) error {
 // allowedError lists what a flag may be.
 type allowedError []string
 
+// Error names the values that would do.
 func (e allowedError) Error() string { return "allowed: " + strings.Join(e, ", ") }
 
 // flagFault words what pflag found wrong with a command line.

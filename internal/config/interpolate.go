@@ -9,6 +9,7 @@ import (
 // unsetError is the name of a variable that has neither value nor default.
 type unsetError string
 
+// Error names the variable.
 func (e unsetError) Error() string { return "environment variable " + string(e) + " is not set" }
 
 // expand replaces ${VAR}, ${VAR:-default} and ${file:/path} in s. A default may

@@ -28,6 +28,7 @@ type origin struct {
 	line, column int
 }
 
+// String is file:line:column, or the label alone.
 func (o origin) String() string {
 	if o.line == 0 {
 		return o.label
