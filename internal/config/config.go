@@ -88,7 +88,7 @@ type Cassandra struct {
 	Hosts       []string `yaml:"hosts"` // host or host:port
 	Username    string   `yaml:"username"`
 	Password    Secret   `yaml:"password"`
-	Keyspace    string   `yaml:"keyspace"` // created when it does not exist
+	Keyspace    string   `yaml:"keyspace"`    // created when it does not exist
 	Consistency string   `yaml:"consistency"` // LOCAL_QUORUM, so far the only one
 }
 
