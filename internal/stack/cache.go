@@ -53,7 +53,7 @@ func (c cache) has(name string) bool {
 func (c cache) entry(ctx context.Context, name string, waiting func(), build func(staging string) error) (string, error) {
 	path := c.path(name)
 	if c.has(name) {
-		return path, nil
+		return filepath.EvalSymlinks(path) // an archive of classes fits the true path only
 	}
 	if err := c.writable(); err != nil {
 		return "", err
@@ -64,7 +64,7 @@ func (c cache) entry(ctx context.Context, name string, waiting func(), build fun
 	}
 	defer l.unlock()
 	if c.has(name) {
-		return path, nil
+		return filepath.EvalSymlinks(path)
 	}
 	staging := c.path(".staging-" + name) // the lock makes it ours; what is in it was left by a build that died
 	if err := os.RemoveAll(staging); err != nil {
@@ -79,7 +79,7 @@ func (c cache) entry(ctx context.Context, name string, waiting func(), build fun
 	if err := os.Rename(staging, path); err != nil {
 		return "", fmt.Errorf("complete cache entry: %w", err)
 	}
-	return path, nil
+	return filepath.EvalSymlinks(path)
 }
 
 func (c cache) writable() error {

@@ -116,8 +116,9 @@ func abandoned(dir string) bool {
 		return false
 	}
 	owner := filepath.Join(dir, ownerFile)
-	if _, err := os.Stat(owner); errors.Is(err, fs.ErrNotExist) {
+	file, err := os.Stat(owner)
+	if errors.Is(err, fs.ErrNotExist) {
 		return time.Since(info.ModTime()) > time.Minute
 	}
-	return !locked(owner)
+	return err == nil && time.Since(file.ModTime()) > time.Second && !locked(owner) // a new one may not be locked yet
 }

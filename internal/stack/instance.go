@@ -236,6 +236,9 @@ func (in *Instance) Stop() error {
 		in.recipe.archive.finish(false)
 		return nil
 	}
+	if in.recipe.archive.wanted() {
+		in.home.report.say(in.kind.name, "stopping; once only this writes an archive of its classes, for faster starts")
+	}
 	err := in.proc.end(in.recipe.stop, stopTimeout)
 	in.recipe.archive.finish(err == nil)
 	if err != nil {

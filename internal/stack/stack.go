@@ -56,7 +56,7 @@ type Options struct {
 	// Throughput starts the Java servers with all their compilers and more heap: for measuring, slower to start.
 	Throughput bool
 	// Progress hears what happens. Calls are serialised; it must not call back into the stack. nil: silence.
-	Progress func(Event)
+	Progress func(Event) `json:"-"`
 }
 
 // resolve fills in what the environment says and rejects what makes no sense.
