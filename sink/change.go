@@ -2,6 +2,7 @@ package sink
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -49,7 +50,7 @@ func decode(t Tables, key, value []byte, version int64) (change, error) {
 	if err != nil {
 		return change{}, err
 	}
-	if want := c.joinKey(); string(key) != want {
+	if want := keyOf(c.content()); string(key) != want {
 		return change{}, fmt.Errorf("record key %q is not the row's join key %q", key, want)
 	}
 	return c, nil
@@ -65,20 +66,6 @@ func (c *change) content() UUID {
 	default:
 		return c.stream.before.Partition()
 	}
-}
-
-func (c *change) joinKey() string {
-	if c.stream == nil {
-		return c.lookup.ID.String()
-	}
-	e := c.stream.after
-	if e == nil {
-		e = c.stream.before
-	}
-	if !e.ContentID.Valid {
-		return ""
-	}
-	return e.ContentID.Value.String()
 }
 
 func decodeStream(parsed record.Change) (*streamChange, error) {
@@ -132,6 +119,9 @@ func decodeEngagement(image, before json.RawMessage) (*Engagement, error) {
 		Device:     r.text("device"),
 		Payload:    r.text("raw_payload"),
 	}
+	if r.err == nil && e.ContentID.Valid && e.ContentID.Value.IsZero() {
+		r.err = errors.New("column content_id: the zero uuid is kept for events without content")
+	}
 	return e, r.err
 }
 
@@ -147,7 +137,7 @@ func decodeContent(image, before json.RawMessage) (*Content, error) {
 		PublishTime:   r.timestamp("publish_ts"),
 	}
 	if r.err == nil && c.ID.IsZero() {
-		r.err = fmt.Errorf("column id: a content row needs an id other than the zero uuid")
+		r.err = errors.New("column id: the zero uuid is kept for events without content")
 	}
 	return c, r.err
 }
@@ -202,7 +192,7 @@ func (r *rowReader) column(name string, dst any) bool {
 
 func (r *rowReader) required(v Null[int64]) int64 {
 	if r.err == nil && !v.Valid {
-		r.err = fmt.Errorf("column id or event_ts is null")
+		r.err = errors.New("column id or event_ts is null")
 	}
 	return v.Value
 }

@@ -60,14 +60,15 @@ func (p Patience) Do(ctx context.Context, what string, try func(context.Context)
 	}
 }
 
+// gaveUp is the last fault, which others may hold too, with the end of the wait.
 func gaveUp(err error, wait time.Duration) error {
-	out := &fault.Error{Kind: fault.Unreachable, What: fmt.Sprintf("no success for %s, gave up", wait), Err: err}
 	var last *fault.Error
-	if errors.As(err, &last) {
-		out.Why, out.Fix = last.Why, last.Fix
-		last.Fix = "" // said once
+	if !errors.As(err, &last) {
+		return err
 	}
-	return out
+	out := *last
+	out.What = fmt.Sprintf("%s, gave up after %s without success", last.What, wait)
+	return &out
 }
 
 // pause waits between half and the whole of a pause that doubles with each attempt.

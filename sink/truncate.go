@@ -17,8 +17,7 @@ func (o *owner) truncate(ctx context.Context, c *change) error {
 	return o.lookup.ContentIDs(ctx, func(ids []UUID) error {
 		owned := make([]UUID, 0, len(ids))
 		for _, id := range ids {
-			// Events without content may lie in any partition: every owner clears them.
-			if id.IsZero() || partitionOf(id.String()) == o.partition {
+			if partitionOf(keyOf(id)) == o.partition {
 				owned = append(owned, id)
 			}
 		}
@@ -27,6 +26,15 @@ func (o *owner) truncate(ctx context.Context, c *change) error {
 		}
 		return o.clearEvents(ctx, c.version, owned)
 	})
+}
+
+// keyOf is the record key of a content's partition; events without content have
+// the empty key.
+func keyOf(content UUID) string {
+	if content.IsZero() {
+		return ""
+	}
+	return content.String()
 }
 
 // deleteContents does what a delete of each content row at version would do.

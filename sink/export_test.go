@@ -1,0 +1,48 @@
+package sink
+
+import (
+	"context"
+
+	"github.com/maypok86/otter/v2"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Owner is a partition's owner without Kafka, for tests.
+type Owner struct {
+	sink  *Sink
+	owner *owner
+}
+
+// NewOwner returns the owner of one of count partitions, with an empty cache.
+func NewOwner(partition, count int32, lookup Lookup, stores []Store) *Owner {
+	cfg := Config{Pipeline: "p"}.withDefaults()
+	return &Owner{sink: &Sink{cfg: cfg}, owner: &owner{
+		partition: partition, tables: cfg.Tables, stores: stores, lookup: lookup,
+		cache: otter.Must(&otter.Options[UUID, Content]{MaximumSize: 100}),
+		partitionOf: func(context.Context) (func(string) int32, error) {
+			p := kgo.StickyKeyPartitioner(nil).ForTopic("t")
+			return func(key string) int32 { return int32(p.Partition(&kgo.Record{Key: []byte(key)}, int(count))) }, nil
+		},
+	}}
+}
+
+// Apply decodes and applies one batch once.
+func (o *Owner) Apply(ctx context.Context, records []*kgo.Record) error {
+	batch := make([]change, len(records))
+	for i, r := range records {
+		var err error
+		if batch[i], _, err = o.sink.decode(r); err != nil {
+			return err
+		}
+	}
+	return o.owner.apply(ctx, batch)
+}
+
+// PartitionOf is Kafka's default partition of a key.
+func PartitionOf(key string, count int32) int32 {
+	p := kgo.StickyKeyPartitioner(nil).ForTopic("t")
+	return int32(p.Partition(&kgo.Record{Key: []byte(key)}, int(count)))
+}
+
+// Coalesce is coalesce.
+func Coalesce(writes []Write) []Write { return coalesce(writes) }

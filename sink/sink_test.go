@@ -1,0 +1,435 @@
+package sink_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"penstock/internal/fault"
+	"penstock/sink"
+	"penstock/sink/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const partitions = 3
+
+// rig is a fake Kafka with the input topic "t".
+type rig struct {
+	t       *testing.T
+	cluster *kfake.Cluster
+	sent    []int // records of the source already produced, by partition
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, "t"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	return &rig{t: t, cluster: cluster, sent: make([]int, partitions)}
+}
+
+func (r *rig) client(opts ...kgo.Opt) *kgo.Client {
+	r.t.Helper()
+	client, err := kgo.NewClient(append(opts, kgo.SeedBrokers(r.cluster.ListenAddrs()...))...)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(client.Close)
+	return client
+}
+
+// produce writes what the source has not sent yet in one Kafka transaction.
+func (r *rig) produce(s *source, end kgo.TransactionEndTry) {
+	r.t.Helper()
+	var records []*kgo.Record
+	for p := range s.partitions {
+		records = append(records, s.partitions[p][r.sent[p]:]...)
+		if end == kgo.TryCommit {
+			r.sent[p] = len(s.partitions[p])
+		}
+	}
+	r.produceRecords(end, records...)
+}
+
+func (r *rig) produceRecords(end kgo.TransactionEndTry, originals ...*kgo.Record) {
+	r.t.Helper()
+	records := make([]*kgo.Record, len(originals)) // the client writes into what it sends
+	for i, o := range originals {
+		records[i] = &kgo.Record{Topic: "t", Partition: o.Partition, Key: o.Key, Value: o.Value, Headers: o.Headers}
+	}
+	client := r.client(kgo.TransactionalID("capture"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	ctx := r.t.Context()
+	if err := client.BeginTransaction(); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := client.ProduceSync(ctx, records...).FirstErr(); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := client.EndTransaction(ctx, end); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) config() sink.Config {
+	return sink.Config{
+		Pipeline: "engagement", Brokers: r.cluster.ListenAddrs(), Topic: "t", Group: "g",
+		Wait: 20 * time.Second, Batch: 7,
+	}
+}
+
+// runUntilDrained runs the sink until everything that was produced is committed.
+func (r *rig) runUntilDrained(cfg sink.Config, model *storetest.Model, stores ...sink.Store) {
+	r.t.Helper()
+	ctx, stop := context.WithTimeout(r.t.Context(), 30*time.Second)
+	defer stop()
+	behind := r.behind()
+	cfg.OnCommit = func(p sink.Progress) {
+		if behind[p.Partition] <= p.Offset {
+			delete(behind, p.Partition)
+		}
+		if len(behind) == 0 {
+			stop()
+		}
+	}
+	if err := r.run(ctx, cfg, model, stores...); err != nil {
+		r.t.Fatal(err)
+	}
+	if len(behind) > 0 {
+		r.t.Fatalf("partitions that did not come to their end: %v", behind)
+	}
+}
+
+// behind returns the offset after the last record of each partition where the
+// group has not committed it.
+func (r *rig) behind() map[int32]int64 {
+	r.t.Helper()
+	reader := r.client(kgo.ConsumeTopics("t"), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	ends := make(map[int32]int64)
+	total := 0
+	for _, n := range r.sent {
+		total += n
+	}
+	for total > 0 {
+		fetches := reader.PollFetches(r.t.Context())
+		fetches.EachRecord(func(record *kgo.Record) {
+			ends[record.Partition] = record.Offset + 1
+			total--
+		})
+	}
+	committed, err := kadm.NewClient(reader).FetchOffsets(r.t.Context(), "g")
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		r.t.Fatal(err)
+	}
+	for p, end := range ends {
+		if at, found := committed.Lookup("t", p); found && at.At >= end {
+			delete(ends, p)
+		}
+	}
+	return ends
+}
+
+func (r *rig) run(ctx context.Context, cfg sink.Config, model *storetest.Model, stores ...sink.Store) error {
+	r.t.Helper()
+	if len(stores) == 0 {
+		stores = []sink.Store{model}
+	}
+	s, err := sink.New(cfg, model, stores, nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return s.Run(ctx)
+}
+
+// played is a source with some of everything.
+func played() *source {
+	s := newSource(partitions)
+	for n := byte(1); n <= 5; n++ {
+		s.put(someEvent(int64(n), n))
+		s.putContent(someContent(n, int64(n)*100))
+		s.put(someEvent(int64(n)+10, n))
+	}
+	s.put(someEvent(1, 2))
+	s.remove(12)
+	s.putContent(someContent(2, 7))
+	return s
+}
+
+func TestRunCarriesTheTopicIntoTheStores(t *testing.T) {
+	r, s, model := newRig(t), played(), storetest.NewModel()
+	r.produce(s, kgo.TryCommit)
+	second := storetest.NewModel()
+	r.runUntilDrained(r.config(), model, model, second)
+	wantEqual(t, s, model)
+	wantEqual(t, s, second)
+}
+
+func TestAbortedTransactionsAreNotRead(t *testing.T) {
+	r, s, model := newRig(t), played(), storetest.NewModel()
+	ghost := newSource(partitions)
+	ghost.put(someEvent(99, 1))
+	r.produce(ghost, kgo.TryAbort)
+	r.produce(s, kgo.TryCommit)
+	r.runUntilDrained(r.config(), model)
+	wantEqual(t, s, model)
+}
+
+func TestTransientStoreFaultsAreRetried(t *testing.T) {
+	down := &fault.Error{Kind: fault.Unreachable, Where: "model", What: "write"}
+	cases := []struct {
+		name  string
+		fault storetest.Fault
+	}{
+		{"nothing arrived", storetest.Fault{Writes: 0, Err: down}},
+		{"half arrived", storetest.Fault{Writes: 3, Err: down}},
+		{"the response was lost", storetest.Fault{Writes: -1, Err: down}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			r, s, model := newRig(t), played(), storetest.NewModel()
+			r.produce(s, kgo.TryCommit)
+			other := storetest.NewModel()
+			faulty := storetest.NewFaulty(other, map[int]storetest.Fault{1: c.fault, 2: c.fault, 4: c.fault})
+			r.runUntilDrained(r.config(), model, model, faulty)
+			wantEqual(t, s, model)
+			wantEqual(t, s, other)
+		})
+	}
+}
+
+// The sink dies after each of its writes in turn, before it could commit; the
+// next one repeats what was not committed.
+func TestDyingBeforeTheOffsetsAreCommitted(t *testing.T) {
+	for call := 1; call <= 6; call++ {
+		r, s, model := newRig(t), played(), storetest.NewModel()
+		r.produce(s, kgo.TryCommit)
+		ctx, die := context.WithCancel(t.Context())
+		faulty := storetest.NewFaulty(model, map[int]storetest.Fault{call: {Writes: -1, Err: errors.New("died"), Then: die}})
+		if err := r.run(ctx, r.config(), model, faulty); err != nil {
+			t.Fatal(err)
+		}
+		r.runUntilDrained(r.config(), model)
+		wantEqual(t, s, model)
+	}
+}
+
+func TestStoreThatStaysAwayIsNamed(t *testing.T) {
+	r, s, model := newRig(t), played(), storetest.NewModel()
+	r.produce(s, kgo.TryCommit)
+	down := storetest.Fault{Err: &fault.Error{Kind: fault.Unreachable, Where: "redis at localhost:1", What: "write"}}
+	faults := make(map[int]storetest.Fault)
+	for call := 1; call < 1000; call++ {
+		faults[call] = down
+	}
+	cfg := r.config()
+	cfg.Wait = 200 * time.Millisecond
+	err := r.run(t.Context(), cfg, model, model, storetest.NewFaulty(model, faults))
+	wantFault(t, err, fault.Unreachable, "redis at localhost:1", "gave up")
+	if behind := r.behind(); len(behind) == 0 {
+		t.Error("offsets were committed")
+	}
+}
+
+func TestRecordThatCannotBeAppliedStopsWithItsCoordinates(t *testing.T) {
+	s := played()
+	good := s.partitions[1][0]
+	broken := func(change func(*kgo.Record)) *kgo.Record {
+		record := *good
+		record.Headers = append([]kgo.RecordHeader(nil), good.Headers...)
+		change(&record)
+		return &record
+	}
+	cases := []struct {
+		name   string
+		record *kgo.Record
+		want   string
+	}{
+		{"bad json", broken(func(r *kgo.Record) { r.Value = []byte("{") }), "envelope"},
+		{"tombstone", broken(func(r *kgo.Record) { r.Value = nil }), "envelope"},
+		{"missing header", broken(func(r *kgo.Record) { r.Headers = r.Headers[:3] }), "header penstock.version is missing"},
+		{"unknown table", broken(func(r *kgo.Record) { r.Value = replace(r.Value, `"public"`, `"other"`) }), "neither the stream table"},
+		{"impossible time", broken(func(r *kgo.Record) { r.Value = replace(r.Value, `"2025`, `"infinity`) }), "parsing time"},
+		{"another key", broken(func(r *kgo.Record) { r.Key = []byte("x") }), `record key "x"`},
+		{"missing column", broken(func(r *kgo.Record) { r.Value = replace(r.Value, `"content_id"`, `"content"`) }), "is missing"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			r, model := newRig(t), storetest.NewModel()
+			r.produceRecords(kgo.TryCommit, good, good)
+			c.record.Partition = 1
+			r.produceRecords(kgo.TryCommit, c.record)
+			cfg := r.config()
+			for range 2 { // the second run stops at the same record
+				committed := int64(0)
+				cfg.OnCommit = func(p sink.Progress) { committed = p.Offset }
+				err := r.run(t.Context(), cfg, model)
+				wantFault(t, err, fault.KindOf(err), "pipeline engagement: topic t partition 1 offset 3 lsn ", c.want)
+				if committed != 2 && committed != 0 {
+					t.Errorf("committed offset %d", committed)
+				}
+			}
+		})
+	}
+}
+
+func replace(value []byte, from, to string) []byte {
+	return []byte(strings.Replace(string(value), from, to, -1))
+}
+
+func TestLostPositionIsAFault(t *testing.T) {
+	r, s, model := newRig(t), played(), storetest.NewModel()
+	r.produce(s, kgo.TryCommit)
+	admin := kadm.NewClient(r.client())
+	var stale kadm.Offsets
+	for p := range int32(partitions) {
+		stale.AddOffset("t", p, 1, -1)
+	}
+	if _, err := admin.CommitOffsets(t.Context(), "g", stale); err != nil {
+		t.Fatal(err)
+	}
+	var cut kadm.Offsets
+	cut.AddOffset("t", 1, 3, -1)
+	if _, err := admin.DeleteRecords(t.Context(), cut); err != nil {
+		t.Fatal(err)
+	}
+	err := r.run(t.Context(), r.config(), model)
+	wantFault(t, err, fault.PositionLost, "topic t partition 1", "no longer holds")
+}
+
+func TestTopicThatDoesNotComeIsNamed(t *testing.T) {
+	r := newRig(t)
+	cfg := r.config()
+	cfg.Topic, cfg.Wait = "absent", 100*time.Millisecond
+	err := r.run(t.Context(), cfg, storetest.NewModel())
+	wantFault(t, err, fault.Unreachable, "topic absent does not exist", "start the capture")
+}
+
+// A sink that starts before the capture waits for the topic.
+func TestTopicThatComesLateIsRead(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	r, s, model := &rig{t: t, cluster: cluster, sent: make([]int, partitions)}, played(), storetest.NewModel()
+	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	defer stop()
+	waiting, written := make(chan struct{}), 0
+	cfg := r.config()
+	cfg.OnCommit = func(sink.Progress) {
+		if written++; written == partitions {
+			stop()
+		}
+	}
+	cfg.Batch = 1000
+	log := zap.New(signalCore{zapcore.NewNopCore(), waiting})
+	worker, err := sink.New(cfg, model, []sink.Store{model}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1) // the only send
+	go func() { done <- worker.Run(ctx) }()
+	<-waiting
+	if _, err := kadm.NewClient(r.client()).CreateTopic(t.Context(), partitions, 1, nil, "t"); err != nil {
+		t.Fatal(err)
+	}
+	r.produce(s, kgo.TryCommit)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	wantEqual(t, s, model)
+}
+
+// signalCore closes a channel at the log's first line "waiting".
+type signalCore struct {
+	zapcore.Core
+	waiting chan struct{}
+}
+
+func (c signalCore) Enabled(zapcore.Level) bool        { return true }
+func (c signalCore) With([]zapcore.Field) zapcore.Core { return c }
+func (c signalCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if e.Message == "waiting" {
+		return ce.AddCore(e, c)
+	}
+	return ce
+}
+func (c signalCore) Write(zapcore.Entry, []zapcore.Field) error { close(c.waiting); return nil }
+
+// A second sink takes partitions over while the first works; both stop in the middle.
+func TestRebalanceLosesNothing(t *testing.T) {
+	r, s, model := newRig(t), played(), storetest.NewModel()
+	r.produce(s, kgo.TryCommit)
+	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	defer stop()
+	behind := r.behind()
+	committed := make(chan sink.Progress) // taken by this test until the workers end
+	cfg := r.config()
+	cfg.Batch = 2
+	cfg.OnCommit = func(p sink.Progress) {
+		select {
+		case committed <- p:
+		case <-ctx.Done():
+		}
+	}
+	const workers = 3
+	done := make(chan error, workers) // one send each
+	for range workers {
+		go func() { done <- r.run(ctx, cfg, model) }()
+	}
+	for len(behind) > 0 {
+		select {
+		case p := <-committed:
+			if behind[p.Partition] <= p.Offset {
+				delete(behind, p.Partition)
+			}
+		case <-ctx.Done():
+			t.Fatal("not drained in time")
+		}
+	}
+	stop()
+	for range workers {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	wantEqual(t, s, model)
+}
+
+func TestKafkaThatDoesNotComeIsNamed(t *testing.T) {
+	r := newRig(t)
+	cfg := r.config()
+	cfg.Wait = 100 * time.Millisecond
+	r.cluster.Close()
+	err := r.run(t.Context(), cfg, storetest.NewModel())
+	wantFault(t, err, fault.Unreachable, "kafka at "+cfg.Brokers[0])
+}
+
+func TestConfigurationReportsEveryProblem(t *testing.T) {
+	_, err := sink.New(sink.Config{Batch: -1}, storetest.NewModel(), []sink.Store{storetest.NewModel()}, nil)
+	wantFault(t, err, fault.Usage, "Pipeline is empty", "Topic is empty", "Group is empty", "Brokers is empty", "must not be negative")
+}
+
+func wantFault(t *testing.T, err error, kind fault.Kind, parts ...string) {
+	t.Helper()
+	if err == nil || fault.KindOf(err) != kind {
+		t.Fatalf("got %v, want a fault of kind %d", err, kind)
+	}
+	for _, part := range parts {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("error %q does not say %q", err, part)
+		}
+	}
+}
