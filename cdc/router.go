@@ -199,16 +199,16 @@ func (c *change) toTable(dst []*kgo.Record) ([]*kgo.Record, error) {
 
 // toJoin appends the records of a pipeline's input topic, keyed by the join
 // column's text, so that one partition holds a lookup row and all rows that join
-// it. A row that moves to another join key leaves its old partition, one version
-// earlier.
+// it. A row that gets another key or another join key leaves its old place, one
+// version earlier.
 func (c *change) toJoin(dst []*kgo.Record, j *join) []*kgo.Record {
 	e := c.event
-	column := []int{j.index}
 	if e.Op == schema.OpDelete {
 		return c.append(dst, j.topic, joinKey(e.Old[j.index]), c.headers, c.wholeEnvelope())
 	}
 	key := joinKey(e.New[j.index])
-	if e.Op != schema.OpUpdate || e.Old == nil || !moved(e, column) {
+	stays := e.Op != schema.OpUpdate || e.Old == nil || !(moved(e, c.route.keyColumns) || moved(e, []int{j.index}))
+	if stays {
 		return c.append(dst, j.topic, key, c.headers, c.wholeEnvelope())
 	}
 	leave := c.envelope(record.Image{Op: schema.OpDelete, Before: e.Old})

@@ -110,7 +110,8 @@ func TestRoute(t *testing.T) {
 				`events[{"id":1}] d {"id":1,"content_id":"c1"} ->  v9 __debezium.newkey={"id":2}`,
 				`events[{"id":1}] tombstone v9 __debezium.newkey={"id":2}`,
 				`events[{"id":2}] c  -> {"id":2,"content_id":"c1"} v10 __debezium.oldkey={"id":1}`,
-				`input[c1] u {"id":1,"content_id":"c1"} -> {"id":2,"content_id":"c1"} v10`,
+				`input[c1] d {"id":1,"content_id":"c1"} ->  v9`,
+				`input[c1] c  -> {"id":2,"content_id":"c1"} v10`,
 			},
 		},
 		{

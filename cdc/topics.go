@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -51,18 +52,33 @@ func (t *topics) ensure(ctx context.Context) (map[string]int32, error) {
 	if err := t.create(ctx, t.cfg.Partitions, nil, t.data()...); err != nil {
 		return nil, err
 	}
-	listed, err := t.admin.ListTopics(ctx, append(t.data(), t.cfg.PositionTopic)...)
+	counts, err := t.partitions(ctx)
 	if err != nil {
-		return nil, kafkaFault("kafka.brokers", "list topics", err)
-	}
-	counts := map[string]int32{}
-	for name, detail := range listed {
-		if detail.Err != nil {
-			return nil, kafkaFault("topic "+name, "describe the topic", detail.Err)
-		}
-		counts[name] = int32(len(detail.Partitions))
+		return nil, err
 	}
 	return counts, t.checkPosition(ctx, counts[t.cfg.PositionTopic])
+}
+
+// partitions returns how many each topic has. A broker may not know yet of a
+// topic that it has just created: that is waited for.
+func (t *topics) partitions(ctx context.Context) (map[string]int32, error) {
+	const pause = 50 * time.Millisecond
+	for {
+		listed, err := t.admin.ListTopics(ctx, append(t.data(), t.cfg.PositionTopic)...)
+		if err == nil {
+			err = listed.Error()
+		}
+		if err == nil {
+			counts := map[string]int32{}
+			for name, detail := range listed {
+				counts[name] = int32(len(detail.Partitions))
+			}
+			return counts, nil
+		}
+		if !errors.Is(err, kerr.UnknownTopicOrPartition) || sleep(ctx, pause) != nil {
+			return nil, kafkaFault("kafka.brokers", "list topics", err)
+		}
+	}
 }
 
 func (t *topics) create(ctx context.Context, partitions int32, configs map[string]*string, names ...string) error {

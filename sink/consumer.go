@@ -18,6 +18,11 @@ const (
 	idleCheck     = 10 * time.Second // after so long without records, ask whether Kafka is there
 	requestLimit  = 5 * time.Second  // one request to Kafka outside of polling
 	rebalanceWait = 5 * time.Minute  // how long a rebalance waits for a batch in work
+
+	// sessionTimeout is how long the partitions of a member that was killed stay
+	// without an owner. Taking them too early does no harm: every write is guarded
+	// by its version.
+	sessionTimeout = 10 * time.Second
 )
 
 // consumer is one membership in the group. Its callbacks and its users run one
@@ -42,6 +47,7 @@ func (s *Sink) join() (*consumer, error) {
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.RebalanceTimeout(rebalanceWait),
+		kgo.SessionTimeout(sessionTimeout),
 		kgo.OnPartitionsAssigned(c.assigned),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { c.dropped("revoked", p) }),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { c.dropped("lost", p) }),
