@@ -54,8 +54,20 @@ func startOwner(t *testing.T, user *syscall.Credential) (*exec.Cmd, stack.Server
 		cache = "/var/cache/penstock"
 	}
 	var errors bytes.Buffer
-	owner := exec.Command(program(t))
-	owner.Env = append(os.Environ(), roleEnv+"=hold", "PENSTOCK_CACHE="+cache)
+	bin := program(t)
+	temp := filepath.Join(filepath.Dir(bin), "temp") // removed with the program, whoever owns what is in it
+	if err := os.Mkdir(temp, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if user != nil {
+		if err := os.Chown(temp, int(user.Uid), int(user.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	} else if err := os.Chmod(temp, 0o711); err != nil { // Postgres runs under another uid than root
+		t.Fatal(err)
+	}
+	owner := exec.Command(bin)
+	owner.Env = append(os.Environ(), roleEnv+"=hold", "PENSTOCK_CACHE="+cache, "TMPDIR="+temp)
 	owner.Dir = "/"
 	owner.Stderr = &errors
 	owner.SysProcAttr = &syscall.SysProcAttr{Credential: user, Pdeathsig: syscall.SIGKILL}

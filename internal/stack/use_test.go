@@ -141,33 +141,18 @@ func redisDo(t *testing.T, address string, command ...string) string {
 	return answer
 }
 
-// What a broker and a node have acknowledged is there after kill -9 and restart, at the same address.
-func TestKilledJavaServersKeepData(t *testing.T) {
+// What a broker has acknowledged is there after kill -9 and restart, at the same address.
+func TestKilledKafkaKeepsRecords(t *testing.T) {
 	stacktest.Servers(t) // fills the cache
-	t.Run("kafka", func(t *testing.T) {
-		t.Parallel()
-		in := crashed(t, stack.StartKafka, func(in *stack.Instance) {
-			produceInTransaction(t, []string{in.Address()}, "t", "kept")
-			// Commit is answered before its marker is in the partition. A broker killed in between has been seen to hold back
-			// read-committed readers for over 30 s after its restart; this test is not about that.
-			consume(t, []string{in.Address()}, "t", 1)
-		})
-		if got := consume(t, []string{in.Address()}, "t", 1); got[0] != "kept" {
-			t.Errorf("record: got %v, want kept", got)
-		}
+	in := crashed(t, stack.StartKafka, func(in *stack.Instance) {
+		produceInTransaction(t, []string{in.Address()}, "t", "kept")
+		// Commit is answered before its marker is in the partition. A broker killed in between has been seen to hold back
+		// read-committed readers for over 30 s after its restart; this test is not about that.
+		consume(t, []string{in.Address()}, "t", 1)
 	})
-	t.Run("cassandra", func(t *testing.T) {
-		t.Parallel()
-		in := crashed(t, stack.StartCassandra, func(in *stack.Instance) {
-			session := login(t, []string{in.Address()}, "")
-			statement := "create keyspace kept with replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
-			if err := session.Query(statement).ExecContext(t.Context()); err != nil {
-				t.Fatalf("%s: %v", statement, err)
-			}
-			session.Close()
-		})
-		login(t, []string{in.Address()}, "kept")
-	})
+	if got := consume(t, []string{in.Address()}, "t", 1); got[0] != "kept" {
+		t.Errorf("record: got %v, want kept", got)
+	}
 }
 
 // crashed starts a private server, uses it, kills it and starts it again.
