@@ -1,0 +1,189 @@
+package cassandra_test
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+	"github.com/google/go-cmp/cmp"
+
+	"penstock/internal/fault"
+	"penstock/internal/stack/stacktest"
+	"penstock/sink"
+	"penstock/sink/cassandra"
+	"penstock/sink/storetest"
+)
+
+func TestMain(m *testing.M) { stacktest.Main(m) }
+
+func config(t *testing.T) cassandra.Config {
+	t.Helper()
+	server := stacktest.Servers(t).Cassandra
+	return cassandra.Config{
+		Hosts: server.Hosts, Username: server.Username, Password: server.Password, Keyspace: stacktest.Keyspace(t),
+	}
+}
+
+func open(t *testing.T, cfg cassandra.Config) *cassandra.Store {
+	t.Helper()
+	s, err := cassandra.Open(t.Context(), cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// raw is a session for what the package does not offer.
+func raw(t *testing.T, cfg cassandra.Config) *gocql.Session {
+	t.Helper()
+	cluster := gocql.NewCluster(cfg.Hosts...)
+	cluster.Authenticator = gocql.PasswordAuthenticator{Username: cfg.Username, Password: cfg.Password}
+	cluster.Keyspace = cfg.Keyspace
+	session, err := cluster.CreateSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(session.Close)
+	return session
+}
+
+func TestConformance(t *testing.T) {
+	cfg := config(t)
+	open(t, cfg) // creates the tables
+	session := raw(t, cfg)
+	empty := func(t *testing.T) *cassandra.Store {
+		t.Helper()
+		for _, table := range []string{"engagement_metrics", "engagement_by_event", "engagement_days", "content"} {
+			if err := session.Query("TRUNCATE " + table).ExecContext(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return open(t, cfg)
+	}
+	storetest.Exercise(t, func(t *testing.T) storetest.Subject { return empty(t) })
+	storetest.ExerciseLookup(t, func(t *testing.T) storetest.LookupSubject { return empty(t) })
+}
+
+func someRow() sink.Row {
+	return sink.Row{
+		Engagement: sink.Engagement{
+			ID: 1, ContentID: sink.Some(storetest.ContentID(1)), Type: sink.Some("play"), Time: 1_756_138_420_436_907,
+			DurationMS: sink.Some[int64](30_000), Payload: sink.Some(`{"bitrate": "128kbps"}`),
+		},
+		Seconds: sink.Some(30.0),
+	}
+}
+
+func TestWritetimeIsTheVersion(t *testing.T) {
+	cfg := config(t)
+	s, session := open(t, cfg), raw(t, cfg)
+	const version = int64(1_756_138_420_436_907)
+	if err := s.Apply(t.Context(), []sink.Write{storetest.Put(version, someRow())}); err != nil {
+		t.Fatal(err)
+	}
+	for _, query := range []string{
+		"SELECT writetime(event_type), version FROM engagement_metrics WHERE content_id = ? AND day = '2025-08-25' AND event_ts = '2025-08-25T16:13:40.436Z' AND event_id = 1",
+		"SELECT writetime(event_type), version FROM engagement_by_event WHERE content_id = ? ALLOW FILTERING",
+		"SELECT writetime(version), version FROM engagement_days WHERE content_id = ? AND day = '2025-08-25'",
+	} {
+		var written, column int64
+		if err := session.Query(query, gocql.UUID(storetest.ContentID(1))).ScanContext(t.Context(), &written, &column); err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		if written != version || column != version {
+			t.Errorf("%s: writetime %d, version %d, want %d", query, written, column, version)
+		}
+	}
+}
+
+func TestPayloadComesBack(t *testing.T) {
+	s := open(t, config(t))
+	want := sink.Stored{Row: someRow(), Version: 5}
+	if err := s.Apply(t.Context(), []sink.Write{storetest.Put(5, someRow())}); err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := s.Event(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A second Open finds what the first created, also for a role that may not create.
+func TestOpenWithoutTheRightToCreate(t *testing.T) {
+	cfg := config(t)
+	first := open(t, cfg)
+	if err := first.Apply(t.Context(), []sink.Write{storetest.Put(5, someRow())}); err != nil {
+		t.Fatal(err)
+	}
+	session, role := raw(t, cfg), cfg.Keyspace+"_role"
+	for _, statement := range []string{
+		"CREATE ROLE " + role + " WITH PASSWORD = 'p' AND LOGIN = true",
+		"GRANT SELECT ON KEYSPACE " + cfg.Keyspace + " TO " + role,
+		"GRANT MODIFY ON KEYSPACE " + cfg.Keyspace + " TO " + role,
+	} {
+		if err := session.Query(statement).ExecContext(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg.Username, cfg.Password = role, "p"
+	second := open(t, cfg)
+	if err := second.Apply(t.Context(), []sink.Write{storetest.Put(6, someRow())}); err != nil {
+		t.Fatal(err)
+	}
+	if row, found, err := second.Event(t.Context(), 1); err != nil || !found || row.Version != 6 {
+		t.Errorf("row %+v, found %v, error %v", row, found, err)
+	}
+	if err := session.Query("DROP ROLE " + role).ExecContext(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOpenWithWrongPassword(t *testing.T) {
+	cfg := config(t)
+	cfg.Password, cfg.Wait = "wrong", time.Hour
+	_, err := cassandra.Open(t.Context(), cfg, nil)
+	if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "cassandra.password") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOpenWhereNothingListens(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	listener.Close()
+	_, err = cassandra.Open(t.Context(), cassandra.Config{Hosts: []string{address}, Wait: 100 * time.Millisecond}, nil)
+	if fault.KindOf(err) != fault.Unreachable || !strings.Contains(err.Error(), address) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOpenReportsEveryProblem(t *testing.T) {
+	_, err := cassandra.Open(t.Context(), cassandra.Config{Keyspace: "No;", Wait: -1}, nil)
+	for _, part := range []string{"cassandra.hosts is empty", `cassandra.keyspace "No;"`, "must not be negative"} {
+		if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), part) {
+			t.Errorf("got %v, want %q", err, part)
+		}
+	}
+}
+
+// What a table refuses for good must not be waited for.
+func TestRefusedStatementIsFinal(t *testing.T) {
+	cfg := config(t)
+	s, session := open(t, cfg), raw(t, cfg)
+	if err := session.Query("DROP TABLE engagement_by_event").ExecContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Apply(t.Context(), []sink.Write{storetest.Put(5, someRow())})
+	if err == nil || fault.KindOf(err) != fault.Runtime {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,167 @@
+package redis_test
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/rueidis"
+
+	"penstock/internal/fault"
+	"penstock/internal/stack/stacktest"
+	"penstock/sink"
+	"penstock/sink/redis"
+	"penstock/sink/storetest"
+)
+
+func TestMain(m *testing.M) { stacktest.Main(m) }
+
+// open returns a store under a prefix of its own.
+func open(t *testing.T, cfg redis.Config) (store *redis.Store, prefix string) {
+	t.Helper()
+	cfg.Address, cfg.Prefix = stacktest.Servers(t).Redis.Address, stacktest.Prefix(t)
+	s, err := redis.Open(t.Context(), cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s, cfg.Prefix
+}
+
+func TestConformance(t *testing.T) {
+	storetest.Exercise(t, func(t *testing.T) storetest.Subject {
+		s, _ := open(t, redis.Config{})
+		return s
+	})
+}
+
+// seedRow is the first event of the walk-through.
+func seedRow() sink.Row {
+	return sink.Row{
+		Engagement: sink.Engagement{
+			ID: 1, ContentID: sink.Some(sink.UUID{0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11}),
+			UserID: sink.Some(sink.UUID{0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa}),
+			Type:   sink.Some("play"), Time: 1_756_138_420_436_907, DurationMS: sink.Some[int64](30_000), Device: sink.Some("ios"),
+		},
+		Seconds: sink.Some(30.0), Pct: sink.Some(30.0 / 1800), ContentType: sink.Some("podcast"), LengthSeconds: sink.Some[int64](1800),
+	}
+}
+
+func TestHashHasTheSeedsFields(t *testing.T) {
+	s, _ := open(t, redis.Config{})
+	if err := s.Apply(t.Context(), []sink.Write{storetest.Put(7, seedRow())}); err != nil {
+		t.Fatal(err)
+	}
+	hash, found, err := s.Hash(t.Context(), 1)
+	if err != nil || !found {
+		t.Fatalf("found %v, error %v", found, err)
+	}
+	want := map[string]string{
+		"user_id": "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa", "event_time_str": "2025-08-25 16:13:40.436907",
+		"engagement_seconds_str": "30.0", "duration_ms_str": "30000", "event_id": "1",
+		"content_id": "11111111-1111-1111-1111-111111111111",
+		"event_type": "play", "device": "ios", "engagement_pct_str": "0.016666666666666666",
+		"content_type": "podcast", "length_seconds_str": "1800", "_v": "00000000000000000007",
+	}
+	if diff := cmp.Diff(want, hash); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestTombstoneExpiresAndAPutLastsForEver(t *testing.T) {
+	s, prefix := open(t, redis.Config{TombstoneLife: time.Hour})
+	client := rawClient(t)
+	life := func() int64 {
+		t.Helper()
+		seconds, err := client.Do(t.Context(), client.B().Ttl().Key(prefix+"1").Build()).AsInt64()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seconds
+	}
+	if err := s.Apply(t.Context(), storetest.Remove(10, seedRow())); err != nil {
+		t.Fatal(err)
+	}
+	if seconds := life(); seconds < 3500 || seconds > 3600 {
+		t.Errorf("tombstone lives %d s", seconds)
+	}
+	if _, found, err := s.Hash(t.Context(), 1); err != nil || found {
+		t.Errorf("tombstone: found %v, error %v", found, err)
+	}
+	if err := s.Apply(t.Context(), []sink.Write{storetest.Put(11, seedRow())}); err != nil {
+		t.Fatal(err)
+	}
+	if seconds := life(); seconds != -1 {
+		t.Errorf("row lives %d s", seconds)
+	}
+}
+
+func TestForeignKeyIsAFaultAndForeignHashIsReplaced(t *testing.T) {
+	s, prefix := open(t, redis.Config{})
+	client, key := rawClient(t), prefix+"1"
+	do := func(args ...string) {
+		t.Helper()
+		if err := client.Do(t.Context(), client.B().Arbitrary(args...).Build()).Error(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do("HSET", key, "event_id", "1", "left_over", "x") // as the Spark job wrote it, without a version
+	if err := s.Apply(t.Context(), []sink.Write{storetest.Put(1, seedRow())}); err != nil {
+		t.Fatal(err)
+	}
+	if hash, _, err := s.Hash(t.Context(), 1); err != nil || hash["left_over"] != "" || hash["_v"] == "" {
+		t.Errorf("hash %v, error %v", hash, err)
+	}
+	do("DEL", key)
+	do("SET", key, "x")
+	err := s.Apply(t.Context(), []sink.Write{storetest.Put(2, seedRow())})
+	if err == nil || fault.KindOf(err) != fault.Runtime || !strings.Contains(err.Error(), key) {
+		t.Errorf("got %v, want a fault that names the key", err)
+	}
+}
+
+func TestOpenWhereNothingListens(t *testing.T) {
+	_, err := redis.Open(t.Context(), redis.Config{Address: freeAddress(t), Wait: 100 * time.Millisecond}, nil)
+	if fault.KindOf(err) != fault.Unreachable || !strings.Contains(err.Error(), "gave up") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOpenWithWrongPassword(t *testing.T) {
+	cfg := redis.Config{Address: stacktest.Servers(t).Redis.Address, Username: "nobody", Password: "wrong", Wait: time.Hour}
+	_, err := redis.Open(t.Context(), cfg, nil)
+	if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "redis.password") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOpenReportsEveryProblem(t *testing.T) {
+	_, err := redis.Open(t.Context(), redis.Config{TombstoneLife: 1, Database: -1}, nil)
+	for _, part := range []string{"redis.address is empty", "at least 1 s", "must not be negative"} {
+		if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), part) {
+			t.Errorf("got %v, want %q", err, part)
+		}
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+func rawClient(t *testing.T) rueidis.Client {
+	t.Helper()
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{stacktest.Servers(t).Redis.Address}, DisableCache: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return client
+}
