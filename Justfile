@@ -1,0 +1,74 @@
+# List what can be done.
+default:
+    @{{ just_executable() }} --list --unsorted
+
+# The seed's walk-through on real servers, checked, then a gentle load until Ctrl-C.
+demo *flags:
+    go run ./cmd/penstock demo {{ flags }}
+
+# Every test, on the real servers: those of `just up`, else a stack of its own.
+test *flags:
+    go test {{ flags }} ./...
+
+# The tests that need no server.
+test-short *flags:
+    go test -short {{ flags }} ./...
+
+# The same under the race detector.
+race *flags:
+    go test -race -short {{ flags }} ./...
+
+# Check format, modules, vet and golangci-lint.
+lint:
+    .ci/lint
+
+# Format the code.
+fmt:
+    gofmt -w .
+
+# Fuzz every target for a while each.
+fuzz time="30s":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    grep -rHoE --include='*_test.go' '^func Fuzz\w+' . | while IFS=: read -r file target; do
+        target=${target#func }
+        echo "== $(dirname "$file") $target"
+        go test -run '^$' -fuzz "^$target\$" -fuzztime {{ time }} "$(dirname "$file")" </dev/null
+    done
+
+# Rewrite the goldens: the assembler's scripts, and the messages of a real Postgres.
+golden:
+    go test -count 1 ./cdc ./cdc/pgoutput -rewrite
+    git diff --stat -- testdata
+
+# Measure the hot paths.
+bench *flags:
+    go test -run '^$' -bench . -benchmem {{ flags }} ./...
+
+# Kill the daemon with -9 under load, again and again: every row exactly once, both stores equal to SQL.
+chaos runs="5":
+    go test -timeout 60m -count {{ runs }} -v -run Kill ./internal/e2e
+
+# Start Postgres, Kafka, Cassandra and Redis and leave them running for demo and tests.
+up:
+    go run ./cmd/penstock dev up
+
+# Stop the servers of `just up`.
+down:
+    go run ./cmd/penstock dev down
+
+# Print how the servers of `just up` are reached.
+status *flags:
+    go run ./cmd/penstock dev status {{ flags }}
+
+# All that has to hold before a change lands.
+verify: lint tidy-check race test
+
+# Check that go.mod and go.sum are what the code needs.
+tidy-check:
+    go mod tidy -diff
+
+# Build a static binary into bin; its version is the Git tag or commit.
+build:
+    CGO_ENABLED=0 go build -trimpath -buildvcs=true -ldflags '-s -w' -o bin/penstock ./cmd/penstock
+    bin/penstock version
