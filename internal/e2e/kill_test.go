@@ -49,6 +49,8 @@ func TestKillInTheMiddle(t *testing.T) {
 	if err := wait(); err != nil {
 		t.Fatal(err)
 	}
+	t.Log("the load has ended")
+	w.awaitDrained()
 	w.awaitTruth()
 	d.stop()
 	if diff := cmp.Diff(w.historyOps(), w.topicOps()); diff != "" {
@@ -118,6 +120,43 @@ func (w *world) load(db *pgx.Conn, total int, random *rand.Rand) error {
 		written += n
 	}
 	return nil
+}
+
+// awaitDrained waits, at little cost to the servers, until the daemon has had
+// everything that is committed now.
+func (w *world) awaitDrained() {
+	w.t.Helper()
+	var end string
+	if err := w.db.QueryRow(w.t.Context(), "SELECT pg_current_wal_lsn()::text").Scan(&end); err != nil {
+		w.t.Fatal(err)
+	}
+	w.eventually("the slot to be confirmed up to "+end, func() string {
+		var behind int64
+		const query = "SELECT $1::pg_lsn - confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = $2"
+		if err := w.db.QueryRow(w.t.Context(), query, end, w.slot()).Scan(&behind); err != nil {
+			return err.Error()
+		}
+		if behind > 0 {
+			return fmt.Sprintf("%d bytes behind", behind)
+		}
+		return ""
+	})
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.servers.Kafka.Brokers...))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer cl.Close()
+	admin := kadm.NewClient(cl)
+	w.eventually("the sink to commit the last offset", func() string {
+		lags, err := admin.Lag(w.t.Context(), w.topic("group"))
+		if err != nil {
+			return err.Error()
+		}
+		if lag := lags[w.topic("group")]; lag.FetchErr != nil || lag.Lag.Total() > 0 {
+			return fmt.Sprintf("%d records behind (%v)", lag.Lag.Total(), lag.FetchErr)
+		}
+		return ""
+	})
 }
 
 // delivered counts the records in the topic, committed or not.

@@ -12,6 +12,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	"github.com/redis/rueidis"
 )
 
 // rows are an event's fields by event id, as text; an absent field is NULL.
@@ -131,8 +132,12 @@ func (w *world) redis() (rows, error) {
 		if err != nil {
 			return nil, err
 		}
+		var gets rueidis.Commands
 		for _, key := range page.Elements {
-			hash, err := w.latest.Do(w.t.Context(), w.latest.B().Hgetall().Key(key).Build()).AsStrMap()
+			gets = append(gets, w.latest.B().Hgetall().Key(key).Build())
+		}
+		for i, result := range w.latest.DoMulti(w.t.Context(), gets...) {
+			hash, err := result.AsStrMap()
 			if err != nil {
 				return nil, err
 			}
@@ -145,7 +150,7 @@ func (w *world) redis() (rows, error) {
 					row[name] = value
 				}
 			}
-			out[strings.TrimPrefix(key, w.prefix+":event:")] = row
+			out[strings.TrimPrefix(page.Elements[i], w.prefix+":event:")] = row
 		}
 		if cursor = page.Cursor; cursor == 0 {
 			return out, nil
