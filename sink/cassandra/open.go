@@ -52,7 +52,7 @@ func Open(ctx context.Context, cfg Config, log *zap.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	log.Info("connected", zap.String("what", "cassandra at "+s.address), zap.String("keyspace", cfg.Keyspace))
+	log.Info("connected", zap.String(keyWhat, "cassandra at "+s.address), zap.String(keyKeyspace, cfg.Keyspace))
 	return s, nil
 }
 

@@ -35,6 +35,8 @@ type Config struct {
 	Wait time.Duration // optional, 1 minute: how long Open waits for a server that is coming up
 }
 
+const keyWhat = "what" // the key of a log field
+
 const defaultPrefix = "engagement_events:event:"
 
 func (c Config) withDefaults() Config {
