@@ -1,0 +1,161 @@
+package sink_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/sink"
+	"penstock/sink/storetest"
+)
+
+const partitions = 3
+
+// rig is a fake Kafka with the input topic "t".
+type rig struct {
+	t       *testing.T
+	cluster *kfake.Cluster
+	sent    []int // records of the source already produced, by partition
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, "t"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	return &rig{t: t, cluster: cluster, sent: make([]int, partitions)}
+}
+
+func (r *rig) client(opts ...kgo.Opt) *kgo.Client {
+	r.t.Helper()
+	client, err := kgo.NewClient(append(opts, kgo.SeedBrokers(r.cluster.ListenAddrs()...))...)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(client.Close)
+	return client
+}
+
+// produce writes what the source has not sent yet in one Kafka transaction.
+func (r *rig) produce(s *source, end kgo.TransactionEndTry) {
+	r.t.Helper()
+	var records []*kgo.Record
+	for p := range s.partitions {
+		records = append(records, s.partitions[p][r.sent[p]:]...)
+		if end == kgo.TryCommit {
+			r.sent[p] = len(s.partitions[p])
+		}
+	}
+	r.produceRecords(end, records...)
+}
+
+func (r *rig) produceRecords(end kgo.TransactionEndTry, originals ...*kgo.Record) {
+	r.t.Helper()
+	records := make([]*kgo.Record, len(originals)) // the client writes into what it sends
+	for i, o := range originals {
+		records[i] = &kgo.Record{Topic: "t", Partition: o.Partition, Key: o.Key, Value: o.Value, Headers: o.Headers}
+	}
+	client := r.client(kgo.TransactionalID("capture"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	ctx := r.t.Context()
+	if err := client.BeginTransaction(); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := client.ProduceSync(ctx, records...).FirstErr(); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := client.EndTransaction(ctx, end); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) config() sink.Config {
+	return sink.Config{
+		Pipeline: "engagement", Brokers: r.cluster.ListenAddrs(), Topic: "t", Group: "g",
+		Wait: 20 * time.Second, Batch: 7,
+	}
+}
+
+// runUntilDrained runs the sink until everything that was produced is committed.
+func (r *rig) runUntilDrained(cfg sink.Config, model *storetest.Model, stores ...sink.Store) {
+	r.t.Helper()
+	ctx, stop := context.WithTimeout(r.t.Context(), 30*time.Second)
+	defer stop()
+	behind := r.behind()
+	cfg.OnCommit = func(p sink.Progress) {
+		if behind[p.Partition] <= p.Offset {
+			delete(behind, p.Partition)
+		}
+		if len(behind) == 0 {
+			stop()
+		}
+	}
+	if err := r.run(ctx, cfg, model, stores...); err != nil {
+		r.t.Fatal(err)
+	}
+	if len(behind) > 0 {
+		r.t.Fatalf("partitions that did not come to their end: %v", behind)
+	}
+}
+
+// behind returns the offset after the last record of each partition where the
+// group has not committed it.
+func (r *rig) behind() map[int32]int64 {
+	r.t.Helper()
+	reader := r.client(kgo.ConsumeTopics("t"), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	ends := make(map[int32]int64)
+	total := 0
+	for _, n := range r.sent {
+		total += n
+	}
+	for total > 0 {
+		fetches := reader.PollFetches(r.t.Context())
+		fetches.EachRecord(func(record *kgo.Record) {
+			ends[record.Partition] = record.Offset + 1
+			total--
+		})
+	}
+	committed, err := kadm.NewClient(reader).FetchOffsets(r.t.Context(), "g")
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		r.t.Fatal(err)
+	}
+	for p, end := range ends {
+		if at, found := committed.Lookup("t", p); found && at.At >= end {
+			delete(ends, p)
+		}
+	}
+	return ends
+}
+
+func (r *rig) run(ctx context.Context, cfg sink.Config, model *storetest.Model, stores ...sink.Store) error {
+	r.t.Helper()
+	if len(stores) == 0 {
+		stores = []sink.Store{model}
+	}
+	s, err := sink.New(cfg, model, stores, nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return s.Run(ctx)
+}
+
+// played is a source with some of everything.
+func played() *source {
+	s := newSource(partitions)
+	for n := byte(1); n <= 5; n++ {
+		s.put(someEvent(int64(n), n))
+		s.putContent(someContent(n, int64(n)*100))
+		s.put(someEvent(int64(n)+10, n))
+	}
+	s.put(someEvent(1, 2))
+	s.remove(12)
+	s.putContent(someContent(2, 7))
+	return s
+}
