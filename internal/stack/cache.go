@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"penstock/internal/fault"
 )
 
 // cache is the folder with what was downloaded and made from it. Entries appear complete, by a rename, and never change:
@@ -30,7 +32,7 @@ func openCache() (cache, error) {
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return cache{}, fmt.Errorf("find the cache folder: %w; fix: set PENSTOCK_CACHE", err)
+		return cache{}, &fault.Error{Kind: fault.Usage, Where: "cache folder", What: "the user has none", Fix: "set PENSTOCK_CACHE", Err: err}
 	}
 	return cache{filepath.Join(dir, "penstock")}, nil
 }
@@ -88,7 +90,7 @@ func (c cache) writable() error {
 		err = unix.Access(c.dir, unix.W_OK)
 	}
 	if err != nil {
-		return fmt.Errorf("cache folder %s cannot be written: %w; fix: set PENSTOCK_CACHE to a folder of yours", c.dir, err)
+		return &fault.Error{Kind: fault.Usage, Where: "cache folder " + c.dir, What: "cannot be written", Fix: "set PENSTOCK_CACHE to a folder of yours", Err: err}
 	}
 	return nil
 }

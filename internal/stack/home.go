@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"penstock/internal/fault"
 )
 
 const (
@@ -73,7 +75,7 @@ func (h *home) openDir() error {
 func (h *home) own() error {
 	owner, err := tryLock(filepath.Join(h.dir, ownerFile))
 	if errors.Is(err, errLocked) {
-		return fmt.Errorf("data folder %s is in use by another stack; fix: stop that one or name another folder", h.dir)
+		return &fault.Error{Kind: fault.Refused, Where: "data folder " + h.dir, What: "is in use by another stack", Fix: "stop that one or name another folder"}
 	}
 	if err != nil {
 		return fmt.Errorf("own data folder: %w", err)

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"penstock/internal/fault"
 )
 
 const (
@@ -121,5 +123,7 @@ func (h *home) checkPrerequisites(_ context.Context, native []kind) error {
 	for _, err := range missing {
 		texts = append(texts, err.Error())
 	}
-	return fmt.Errorf("cannot start %s natively: %s; fix: %s", strings.Join(names, ", "), strings.Join(texts, ", "), fix)
+	return &fault.Error{
+		Kind: fault.Unreachable, What: fmt.Sprintf("cannot start %s natively: %s", strings.Join(names, ", "), strings.Join(texts, ", ")), Fix: fix,
+	}
 }

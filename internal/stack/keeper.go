@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"penstock/internal/fault"
 )
 
 const (
@@ -184,7 +186,7 @@ func IsKeeper() bool { return os.Getenv(keeperEnv) != "" }
 func RunKeeper(ctx context.Context) error {
 	var o order
 	if err := json.Unmarshal([]byte(os.Getenv(keeperEnv)), &o); err != nil {
-		return fmt.Errorf("read %s: %w; fix: use `penstock dev up`", keeperEnv, err)
+		return &fault.Error{Kind: fault.Usage, Where: keeperEnv, What: "is not for hand use", Fix: "penstock dev up", Err: err}
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()

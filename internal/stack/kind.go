@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+
+	"penstock/internal/fault"
 )
 
 // kind is what Start needs to know of one of the four servers; each server's own file has its value.
@@ -55,7 +57,10 @@ func (h *home) sources(ctx context.Context, of []kind) ([]source, error) {
 		case engine.answers():
 			sources = append(sources, source{k, h.fromContainer(k, engine)})
 		case h.opts.Mode == Docker:
-			return nil, fmt.Errorf("no Docker engine answers at %s; fix: start it, set DOCKER_HOST, or PENSTOCK_STACK=native", engine)
+			return nil, &fault.Error{
+				Kind: fault.Unreachable, Where: engine.String(), What: "no Docker engine answers",
+				Fix: "start it, set DOCKER_HOST, or PENSTOCK_STACK=native",
+			}
 		default:
 			sources = append(sources, source{k, h.fromNative(k)})
 			native = append(native, k)
@@ -68,13 +73,15 @@ func (h *home) fromEnvironment(k kind, text string) func(context.Context) (acces
 	return func(ctx context.Context) (access, About, closer, error) {
 		at, err := k.parse(text)
 		if err != nil {
-			return access{}, About{}, nil, fmt.Errorf("read %s: %w", k.env, err)
+			return access{}, About{}, nil, &fault.Error{Kind: fault.Usage, Where: k.env, What: "is no address", Fix: "correct or unset it", Err: err}
 		}
 		ctx, cancel := context.WithTimeout(ctx, askTimeout)
 		defer cancel()
 		version, err := k.ask(ctx, at)
 		if err != nil {
-			return access{}, About{}, nil, fmt.Errorf("reach %s named by %s: %w; fix: correct or unset %s", at, k.env, err, k.env)
+			return access{}, About{}, nil, &fault.Error{
+				Kind: fault.Unreachable, Where: k.env, What: fmt.Sprintf("%s does not answer", at), Fix: "start it, or correct or unset " + k.env, Err: err,
+			}
 		}
 		h.report.say(k.name, "%s at %s, named by %s", version, at, k.env)
 		return at, About{version, FromEnvironment}, nil, nil

@@ -15,6 +15,8 @@ import (
 	"syscall"
 
 	"github.com/jackc/pgx/v5"
+
+	"penstock/internal/fault"
 )
 
 func postgresKind() kind {
@@ -143,7 +145,7 @@ func postgresUser() (int, error) {
 			return strconv.Atoi(u.Uid)
 		}
 	}
-	return 0, errors.New("no user postgres or nobody to run as, and Postgres refuses root; fix: useradd --system postgres")
+	return 0, &fault.Error{Kind: fault.Usage, Where: "postgres", What: "refuses to run as root, and there is no user postgres or nobody", Fix: "useradd --system postgres"}
 }
 
 func postgresCommand(uid int, dir, bin string, args ...string) *exec.Cmd {

@@ -4,7 +4,6 @@ import (
 	"archive/zip"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -15,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/redis/rueidis"
+
+	"penstock/internal/fault"
 )
 
 const redisVersion = "6.2" // of the program in the jar of pom/redis.xml; it tells its patch level itself
@@ -130,7 +131,7 @@ func unpackRedis(staging string) error {
 		return err
 	}
 	if _, err := os.Stat(program); err != nil {
-		return fmt.Errorf("no redis-server for linux-%s in the jar; fix: apt-get install -y redis-server", runtime.GOARCH)
+		return &fault.Error{Kind: fault.Usage, Where: "redis", What: "the jar has no redis-server for linux-" + runtime.GOARCH, Fix: "apt-get install -y redis-server"}
 	}
 	return nil
 }

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"penstock/internal/fault"
 )
 
 // Mode says where servers that the environment does not name come from.
@@ -69,7 +71,7 @@ func (o Options) resolve() (Options, error) {
 		o.Mode = Auto
 	case Auto, Native, Docker:
 	default:
-		return o, fmt.Errorf("unknown stack mode %q; fix: PENSTOCK_STACK=auto, native or docker", o.Mode)
+		return o, &fault.Error{Kind: fault.Usage, Where: "PENSTOCK_STACK", What: fmt.Sprintf("no stack mode %q", o.Mode), Fix: "PENSTOCK_STACK=auto, native or docker"}
 	}
 	if o.PostgresVersion == "" {
 		o.PostgresVersion = os.Getenv("PENSTOCK_POSTGRES_VERSION")

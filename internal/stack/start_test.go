@@ -124,9 +124,7 @@ func ask(t *testing.T, in *stack.Instance, query string) (answer string) {
 
 // A named folder keeps data and ports, and belongs to one stack at a time.
 func TestNamedFolderKeepsData(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a real server; -short")
-	}
+	stacktest.NeedServers(t)
 	dir := filepath.Join(t.TempDir(), "data")
 	options := stack.Options{Dir: dir, RedisAppendOnly: true}
 	first, err := stack.StartRedis(t.Context(), options, nil)

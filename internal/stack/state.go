@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"penstock/internal/fault"
 )
 
 // ErrNotRunning says that no kept stack runs. A keeper that died without a word does not count as running.
-var ErrNotRunning = errors.New("no stack is running; fix: start one with `penstock dev up`")
+var ErrNotRunning error = &fault.Error{Kind: fault.Unreachable, What: "no stack is running", Fix: "penstock dev up"}
 
 // State is a kept stack; its JSON form is that of `penstock dev status -o json`.
 type State struct {
@@ -43,7 +45,7 @@ func openRuntime() (runtimeDir, error) {
 		return runtimeDir{}, fmt.Errorf("make the runtime folder: %w", err)
 	}
 	if err := unix.Access(dir, unix.W_OK); err != nil {
-		return runtimeDir{}, fmt.Errorf("runtime folder %s is not ours: %w; fix: set PENSTOCK_CACHE to a folder of yours", dir, err)
+		return runtimeDir{}, &fault.Error{Kind: fault.Usage, Where: "runtime folder " + dir, What: "is not ours", Fix: "set PENSTOCK_CACHE to a folder of yours", Err: err}
 	}
 	return runtimeDir{dir}, nil
 }

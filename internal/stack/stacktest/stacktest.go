@@ -41,7 +41,7 @@ func run(m *testing.M) int {
 // it. Tests share the servers: use Database, Keyspace and Prefix for names.
 func Servers(t testing.TB) stack.Servers {
 	t.Helper()
-	needServers(t)
+	NeedServers(t)
 	servers, err := find()
 	if err != nil {
 		t.Fatalf("real servers: %v", err)
@@ -53,7 +53,7 @@ func Servers(t testing.TB) stack.Servers {
 // Postgres starts a private native Postgres with settings over the usual ones; it ends with the test.
 func Postgres(t testing.TB, settings map[string]string) *stack.Instance {
 	t.Helper()
-	needServers(t)
+	NeedServers(t)
 	in, err := stack.StartPostgres(t.Context(), stack.Options{}, settings)
 	if err != nil {
 		t.Fatalf("private server: %v", err)
@@ -66,7 +66,8 @@ func Postgres(t testing.TB, settings map[string]string) *stack.Instance {
 	return in
 }
 
-func needServers(t testing.TB) {
+// NeedServers skips the test with -short. For a test that starts servers of its own; the others are for Servers and Postgres.
+func NeedServers(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs the real servers; -short")
