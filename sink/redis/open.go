@@ -42,7 +42,7 @@ func Open(ctx context.Context, cfg Config, log *zap.Logger) (*Store, error) {
 		log = zap.NewNop()
 	}
 	s := &Store{
-		guard:   rueidis.NewLuaScriptRetryable(guardLua),
+		guard:   rueidis.NewLuaScript(guardLua),
 		address: cfg.Address,
 		prefix:  cfg.Prefix,
 		life:    strconv.FormatInt(int64(cfg.TombstoneLife/time.Second), 10),
@@ -67,6 +67,7 @@ func (s *Store) connect(ctx context.Context, cfg Config) error {
 	client, err := rueidis.NewClient(rueidis.ClientOption{
 		InitAddress: []string{cfg.Address}, Username: cfg.Username, Password: cfg.Password, SelectDB: cfg.Database,
 		TLSConfig: cfg.TLS, DisableCache: true,
+		DisableRetry: true, // its retries have no end; the sink's have
 	})
 	if err != nil {
 		return s.fault("connect", err)

@@ -1,8 +1,11 @@
 package redis_test
 
 import (
+	"context"
+	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -120,6 +123,86 @@ func TestForeignKeyIsAFaultAndForeignHashIsReplaced(t *testing.T) {
 	if err == nil || fault.KindOf(err) != fault.Runtime || !strings.Contains(err.Error(), key) {
 		t.Errorf("got %v, want a fault that names the key", err)
 	}
+}
+
+// A server that goes away makes a call fail, for the sink's loop to judge, and the
+// store works again once it is back.
+func TestServerThatGoesAwayIsUnreachable(t *testing.T) {
+	proxy := listen(t, "127.0.0.1:0", stacktest.Servers(t).Redis.Address)
+	s, err := redis.Open(t.Context(), redis.Config{Address: proxy.address(), Prefix: stacktest.Prefix(t)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	write := func() error { return s.Apply(t.Context(), []sink.Write{storetest.Put(1, seedRow())}) }
+	if err := write(); err != nil {
+		t.Fatal(err)
+	}
+	proxy.close()
+	if err := write(); fault.KindOf(err) != fault.Unreachable {
+		t.Errorf("got %v, want a fault of kind unreachable", err)
+	}
+	listen(t, proxy.address(), stacktest.Servers(t).Redis.Address)
+	patience := sink.Patience{Wait: 10 * time.Second}
+	if err := patience.Do(t.Context(), "redis", func(context.Context) error { return write() }); err != nil {
+		t.Error(err)
+	}
+}
+
+// proxy stands before a server and can go away.
+type proxy struct {
+	listener net.Listener
+	done     sync.WaitGroup // the accepting goroutine and two for each connection
+
+	mu    sync.Mutex
+	conns []net.Conn // guarded by mu
+}
+
+func listen(t *testing.T, at, target string) *proxy {
+	t.Helper()
+	listener, err := net.Listen("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{listener: listener}
+	p.done.Go(func() { p.accept(target) })
+	t.Cleanup(p.close)
+	return p
+}
+
+func (p *proxy) address() string { return p.listener.Addr().String() }
+
+func (p *proxy) accept(target string) {
+	for {
+		in, err := p.listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		out, err := net.Dial("tcp", target)
+		if err != nil {
+			in.Close()
+			continue
+		}
+		p.mu.Lock()
+		p.conns = append(p.conns, in, out)
+		p.mu.Unlock()
+		for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
+			p.done.Go(func() {
+				_, _ = io.Copy(pair[0], pair[1]) // ends when either side closes
+				pair[0].Close()
+			})
+		}
+	}
+}
+
+func (p *proxy) close() {
+	p.listener.Close()
+	p.mu.Lock()
+	for _, c := range p.conns {
+		c.Close()
+	}
+	p.mu.Unlock()
+	p.done.Wait()
 }
 
 func TestOpenWhereNothingListens(t *testing.T) {
