@@ -36,7 +36,7 @@ type Step struct {
 	Boundary schema.LSN
 }
 
-// NewAssembler starts behind a position.
+// NewAssembler starts from a position.
 func NewAssembler(from schema.Position) *Assembler {
 	return &Assembler{
 		relations: map[uint32]*schema.Relation{},
@@ -125,21 +125,19 @@ func (a *Assembler) row(op schema.Op, oid uint32, before, after schema.Tuple) (S
 	if a.skipping {
 		return Step{}, nil
 	}
-	if rel.Identity == schema.IdentityFull {
-		restoreUnchanged(before, after)
-	}
+	restoreUnchanged(rel, before, after)
 	a.events = append(a.events[:0], a.event(op, rel, before, after))
 	return Step{Events: a.events}, nil
 }
 
 // restoreUnchanged fills what the log leaves out of the new row because it is
-// TOASTed and unchanged: under REPLICA IDENTITY FULL the old row holds it.
-func restoreUnchanged(before, after schema.Tuple) {
+// TOASTed and unchanged: the old row holds it if it is of the replica identity.
+func restoreUnchanged(rel *schema.Relation, before, after schema.Tuple) {
 	if before == nil {
 		return
 	}
 	for i := range after {
-		if after[i].Kind == schema.Unchanged {
+		if after[i].Kind == schema.Unchanged && rel.Columns[i].Identity {
 			after[i] = before[i]
 		}
 	}
@@ -180,6 +178,6 @@ func (a *Assembler) relation(oid uint32) (*schema.Relation, error) {
 }
 
 func (a *Assembler) errorf(format string, args ...any) error {
-	return fmt.Errorf("change stream behind %s, transaction %d, change %d: %w",
+	return fmt.Errorf("change stream from %s, transaction %d, change %d: %w",
 		a.source.CommitLSN, a.source.XID, a.source.Seq, fmt.Errorf(format, args...))
 }

@@ -93,8 +93,9 @@ func message(t *testing.T, verb string, args []string) pgoutput.Message {
 			OID: uint32(number(t, args[0])), Table: schema.TableName{Schema: "public", Name: args[1]},
 			Identity: schema.ReplicaIdentity(args[2][0]),
 		}
-		for _, column := range args[3:] {
-			rel.Columns = append(rel.Columns, schema.Column{Name: column, TypeOID: 25})
+		for i, column := range args[3:] {
+			inIdentity := i == 0 || rel.Identity == schema.IdentityFull
+			rel.Columns = append(rel.Columns, schema.Column{Name: column, TypeOID: 25, Identity: inIdentity})
 		}
 		return &pgoutput.Relation{Relation: rel}
 	case "insert":

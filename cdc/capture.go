@@ -195,7 +195,7 @@ func (c *Capture) deliver(ctx context.Context, stream *Stream, server identity, 
 	}
 	c.log.Info("streaming", zap.String("slot", c.cfg.Slot), zap.Stringer("lsn", position.EndLSN))
 	router := newRouter(&c.cfg, server.database, ready.keys, ready.partitions)
-	s := newSession(c.cfg.Limits, stream, producer, router, position)
+	s := newSession(c.cfg.Limits, stream, producer, router, position, c.log)
 	err = s.run(ctx)
 	c.log.Info("streaming ended", zap.String("slot", c.cfg.Slot), zap.Stringer("lsn", s.position.EndLSN))
 	return true, err

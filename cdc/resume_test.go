@@ -33,6 +33,8 @@ func TestResume(t *testing.T) {
 		{"another slot", func(e *evidence) { e.slot = "t" }, schema.Position{}, fault.PositionLost, "slot s"},
 		{"server restored to an earlier point", func(e *evidence) { e.flushed = 0x1FF }, schema.Position{}, fault.PositionLost, "ends at 0/1FF"},
 		{"gap accepted", func(e *evidence) { e.confirmed, e.acceptGap = 0x300, 0x300 }, fresh(0x300, 50), 0, ""},
+		{"no gap to accept", func(e *evidence) { e.acceptGap = 0x180 }, kept, 0, ""},
+		{"lost position accepted", func(e *evidence) { e.found, e.position, e.acceptGap = false, schema.Position{}, 0x180 }, fresh(0x180, 0), 0, ""},
 		{"another gap accepted", func(e *evidence) { e.confirmed, e.acceptGap = 0x300, 0x2FF }, schema.Position{}, fault.Usage, "stands at 0/300"},
 	}
 	for _, c := range cases {

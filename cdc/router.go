@@ -26,8 +26,9 @@ type route struct {
 	key   []string // names of the primary key's columns
 	joins []join
 
-	relation   *schema.Relation // the version that the indexes below are for
+	relation   *schema.Relation // the version that the fields below are for
 	keyColumns []int
+	keyLogged  bool // old rows hold the key
 }
 
 // join is a pipeline's input topic that a table's changes also go to.
@@ -120,13 +121,17 @@ func (r *Router) route(e *schema.Event) (*route, error) {
 
 func (rt *route) fit(e *schema.Event) error {
 	rel := e.Relation
-	rt.keyColumns = rt.keyColumns[:0]
+	rt.keyColumns, rt.keyLogged = rt.keyColumns[:0], true
 	for _, name := range rt.key {
 		i := rel.Index(name)
 		if i < 0 {
 			return missingColumn(e, name, "of its primary key")
 		}
 		rt.keyColumns = append(rt.keyColumns, i)
+		rt.keyLogged = rt.keyLogged && rel.Columns[i].Identity
+	}
+	if len(rt.joins) > 0 && rel.Identity != schema.IdentityFull {
+		return identityFault(e, "REPLICA IDENTITY FULL", "its old rows would not show which join key they leave")
 	}
 	for i := range rt.joins {
 		j := &rt.joins[i]
@@ -136,6 +141,19 @@ func (rt *route) fit(e *schema.Event) error {
 	}
 	rt.relation = rel
 	return nil
+}
+
+// identityFault refuses a table whose identity was changed while running, or
+// that no pipeline needs and start-up therefore did not look at.
+func identityFault(e *schema.Event, want, why string) error {
+	return &fault.Error{
+		Kind:  fault.Refused,
+		Where: place(e),
+		What:  fmt.Sprintf("the table has REPLICA IDENTITY %s, want %s", e.Relation.Identity, want),
+		Why:   why,
+		Fix: fmt.Sprintf("ALTER TABLE %s REPLICA IDENTITY FULL; what was written before it cannot be repaired: "+
+			"recreate the slot and accept the gap", quoteTable(e.Relation.Table)),
+	}
 }
 
 func missingColumn(e *schema.Event, column, role string) error {
@@ -179,6 +197,9 @@ func (c *change) wholeEnvelope() []byte {
 // create, as Debezium has it.
 func (c *change) toTable(dst []*kgo.Record) ([]*kgo.Record, error) {
 	e, rt := c.event, c.route
+	if e.Old != nil && !rt.keyLogged {
+		return dst, identityFault(e, "one that holds the primary key", "the record would have no key")
+	}
 	if e.Op == schema.OpDelete && e.Old == nil {
 		return dst, fmt.Errorf("%s: delete without an old row", place(e))
 	}

@@ -16,27 +16,32 @@ import (
 var (
 	contentTable = schema.TableName{Schema: "public", Name: "content"}
 	eventsTable  = schema.TableName{Schema: "public", Name: "engagement_events"}
+	plainTable   = schema.TableName{Schema: "public", Name: "plain"} // in no pipeline
 )
 
 func contentRelation() *schema.Relation {
-	return &schema.Relation{OID: 1, Table: contentTable, Columns: []schema.Column{{Name: "id", TypeOID: 2950}, {Name: "title", TypeOID: 25}}}
+	return &schema.Relation{OID: 1, Table: contentTable, Identity: schema.IdentityFull, Columns: []schema.Column{
+		{Name: "id", TypeOID: 2950, Identity: true}, {Name: "title", TypeOID: 25, Identity: true},
+	}}
 }
 
 func eventsRelation() *schema.Relation {
-	return &schema.Relation{OID: 2, Table: eventsTable, Columns: []schema.Column{{Name: "id", TypeOID: 20}, {Name: "content_id", TypeOID: 2950}}}
+	return &schema.Relation{OID: 2, Table: eventsTable, Identity: schema.IdentityFull, Columns: []schema.Column{
+		{Name: "id", TypeOID: 20, Identity: true}, {Name: "content_id", TypeOID: 2950, Identity: true},
+	}}
 }
 
 func testRouter() *Router {
 	cfg := &Config{
 		Name:   "engagement",
-		Tables: []Table{{contentTable, "content"}, {eventsTable, "events"}},
+		Tables: []Table{{contentTable, "content"}, {eventsTable, "events"}, {plainTable, "plain"}},
 		Pipelines: []Pipeline{{
 			Name: "metrics", Topic: "input",
 			Stream: JoinSide{eventsTable, "content_id"}, Lookup: JoinSide{contentTable, "id"},
 		}},
 	}
-	keys := map[schema.TableName][]string{contentTable: {"id"}, eventsTable: {"id"}}
-	return newRouter(cfg, "db", keys, map[string]int32{"content": 2, "events": 2, "input": 3})
+	keys := map[schema.TableName][]string{contentTable: {"id"}, eventsTable: {"id"}, plainTable: {"id"}}
+	return newRouter(cfg, "db", keys, map[string]int32{"content": 2, "events": 2, "plain": 2, "input": 3})
 }
 
 func row(values ...string) schema.Tuple {
@@ -189,18 +194,37 @@ func TestRowsOfOneJoinKeyShareAPartition(t *testing.T) {
 }
 
 func TestRouteRefuses(t *testing.T) {
+	full := schema.IdentityFull
+	columns := func(names ...string) []schema.Column {
+		var list []schema.Column
+		for _, name := range names {
+			list = append(list, schema.Column{Name: name})
+		}
+		return list
+	}
 	cases := []struct {
 		name   string
-		rel    *schema.Relation
+		event  schema.Event
 		reason string
 	}{
-		{"a table nobody asked for", &schema.Relation{Table: schema.TableName{Schema: "public", Name: "other"}}, "source.tables does not list"},
-		{"a table without its key", &schema.Relation{Table: contentTable, Columns: []schema.Column{{Name: "title"}}}, "column id of its primary key"},
-		{"a table without its join column", &schema.Relation{Table: eventsTable, Columns: []schema.Column{{Name: "id"}}}, "column content_id that pipeline metrics joins on"},
+		{"a table nobody asked for",
+			schema.Event{Relation: &schema.Relation{Table: schema.TableName{Schema: "public", Name: "other"}}}, "source.tables does not list"},
+		{"a table without its key",
+			schema.Event{Relation: &schema.Relation{Table: contentTable, Identity: full, Columns: columns("title")}}, "column id of its primary key"},
+		{"a table without its join column",
+			schema.Event{Relation: &schema.Relation{Table: eventsTable, Identity: full, Columns: columns("id")}}, "column content_id that pipeline metrics joins on"},
+		{"a joined table whose identity was changed",
+			schema.Event{Relation: &schema.Relation{Table: eventsTable, Identity: schema.IdentityDefault, Columns: columns("id", "content_id")}}, "REPLICA IDENTITY DEFAULT, want REPLICA IDENTITY FULL"},
+		{"an old row without the primary key",
+			schema.Event{Op: schema.OpDelete, Relation: &schema.Relation{Table: plainTable, Identity: schema.IdentityIndex, Columns: columns("id", "code")}, Old: row("null", "x")},
+			"REPLICA IDENTITY USING INDEX, want one that holds the primary key"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := testRouter().Route(nil, &schema.Event{Op: schema.OpCreate, Relation: c.rel, New: row("1")}, 1)
+			if c.event.Op == 0 {
+				c.event.Op, c.event.New = schema.OpCreate, row("1", "2")
+			}
+			_, err := testRouter().Route(nil, &c.event, 1)
 			if err == nil || fault.KindOf(err) != fault.Refused || !strings.Contains(err.Error(), c.reason) {
 				t.Errorf("got %v, want a refusal with %q", err, c.reason)
 			}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
 
 	"penstock/cdc/pgoutput"
 	"penstock/schema"
@@ -29,6 +30,7 @@ type session struct {
 	router    *Router
 	decoder   pgoutput.Decoder
 	assembler *Assembler
+	log       *zap.Logger
 
 	position schema.Position // committed
 	boundary schema.LSN      // where the open Kafka transaction could end; zero if nowhere yet
@@ -40,9 +42,9 @@ type session struct {
 	scratch []*kgo.Record
 }
 
-func newSession(limits Limits, stream *Stream, producer *Producer, router *Router, from schema.Position) *session {
+func newSession(limits Limits, stream *Stream, producer *Producer, router *Router, from schema.Position, log *zap.Logger) *session {
 	return &session{
-		limits: limits, stream: stream, producer: producer, router: router,
+		limits: limits, stream: stream, producer: producer, router: router, log: log,
 		assembler: NewAssembler(from), position: from, ended: time.Now(),
 	}
 }
@@ -159,6 +161,9 @@ func (s *session) commit(ctx context.Context) error {
 		return err
 	}
 	s.stream.Confirm(next.EndLSN)
+	if entry := s.log.Check(zap.DebugLevel, "committed"); entry != nil {
+		entry.Write(zap.Stringer("lsn", next.EndLSN), zap.Int("records", s.records), zap.Duration("open", time.Since(s.began)))
+	}
 	s.position, s.boundary, s.records, s.bytes, s.ended = next, 0, 0, 0, time.Now()
 	return nil
 }
