@@ -45,7 +45,7 @@ func (a *app) configValidateCommand() *cobra.Command {
 			if a.output.value == "json" {
 				return writeJSON(a.stdout, map[string]any{"command": "penstock config validate", "ok": true})
 			}
-			_, err := fmt.Fprintf(a.stdout, "%s %s is valid\n", a.palette(a.stdout).good("✓"), from.path)
+			_, err := fmt.Fprintf(a.stdout, "%s %s is valid\n", a.palette(a.stdout).tick(), from.path)
 			return err
 		},
 	}

@@ -68,7 +68,7 @@ func (a *app) report(cmd *cobra.Command, asJSON bool, err error) {
 // flatten takes joined errors apart.
 func flatten(err error) []error {
 	for e := err; e != nil; e = errors.Unwrap(e) {
-		if _, ok := e.(*fault.Error); ok {
+		if _, ok := e.(*fault.Error); ok { //nolint:errorlint // this link of the chain, not one below it
 			break
 		}
 		if joined, ok := e.(interface{ Unwrap() []error }); ok {
@@ -167,7 +167,7 @@ func (p palette) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-func (p palette) good(text string) string { return p.paint("32", text) }
+func (p palette) tick() string            { return p.paint("32", "✓") }
 func (p palette) bad(text string) string  { return p.paint("31", text) }
 func (p palette) dim(text string) string  { return p.paint("2", text) }
 func (p palette) bold(text string) string { return p.paint("1", text) }

@@ -140,7 +140,7 @@ func (d *daemon) sink(ctx context.Context) error {
 	s, err := openStores(ctx, d.cfg, log)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // being told to stop is not a fault
+			return nil // being told to stop is not a fault
 		}
 		return err
 	}

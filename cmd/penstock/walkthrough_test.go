@@ -76,7 +76,7 @@ func TestSlotsAreListed(t *testing.T) {
 
 func TestColouredCellsKeepColumnsAligned(t *testing.T) {
 	tab := table{header: []string{"A", "B"}}
-	tab.add(palette{on: true}.good("✓")+" é", "x")
+	tab.add(palette{on: true}.tick()+" é", "x")
 	tab.add("longer", "y")
 	lines := strings.Split(strings.TrimSpace(tab.draw(0, palette{on: true})), "\n")
 	for _, line := range lines {

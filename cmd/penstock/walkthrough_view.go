@@ -17,8 +17,8 @@ func (s *story) render(width int, p palette) string {
 	b.WriteString(s.table(p).draw(width, p))
 	b.WriteString("\n")
 	if s.OK {
-		_, _ = fmt.Fprintf(&b, "%s all %d events equal the join in Postgres, field by field, in Cassandra and in Redis\n", p.good("✓"), len(s.Events))
-		_, _ = fmt.Fprintf(&b, "%s topics %s and %s hold each row exactly once\n", p.good("✓"), s.Names.Events, s.Names.Content)
+		_, _ = fmt.Fprintf(&b, "%s all %d events equal the join in Postgres, field by field, in Cassandra and in Redis\n", p.tick(), len(s.Events))
+		_, _ = fmt.Fprintf(&b, "%s topics %s and %s hold each row exactly once\n", p.tick(), s.Names.Events, s.Names.Content)
 		return b.String()
 	}
 	for _, d := range s.Differences {
@@ -53,7 +53,7 @@ func stage(p palette, reached bool, text string) string {
 	if !reached {
 		return p.bad("✗") + " not there"
 	}
-	return p.good("✓") + " " + text
+	return p.tick() + " " + text
 }
 
 // String is partition, offset and LSN, or nothing for a stage not reached.

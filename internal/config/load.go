@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -47,8 +48,7 @@ func Parse(name string, data []byte, env []string, overrides []Override, roles .
 	if root != nil {
 		d.decode(root, reflect.ValueOf(cfg).Elem(), "")
 	}
-	problems := append(d.problems, cfg.applyEnvironment(d.env)...)
-	problems = append(problems, cfg.applyOverrides(overrides)...)
+	problems := slices.Concat(d.problems, cfg.applyEnvironment(d.env), cfg.applyOverrides(overrides))
 	cfg.derive()
 	if err := errors.Join(append(problems, cfg.Validate(roles...))...); err != nil {
 		return nil, err

@@ -54,7 +54,10 @@ func (v *validator) topics() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.cfg.Kafka.Topics)) {
 		if !slices.ContainsFunc(v.cfg.Source.Tables, func(t schema.TableName) bool { return t.String() == name }) {
-			v.add("kafka.topics."+name, fault.Error{What: fmt.Sprintf("%s is not one of source.tables", name), Fix: "write it as schema.table, and name it in source.tables"})
+			v.add("kafka.topics."+name, fault.Error{
+				What: name + " is not one of source.tables",
+				Fix:  "write it as schema.table, and name it in source.tables",
+			})
 		}
 	}
 }
@@ -62,7 +65,10 @@ func (v *validator) topics() {
 // topic checks one topic's name and that nobody else writes to it.
 func (v *validator) topic(path, topic, user string, owner map[string]string) {
 	if !matches(`^[a-zA-Z0-9._-]{1,249}$`, topic) || topic == "." || topic == ".." {
-		v.add(path, fault.Error{What: fmt.Sprintf("%q, the topic of %s, is not a topic name", topic, user), Why: "Kafka allows letters, digits, '.', '_' and '-', at most 249"})
+		v.add(path, fault.Error{
+			What: fmt.Sprintf("%q, the topic of %s, is not a topic name", topic, user),
+			Why:  "Kafka allows letters, digits, '.', '_' and '-', at most 249",
+		})
 		return
 	}
 	if other, ok := owner[topic]; ok {
@@ -135,7 +141,10 @@ func (v *validator) stores() {
 		}
 	}
 	if !matches(`^[a-z][a-z0-9_]{0,47}$`, c.Keyspace) {
-		v.add("cassandra.keyspace", fault.Error{What: fmt.Sprintf("%q is not a keyspace name", c.Keyspace), Why: "it is a lower case letter, then lower case letters, digits and _, at most 48"})
+		v.add("cassandra.keyspace", fault.Error{
+			What: fmt.Sprintf("%q is not a keyspace name", c.Keyspace),
+			Why:  "it is a lower case letter, then lower case letters, digits and _, at most 48",
+		})
 	}
 	v.oneOf("cassandra.consistency", c.Consistency, "LOCAL_QUORUM") // the store knows no other yet
 	if r.Address == "" {

@@ -59,8 +59,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // KindOf returns the kind of the first fault in err's chain, or Runtime.
 func KindOf(err error) Kind {
-	var f *Error
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*Error](err); ok {
 		return f.Kind
 	}
 	return Runtime

@@ -96,8 +96,9 @@ func TestKeyTellsPomsAndPropertiesApart(t *testing.T) {
 	if a.name() == b.name() {
 		t.Errorf("one entry %s for two sets of properties", a.name())
 	}
-	if a.name() != a.name() || !strings.HasPrefix(a.name(), "postgres-18.6.0-") {
-		t.Errorf("entry name: got %s", a.name())
+	first := a.name()
+	if first != a.name() || !strings.HasPrefix(first, "postgres-18.6.0-") {
+		t.Errorf("entry name: got %s, then %s", first, a.name())
 	}
 }
 

@@ -166,10 +166,10 @@ func cassandraFlags(dir string, j java) []string {
 	if j.major > minJava {
 		flags = append(flags, "-Djava.security.manager=allow")
 	}
-	for _, module := range strings.Fields(cassandraExports) {
+	for module := range strings.FieldsSeq(cassandraExports) {
 		flags = append(flags, "--add-exports", module+"=ALL-UNNAMED")
 	}
-	for _, module := range strings.Fields(cassandraOpens) {
+	for module := range strings.FieldsSeq(cassandraOpens) {
 		flags = append(flags, "--add-opens", module+"=ALL-UNNAMED")
 	}
 	return flags

@@ -142,11 +142,14 @@ func (in *Instance) awaitAnswer(ctx context.Context) error {
 			in.version = version
 			return nil
 		}
+		if err == nil {
+			err = errors.New("another process answers there")
+		}
 		select {
 		case <-in.proc.exited:
 			return &exitError{in.proc.err, in.LogFile()}
 		case <-ctx.Done():
-			return fmt.Errorf("%w (%w); last answer: %v; log %s ends with:\n%s",
+			return fmt.Errorf("%w (%w); last answer: %w; log %s ends with:\n%s",
 				ctx.Err(), context.Cause(ctx), err, in.LogFile(), in.LogTail())
 		case <-tick.C:
 		}
@@ -167,8 +170,7 @@ func (e *exitError) Unwrap() error { return e.err }
 
 // lostPort tells whether the server ended because another process had taken one of its ports.
 func (in *Instance) lostPort(err error) bool {
-	var exit *exitError
-	if !errors.As(err, &exit) {
+	if _, ended := errors.AsType[*exitError](err); !ended {
 		return false
 	}
 	for _, port := range in.ports {
@@ -186,7 +188,7 @@ func (in *Instance) lastPorts() []int {
 		return nil
 	}
 	var ports []int
-	for _, field := range strings.Fields(string(text)) {
+	for field := range strings.FieldsSeq(string(text)) {
 		var port int
 		if _, err := fmt.Sscan(field, &port); err != nil || !portFree(port) {
 			return nil
@@ -258,8 +260,7 @@ func (in *Instance) Restart(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		err := in.start(ctx)
-		var exit *exitError
-		if err == nil || !errors.As(err, &exit) || time.Now().After(deadline) {
+		if _, ended := errors.AsType[*exitError](err); !ended || time.Now().After(deadline) {
 			return err
 		}
 		<-tick.C

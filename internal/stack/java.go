@@ -67,11 +67,11 @@ func javaCandidates() []string {
 }
 
 func inspectJava(bin string) (java, error) {
-	real, err := filepath.EvalSymlinks(bin)
+	program, err := filepath.EvalSymlinks(bin)
 	if err != nil {
 		return java{}, err
 	}
-	text, err := exec.Command(real, "-version").CombinedOutput()
+	text, err := exec.Command(program, "-version").CombinedOutput()
 	if err != nil {
 		return java{}, fmt.Errorf("%s -version: %w", bin, err)
 	}
@@ -79,7 +79,7 @@ func inspectJava(bin string) (java, error) {
 	if err != nil {
 		return java{}, fmt.Errorf("%s -version: %w", bin, err)
 	}
-	return java{real, major, string(text)}, nil
+	return java{program, major, string(text)}, nil
 }
 
 // javaMajor reads `openjdk version "17.0.15" 2025-04-15`, and "1.8.0_402" as 8.

@@ -99,7 +99,7 @@ func (h *home) runMaven(a artifact, cmd *exec.Cmd, output io.Reader) error {
 		got.read(lines.Text())
 		if time.Since(told) > progressEvery {
 			told = time.Now()
-			h.report.passing(a.pom, "resolving %s: %s, %.0f s", a.version, got, time.Since(began).Seconds())
+			h.report.passing(a.pom, "resolving %s: %s, %.0f s", a.version, &got, time.Since(began).Seconds())
 		}
 	}
 	if err := cmd.Wait(); err != nil {
@@ -108,7 +108,7 @@ func (h *home) runMaven(a artifact, cmd *exec.Cmd, output io.Reader) error {
 	if got.files == 0 {
 		h.report.say(a.pom, "took %s from Maven's local repository", a.version)
 	} else {
-		h.report.say(a.pom, "downloaded %s: %s in %.1f s", a.version, got, time.Since(began).Seconds())
+		h.report.say(a.pom, "downloaded %s: %s in %.1f s", a.version, &got, time.Since(began).Seconds())
 	}
 	return nil
 }
@@ -141,7 +141,7 @@ func (d *download) read(line string) {
 	d.bytes += n * map[string]float64{"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}[size[2]]
 }
 
-func (d download) String() string {
+func (d *download) String() string {
 	if d.files == 0 {
 		return "nothing fetched yet"
 	}

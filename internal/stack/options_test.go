@@ -125,6 +125,6 @@ func TestDownloadSumsUp(t *testing.T) {
 		got.read(line)
 	}
 	if got.String() != "2 files, 2.0 MB" || len(got.errors) != 1 {
-		t.Errorf("got %s, errors %q", got, got.errors)
+		t.Errorf("got %s, errors %q", &got, got.errors)
 	}
 }

@@ -145,7 +145,10 @@ func postgresUser() (int, error) {
 			return strconv.Atoi(u.Uid)
 		}
 	}
-	return 0, &fault.Error{Kind: fault.Usage, Where: "postgres", What: "refuses to run as root, and there is no user postgres or nobody", Fix: "useradd --system postgres"}
+	return 0, &fault.Error{
+		Kind: fault.Usage, Where: "postgres", What: "refuses to run as root, and there is no user postgres or nobody",
+		Fix: "useradd --system postgres",
+	}
 }
 
 func postgresCommand(uid int, dir, bin string, args ...string) *exec.Cmd {

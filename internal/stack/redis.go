@@ -76,9 +76,8 @@ func installedRedis() (bin string, found bool) {
 }
 
 func nativeRedis(ctx context.Context, h *home, settings map[string]string) (recipe, error) {
-	version, from := "the installed one", "" // which one it is, the server tells
 	bin, found := installedRedis()
-	from = bin
+	version, from := "the installed one", bin // which one it is, the server tells
 	if !found {
 		dist, err := h.resolve(ctx, redisArtifact(), unpackRedis)
 		if err != nil {
@@ -131,7 +130,10 @@ func unpackRedis(staging string) error {
 		return err
 	}
 	if _, err := os.Stat(program); err != nil {
-		return &fault.Error{Kind: fault.Usage, Where: "redis", What: "the jar has no redis-server for linux-" + runtime.GOARCH, Fix: "apt-get install -y redis-server"}
+		return &fault.Error{
+			Kind: fault.Usage, Where: "redis", What: "the jar has no redis-server for linux-" + runtime.GOARCH,
+			Fix: "apt-get install -y redis-server",
+		}
 	}
 	return nil
 }

@@ -124,7 +124,7 @@ func childrenOf(pid int) []int {
 		return nil // ended, or a kernel without the file
 	}
 	var pids []int
-	for _, field := range strings.Fields(string(text)) {
+	for field := range strings.FieldsSeq(string(text)) {
 		var child int
 		if _, err := fmt.Sscan(field, &child); err == nil {
 			pids = append(pids, child)

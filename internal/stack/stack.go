@@ -71,7 +71,10 @@ func (o Options) resolve() (Options, error) {
 		o.Mode = Auto
 	case Auto, Native, Docker:
 	default:
-		return o, &fault.Error{Kind: fault.Usage, Where: "PENSTOCK_STACK", What: fmt.Sprintf("no stack mode %q", o.Mode), Fix: "PENSTOCK_STACK=auto, native or docker"}
+		return o, &fault.Error{
+			Kind: fault.Usage, Where: "PENSTOCK_STACK", What: fmt.Sprintf("no stack mode %q", o.Mode),
+			Fix: "PENSTOCK_STACK=auto, native or docker",
+		}
 	}
 	if o.PostgresVersion == "" {
 		o.PostgresVersion = os.Getenv("PENSTOCK_POSTGRES_VERSION")
@@ -141,11 +144,11 @@ func (st *Stack) start(ctx context.Context) error {
 // joinFailures leaves out the servers that only stopped because another one failed.
 func joinFailures(ctx context.Context, errs []error) error {
 	var kept []error
-	if context.Cause(ctx) == context.Canceled { // the caller gave up
+	if errors.Is(context.Cause(ctx), context.Canceled) { // the caller gave up
 		return errors.Join(errs...)
 	}
 	for _, err := range errs {
-		if err != nil && (!errors.Is(err, context.Canceled) || context.Cause(ctx) == err) {
+		if err != nil && !errors.Is(err, context.Canceled) {
 			kept = append(kept, err)
 		}
 	}

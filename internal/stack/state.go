@@ -45,7 +45,10 @@ func openRuntime() (runtimeDir, error) {
 		return runtimeDir{}, fmt.Errorf("make the runtime folder: %w", err)
 	}
 	if err := unix.Access(dir, unix.W_OK); err != nil {
-		return runtimeDir{}, &fault.Error{Kind: fault.Usage, Where: "runtime folder " + dir, What: "is not ours", Fix: "set PENSTOCK_CACHE to a folder of yours", Err: err}
+		return runtimeDir{}, &fault.Error{
+			Kind: fault.Usage, Where: "runtime folder " + dir, What: "is not ours", Err: err,
+			Fix: "set PENSTOCK_CACHE to a folder of yours",
+		}
 	}
 	return runtimeDir{dir}, nil
 }

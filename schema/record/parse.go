@@ -24,7 +24,7 @@ type wireEnvelope struct {
 	Source struct {
 		Schema string `json:"schema"`
 		Table  string `json:"table"`
-		TsUs   int64  `json:"ts_us"`
+		TSUs   int64  `json:"ts_us"`
 	} `json:"source"`
 }
 
@@ -44,7 +44,7 @@ func Parse(value []byte) (Change, error) {
 		Table:      schema.TableName{Schema: w.Source.Schema, Name: w.Source.Table},
 		Before:     present(w.Before),
 		After:      present(w.After),
-		CommitTime: w.Source.TsUs,
+		CommitTime: w.Source.TSUs,
 	}
 	if c.Table.Schema == "" || c.Table.Name == "" {
 		return Change{}, fmt.Errorf("envelope: source names no table (schema %q, table %q)", c.Table.Schema, c.Table.Name)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -29,10 +30,8 @@ func announce(servers stack.Servers) {
 // firstOf is true for one test program of the run.
 func firstOf(run int) bool {
 	marker := filepath.Join(os.TempDir(), "penstock-told-"+strconv.Itoa(os.Getuid()))
-	for _, pid := range readPID(marker) {
-		if pid == run {
-			return false
-		}
+	if slices.Contains(readPID(marker), run) {
+		return false
 	}
 	return os.WriteFile(marker, strconv.AppendInt(nil, int64(run), 10), 0o600) == nil
 }

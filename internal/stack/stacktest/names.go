@@ -3,6 +3,7 @@ package stacktest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -68,7 +69,7 @@ func dropDatabase(ctx context.Context, conn *pgx.Conn, name string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("drop %d slots of %s: %w (%v)", slots, name, ctx.Err(), dropErr)
+			return fmt.Errorf("drop %d slots of %s: %w", slots, name, errors.Join(ctx.Err(), dropErr))
 		case <-tick.C:
 		}
 	}
