@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -28,6 +31,11 @@ const (
 	objectInUse           = "55006"
 )
 
+// passing are the classes of SQLSTATE that end by themselves: the connection, an
+// operator who stops or starts the server, and exhausted resources. limitExceeded,
+// of the last class, does not: a slot has to be dropped.
+var passing = []string{"08", "57P", "53"}
+
 func isState(err error, state string) bool {
 	var server *pgconn.PgError
 	return errors.As(err, &server) && server.Code == state
@@ -36,11 +44,8 @@ func isState(err error, state string) bool {
 // explain turns what went wrong at a place into a fault. It may ask the server for
 // what the fix depends on; when that fails too, the fault says less.
 func explain(ctx context.Context, db DB, err error, where string) error {
-	var connect *pgconn.ConnectError
 	var server *pgconn.PgError
 	switch {
-	case errors.As(err, &connect):
-		return &fault.Error{Kind: fault.Unreachable, Where: where, What: "no connection to Postgres", Err: err}
 	case isState(err, notInPrerequisite):
 		return notLogical(ctx, db, where, err)
 	case isState(err, limitExceeded):
@@ -53,10 +58,28 @@ func explain(ctx context.Context, db DB, err error, where string) error {
 			Why: "it is a standby, or the session is read only",
 			Fix: "connect to the primary: the change reaches the standby by replication",
 		}
+	case passes(err):
+		return &fault.Error{
+			Kind: fault.Unreachable, Where: where, What: "Postgres does not answer", Err: err,
+			Fix: "wait for the server, or see its log",
+		}
 	case errors.As(err, &server):
 		return &fault.Error{Where: where, What: "Postgres refused", Why: server.Detail, Fix: server.Hint, Err: err}
 	}
 	return &fault.Error{Where: where, What: "asking Postgres failed", Err: err}
+}
+
+// passes tells that the server is gone, not yet there or full, or that the
+// connection broke: the same question may be answered later, on a new connection.
+func passes(err error) bool {
+	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return slices.ContainsFunc(passing, func(class string) bool { return strings.HasPrefix(server.Code, class) })
+	}
+	if _, ok := errors.AsType[net.Error](err); ok { // also a deadline that has passed
+		return true
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.As(err, new(*pgconn.ConnectError)) || pgconn.SafeToRetry(err) // a connection that has ended before
 }
 
 func notOnStandby(name string, err error) error {
@@ -81,7 +104,7 @@ func notLogical(ctx context.Context, db DB, where string, err error) error {
 		return &fault.Error{Kind: fault.Refused, Where: where, What: "the server is in no state for this", Err: err}
 	}
 	return &fault.Error{
-		Kind: fault.Refused, Where: where, What: "wal_level is " + level + ", not logical", Err: err,
+		Kind: fault.Usage, Where: where, What: "wal_level is " + level + ", not logical", Err: err,
 		Why: "the log does not hold what logical decoding needs",
 		Fix: "ALTER SYSTEM SET wal_level = logical; then restart Postgres",
 	}
@@ -100,7 +123,7 @@ func noFreeSlot(ctx context.Context, db DB, where string, err error) error {
 
 func noReplication(ctx context.Context, db DB, where string, err error) error {
 	f := &fault.Error{
-		Kind: fault.Refused, Where: where, What: "the role may not use replication slots", Err: err,
+		Kind: fault.Usage, Where: where, What: "the role may not use replication slots", Err: err,
 		Fix: "ALTER ROLE ... REPLICATION, as a superuser",
 	}
 	var role string
@@ -182,7 +205,7 @@ func missingTables(ctx context.Context, db DB, name string, tables []schema.Tabl
 // creating in the database, and owning each table.
 func mayNotPublish(ctx context.Context, db DB, name string, tables []schema.TableName, err error) error {
 	f := &fault.Error{
-		Kind: fault.Refused, Where: publicationPlace(name), What: "the role may not create it", Err: err,
+		Kind: fault.Usage, Where: publicationPlace(name), What: "the role may not create it", Err: err,
 		Fix: "let the owner of the tables create it",
 	}
 	var role, database string

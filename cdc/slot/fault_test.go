@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -78,7 +80,7 @@ func TestRefusalsOfAServerBecomeFaults(t *testing.T) {
 		{
 			"wal_level is replica", script{create: refusal("55000"), "wal_level": "replica"},
 			fault.Error{
-				Kind: fault.Refused, What: "wal_level is replica, not logical",
+				Kind: fault.Usage, What: "wal_level is replica, not logical",
 				Why: "the log does not hold what logical decoding needs",
 				Fix: "ALTER SYSTEM SET wal_level = logical; then restart Postgres",
 			},
@@ -104,7 +106,7 @@ func TestRefusalsOfAServerBecomeFaults(t *testing.T) {
 		{
 			"the role may not replicate", script{create: refusal("42501"), "current_user": `o"hara`},
 			fault.Error{
-				Kind: fault.Refused, What: `role "o\"hara" may not use replication slots`,
+				Kind: fault.Usage, What: `role "o\"hara" may not use replication slots`,
 				Fix: `ALTER ROLE "o""hara" REPLICATION; as a superuser`,
 			},
 		},
@@ -124,12 +126,8 @@ func TestRefusalsOfAServerBecomeFaults(t *testing.T) {
 			},
 		},
 		{
-			"the connection breaks", script{create: io.ErrUnexpectedEOF},
+			"it answers what nobody expects", script{create: errUnscripted},
 			fault.Error{Kind: fault.Runtime, What: "asking Postgres failed"},
-		},
-		{
-			"the pool cannot connect", script{create: &pgconn.ConnectError{Config: &pgconn.Config{}}},
-			fault.Error{Kind: fault.Unreachable, What: "no connection to Postgres"},
 		},
 	}
 	for _, c := range cases {
@@ -143,6 +141,40 @@ func TestRefusalsOfAServerBecomeFaults(t *testing.T) {
 		})
 	}
 }
+
+// A server that restarts, and one that is full, are worth waiting for.
+func TestAServerThatIsGoneMayComeBack(t *testing.T) {
+	for name, cause := range map[string]error{
+		"it hangs up":                    io.EOF,
+		"it hangs up within an answer":   fmt.Errorf("receive: %w", io.ErrUnexpectedEOF),
+		"it resets the connection":       &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET},
+		"the connection is closed":       net.ErrClosed,
+		"the connection was lost before": lostBefore{},
+		"the pool cannot connect":        &pgconn.ConnectError{Config: &pgconn.Config{}},
+		"it breaks the connection":       refusal("08006"),
+		"it is shut down":                refusal("57P01"),
+		"it has crashed":                 refusal("57P02"),
+		"it is starting up":              refusal("57P03"),
+		"it has no connection left":      refusal("53300"),
+		"its disk is full":               refusal("53100"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := slot.Find(t.Context(), script{"pg_replication_slots": cause}, "orders")
+			checkFault(t, err, fault.Error{
+				Kind: fault.Unreachable, Where: `slot "orders"`, What: "Postgres does not answer", Fix: "wait for the server, or see its log",
+			})
+			if !errors.Is(err, cause) {
+				t.Error("the cause is not in the chain")
+			}
+		})
+	}
+}
+
+// lostBefore is what pgconn says of a connection that an earlier failure has closed.
+type lostBefore struct{}
+
+func (lostBefore) Error() string     { return "conn closed" }
+func (lostBefore) SafeToRetry() bool { return true }
 
 func TestAStandbyTakesNoPublication(t *testing.T) {
 	db := script{"CREATE PUBLICATION": refusal("25006")}

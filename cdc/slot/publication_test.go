@@ -81,12 +81,12 @@ func TestAPublicationThatCannotBeIsRefusedWithTheReason(t *testing.T) {
 		},
 		{
 			name: "may not create", setup: "CREATE TABLE a (id int)", tables: tables("public.a"), asRole: true,
-			kind: fault.Refused, what: "role {role} may not create in database {database}",
+			kind: fault.Usage, what: "role {role} may not create in database {database}",
 		},
 		{
 			name: "not the owner", tables: tables("public.a"), asRole: true,
 			setup: "CREATE TABLE a (id int); DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO PUBLIC', current_database()); END $$",
-			kind:  fault.Refused, what: `role {role} does not own "public"."a"`,
+			kind:  fault.Usage, what: `role {role} does not own "public"."a"`,
 		},
 		{
 			name: "not a table", setup: "CREATE VIEW a AS SELECT 1 AS id", tables: tables("public.a"),

@@ -194,7 +194,7 @@ func TestARoleWithoutReplicationIsToldHowToGetIt(t *testing.T) {
 	role := db.role(t, "reader")
 	_, err := slot.Create(t.Context(), db, name(t, "orders"))
 	checkFault(t, err, fault.Error{
-		Kind: fault.Refused, Where: fmt.Sprintf("slot %q", name(t, "orders")),
+		Kind: fault.Usage, Where: fmt.Sprintf("slot %q", name(t, "orders")),
 		What: fmt.Sprintf("role %q may not use replication slots", role),
 		Fix:  fmt.Sprintf(`ALTER ROLE "%s" REPLICATION; as a superuser`, role),
 	})
@@ -218,7 +218,7 @@ func TestAServerWithoutLogicalLogIsToldHowToGetIt(t *testing.T) {
 	db := private(t, map[string]string{"wal_level": "replica"})
 	_, err := slot.Create(t.Context(), db, "orders")
 	checkFault(t, err, fault.Error{
-		Kind: fault.Refused, Where: `slot "orders"`, What: "wal_level is replica, not logical",
+		Kind: fault.Usage, Where: `slot "orders"`, What: "wal_level is replica, not logical",
 		Why: "the log does not hold what logical decoding needs",
 		Fix: "ALTER SYSTEM SET wal_level = logical; then restart Postgres",
 	})

@@ -58,7 +58,10 @@ func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
 	if err == nil {
 		return conn, nil
 	}
-	f := &fault.Error{Kind: fault.Unreachable, Where: fmt.Sprintf("postgres at %s:%d", cfg.Host, cfg.Port), What: "no connection", Err: err}
+	f := &fault.Error{
+		Kind: fault.Unreachable, Where: fmt.Sprintf("postgres at %s:%d", cfg.Host, cfg.Port), What: "no connection", Err: err,
+		Fix: "start Postgres, or correct the connection string",
+	}
 	const badLogin, noDatabase = "28", "3D000" // a class and a state of SQLSTATE
 	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) && (strings.HasPrefix(refused.Code, badLogin) || refused.Code == noDatabase) {
 		f.Kind, f.What, f.Err, f.Fix = fault.Usage, "the server refuses the login", refused, "correct user, password and database of the connection string"
