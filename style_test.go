@@ -187,7 +187,7 @@ type name struct {
 }
 
 // exported returns functions, methods of exported types, types, constants and
-// variables. A group's comment, or one behind the name, documents it.
+// variables. A group's comment, or one after the name, documents it.
 func (s source) exported() []name {
 	var names []name
 	add := func(id *ast.Ident, comments ...*ast.CommentGroup) {
@@ -287,7 +287,7 @@ func Function() {}
 const (
 	// One has a comment.
 	One = 1
-	Two = 2 // Two has one behind it.
+	Two = 2 // Two has one after it.
 	Three = 3
 )
 

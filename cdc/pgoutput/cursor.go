@@ -20,7 +20,7 @@ type cursor struct {
 
 func (c *cursor) remaining() int { return len(c.data) - c.offset }
 
-// failAt keeps the first failure only: those behind it are its consequences.
+// failAt keeps the first failure only: those after it are its consequences.
 func (c *cursor) failAt(offset int, format string, args ...any) {
 	if c.err != nil {
 		return

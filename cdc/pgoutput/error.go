@@ -3,7 +3,7 @@ package pgoutput
 import "fmt"
 
 // FormatError says where a message departs from the protocol. The stream is
-// unusable behind it: retrying gives the same bytes, skipping loses a change.
+// unusable after it: retrying gives the same bytes, skipping loses a change.
 type FormatError struct {
 	Kind   Kind   // the message's first byte; 0 when there is none
 	Offset int    // byte of the message, counted from its kind byte

@@ -18,7 +18,7 @@ const Plugin = "pgoutput"
 var validName = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
 
 // Create makes a persistent logical slot in the database of db. It returns the
-// consistent point: the slot sends every transaction that commits behind it and
+// consistent point: the slot sends every transaction that commits after it and
 // none before. Creating waits until the transactions that run now have ended, so
 // ctx should carry a deadline. An existing slot is refused, never reused: its
 // position may be anybody's.

@@ -28,8 +28,8 @@ type Status struct {
 	Name     string `json:"name"`
 	Plugin   string `json:"plugin,omitempty"`   // empty for a physical slot
 	Database string `json:"database,omitempty"` // empty for a physical slot
-	Active   bool   `json:"active"`
-	PID      int32  `json:"pid,omitempty"` // of the server process that streams from the slot
+	Active   bool   `json:"active"`             // also while it is being created
+	PID      int32  `json:"pid,omitempty"`      // of the server process that streams from the slot or creates it
 
 	WALStatus         WALStatus  `json:"wal_status,omitempty"`
 	RestartLSN        schema.LSN `json:"restart_lsn"`         // oldest log that the slot keeps; zero when it keeps none

@@ -14,7 +14,7 @@ import (
 	"penstock/internal/fault"
 )
 
-// result is what a command line left behind.
+// result is what a command line came to.
 type result struct {
 	code           int
 	stdout, stderr string

@@ -57,7 +57,7 @@ func TestKeeperUpStatusDown(t *testing.T) {
 	}
 }
 
-// The state file of a keeper that was killed stays behind and must not count.
+// The state file of a keeper that was killed stays and must not count.
 func TestKilledKeeperIsNotRunning(t *testing.T) {
 	ownRuntime(t)
 	first, err := stack.Up(t.Context(), stack.Options{})
@@ -69,7 +69,7 @@ func TestKilledKeeperIsNotRunning(t *testing.T) {
 	}
 	await(t, "the end of the keeper", func() bool { _, err := stack.Status(); return errors.Is(err, stack.ErrNotRunning) })
 	if _, err := os.Stat(filepath.Join(os.Getenv("PENSTOCK_CACHE"), "run", "dev.json")); err != nil {
-		t.Fatalf("state file: %v, want it left behind", err)
+		t.Fatalf("state file: %v, want it left", err)
 	}
 	second, err := stack.Up(t.Context(), stack.Options{})
 	if err != nil || second.PID == first.PID {

@@ -96,7 +96,7 @@ func appendSource(dst []byte, origin *Origin, e *schema.Event) []byte {
 	return append(dst, `,"xmin":null}`...)
 }
 
-// appendTimes appends the three precisions of one time, each behind a comma.
+// appendTimes appends the three precisions of one time, each after a comma.
 func appendTimes(dst []byte, micros int64) []byte {
 	dst = append(dst, `,"ts_ms":`...)
 	dst = strconv.AppendInt(dst, micros/1000, 10)
