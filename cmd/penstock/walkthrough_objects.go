@@ -146,11 +146,18 @@ func (o *objects) setup(ctx context.Context) error {
 	return nil
 }
 
-// streaming asks whether somebody reads from a slot.
+// streaming asks whether a walsender streams from a slot. That the slot is active
+// is too little: it is so already while it is created, and what commits before its
+// consistent point is not its to send. As analytics_user, whose walsender it is:
+// other roles may not see its state.
 func (o *objects) streaming(name string) func(context.Context) (bool, error) {
-	return func(ctx context.Context) (bool, error) {
-		status, found, err := slot.Find(ctx, o.admin, name)
-		return found && status.Active, err
+	const query = `SELECT EXISTS (SELECT FROM pg_replication_slots s JOIN pg_stat_replication r ON r.pid = s.active_pid
+		WHERE s.slot_name = $1 AND r.state = 'streaming')`
+	return func(ctx context.Context) (streams bool, err error) {
+		if err := o.db.QueryRow(ctx, query, name).Scan(&streams); err != nil {
+			return false, fmt.Errorf("look for the reader of slot %s: %w", name, err)
+		}
+		return streams, nil
 	}
 }
 

@@ -28,7 +28,7 @@ func TestKillInTheMiddle(t *testing.T) {
 	w := newWorld(t)
 	w.keepHistory()
 	d := w.start()
-	w.awaitSlot()
+	w.awaitStreaming()
 	w.exec(testdata.Seed)
 	wait := w.startLoad(total, seed)
 	for killed := range kills {
@@ -102,10 +102,10 @@ func (w *world) startLoad(total int, seed uint64) (wait func() error) {
 func (w *world) load(db *pgx.Conn, total int, random *rand.Rand) error {
 	for written := 0; written < total; {
 		n := min(1+random.IntN(400), total-written)
-		statements := []string{fmt.Sprintf(`INSERT INTO engagement_events (content_id, user_id, event_type, event_ts, duration_ms, device)
+		statements := []string{fmt.Sprintf(`INSERT INTO engagement_events (content_id, user_id, event_type, event_ts, duration_ms, device, raw_payload)
 			SELECT (ARRAY['11111111-1111-1111-1111-111111111111', '22222222-2222-2222-2222-222222222222',
 				'33333333-3333-3333-3333-333333333333', NULL]::uuid[])[1 + i %% 4],
-				gen_random_uuid(), 'play', now() - i * INTERVAL '1 minute', nullif(i %% 50, 0) * 1000, 'web'
+				gen_random_uuid(), 'play', now() - i * INTERVAL '1 minute', nullif(i %% 50, 0) * 1000, 'web', jsonb_build_object('n', i)
 			FROM generate_series(1, %d) i`, n)}
 		if random.IntN(3) == 0 {
 			statements = append(statements, "UPDATE engagement_events SET duration_ms = 1 WHERE id > currval('engagement_events_id_seq') - 5")

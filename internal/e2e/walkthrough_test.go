@@ -12,7 +12,7 @@ import (
 func TestWalkThrough(t *testing.T) {
 	w := newWorld(t)
 	d := w.start()
-	w.awaitSlot()
+	w.awaitStreaming()
 	w.exec(testdata.Seed)
 	w.awaitTruth()
 
@@ -23,11 +23,15 @@ func TestWalkThrough(t *testing.T) {
 		"event_id": "1", "content_id": "11111111-1111-1111-1111-111111111111",
 		"user_id": "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa", "event_type": "play", "device": "ios",
 		"duration_ms": "30000", "engagement_seconds": "30.0", "engagement_pct": "0.016666666666666666",
+		"slug": "daily-news-ep1", "title": "Daily News – Episode 1", "content_type": "podcast", "length_seconds": "1800",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("event 1 in redis (-seed +got):\n%s", diff)
 	}
 	pause := must(t)(w.cassandra("engagement_metrics"))["2"]
+	if got, want := pause["raw_payload"], `{"reason": "incoming call"}`; got != want {
+		t.Errorf("event 2 has raw_payload %s, want %s", got, want)
+	}
 	for _, field := range []string{"duration_ms", "engagement_seconds", "engagement_pct"} {
 		if value, set := pause[field]; set {
 			t.Errorf("event 2 has %s = %s, want NULL: its duration is NULL", field, value)
@@ -43,7 +47,7 @@ func TestWalkThrough(t *testing.T) {
 func TestChangesReachBothStores(t *testing.T) {
 	w := newWorld(t)
 	w.start()
-	w.awaitSlot()
+	w.awaitStreaming()
 	w.exec(testdata.Seed)
 	w.awaitTruth()
 	steps := []struct{ name, sql string }{
@@ -53,6 +57,12 @@ func TestChangesReachBothStores(t *testing.T) {
 		{"other content", "UPDATE engagement_events SET content_id = '33333333-3333-3333-3333-333333333333' WHERE id = 3"},
 		{"no content", "UPDATE engagement_events SET content_id = NULL WHERE id = 4"},
 		{"other id", "UPDATE engagement_events SET id = 100 WHERE id = 2"},
+		{"other payload", `UPDATE engagement_events SET raw_payload = '{"z": [1.50, 1e3, null], "a": "\u00e9\n\"", "big": 12345678901234567890}' WHERE id = 4`},
+		{"payload too large for its page", `UPDATE engagement_events SET raw_payload =
+			(SELECT jsonb_object_agg(i, gen_random_uuid()) FROM generate_series(1, 1000) i) WHERE id = 3`},
+		{"not logged again when another column changes", "UPDATE engagement_events SET device = 'tv' WHERE id = 3"},
+		{"no payload", "UPDATE engagement_events SET raw_payload = NULL WHERE id = 4"},
+		{"other words", "UPDATE content SET title = 'Ünder the ☂', slug = '', content_type = NULL WHERE slug = 'daily-news-ep1'"},
 		{"content gets longer", "UPDATE content SET length_seconds = 2 * length_seconds"},
 		{"content without a length", "UPDATE content SET length_seconds = NULL WHERE slug = 'ai-documentary'"},
 		{"content of no length", "UPDATE content SET length_seconds = 0 WHERE slug = 'ai-documentary'"},
@@ -90,7 +100,7 @@ func TestContentAfterItsEvents(t *testing.T) {
 	w := newWorld(t)
 	w.exec("ALTER TABLE engagement_events DROP CONSTRAINT engagement_events_content_id_fkey")
 	w.start()
-	w.awaitSlot()
+	w.awaitStreaming()
 	const id = "44444444-4444-4444-4444-444444444444"
 	w.exec(`INSERT INTO engagement_events (content_id, event_type, event_ts, duration_ms)
 		SELECT '` + id + `', 'play', now() - i * INTERVAL '1 hour', i * 1000 FROM generate_series(1, 100) i`)

@@ -41,9 +41,14 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldAt(t, stacktest.Database(t))
+}
+
+// newWorldAt is a world whose database is the one named.
+func newWorldAt(t *testing.T, dsn string) *world {
+	t.Helper()
 	w := &world{
-		t: t, servers: stacktest.Servers(t), prefix: stacktest.Prefix(t),
-		dsn: stacktest.Database(t), keyspace: stacktest.Keyspace(t),
+		t: t, servers: stacktest.Servers(t), prefix: stacktest.Prefix(t), dsn: dsn, keyspace: stacktest.Keyspace(t),
 	}
 	w.openPostgres()
 	w.openStores()
@@ -129,18 +134,20 @@ func (w *world) exec(sql string) {
 	}
 }
 
-// awaitSlot returns when the capture streams: what commits from now on is its to
-// deliver.
-func (w *world) awaitSlot() {
+// awaitStreaming returns when the capture streams: what commits from now on is its
+// to deliver. That the slot is active is too little: it is so already while it is
+// created, and what commits before its consistent point is not the capture's.
+func (w *world) awaitStreaming() {
 	w.t.Helper()
-	w.eventually("the slot to be read from", func() string {
-		var active bool
-		const query = "SELECT coalesce(bool_or(active), false) FROM pg_replication_slots WHERE slot_name = $1"
-		if err := w.db.QueryRow(w.t.Context(), query, w.slot()).Scan(&active); err != nil {
+	w.eventually("the slot to be streamed from", func() string {
+		var streams bool
+		const query = `SELECT EXISTS (SELECT FROM pg_replication_slots s JOIN pg_stat_replication r ON r.pid = s.active_pid
+			WHERE s.slot_name = $1 AND r.state = 'streaming')`
+		if err := w.db.QueryRow(w.t.Context(), query, w.slot()).Scan(&streams); err != nil {
 			return err.Error()
 		}
-		if !active {
-			return "not active"
+		if !streams {
+			return "nobody streams"
 		}
 		return ""
 	})
