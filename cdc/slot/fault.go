@@ -31,10 +31,10 @@ const (
 	objectInUse           = "55006"
 )
 
-// passing are the classes of SQLSTATE that end by themselves: the connection, an
-// operator who stops or starts the server, and exhausted resources. limitExceeded,
-// of the last class, does not: a slot has to be dropped.
-var passing = []string{"08", "57P", "53"}
+// passing are the classes of SQLSTATE that may end by themselves: the connection,
+// exhausted resources, an operator who stops something, the system below.
+// limitExceeded, of the second, does not: a slot has to be dropped.
+var passing = []string{"08", "53", "57", "58"}
 
 func isState(err error, state string) bool {
 	var server *pgconn.PgError

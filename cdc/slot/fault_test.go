@@ -157,6 +157,8 @@ func TestAServerThatIsGoneMayComeBack(t *testing.T) {
 		"it is starting up":              refusal("57P03"),
 		"it has no connection left":      refusal("53300"),
 		"its disk is full":               refusal("53100"),
+		"an operator cancels the query":  refusal("57014"),
+		"its disk fails":                 refusal("58030"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := slot.Find(t.Context(), script{"pg_replication_slots": cause}, "orders")
