@@ -33,29 +33,29 @@ func New(cfg Config, log *zap.Logger) (*Capture, error) {
 // Run captures until ctx ends, and then stops gracefully: what is complete is
 // committed and confirmed, so that nothing is sent again.
 //
-// Whatever goes wrong on the way, it closes both connections and starts again
-// from the committed position, as long as that can help: it gives up when no
-// server has answered for Config.Wait, and at once when an operator has to
-// decide. The error is a *fault.Error then.
+// When a server fails it closes both connections and starts again from the
+// committed position; there is no other way to recover. It gives up when that
+// has brought nothing forward for Config.Wait, and at once when an operator has
+// to decide. The error is a *fault.Error then.
 func (c *Capture) Run(ctx context.Context) error {
 	const firstPause, maxPause = 100 * time.Millisecond, 3 * time.Second
-	pause, lastStreaming := firstPause, time.Now()
+	pause, trouble := firstPause, time.Time{} // trouble is when it began; zero while all is well
 	for {
-		streamed, err := c.attempt(ctx)
+		healthy, err := c.attempt(ctx)
 		if ctx.Err() != nil {
 			return ignoreStop(ctx, err)
 		}
-		if streamed {
-			pause, lastStreaming = firstPause, time.Now()
+		if healthy || trouble.IsZero() {
+			pause, trouble = firstPause, time.Now()
 		}
 		if !retriable(err) {
 			return err
 		}
-		left := c.cfg.Wait - time.Since(lastStreaming)
+		left := c.cfg.Wait - time.Since(trouble)
 		if left <= 0 {
 			return fmt.Errorf("gave up after %s: %w", c.cfg.Wait, err)
 		}
-		c.log.Warn("capture waits and starts again", zap.Error(err), zap.Duration("gives_up_in", left.Round(time.Second)))
+		c.log.Warn("waiting, then starting again", zap.Error(err), zap.Duration(keyLimit, left.Round(time.Second)))
 		if sleep(ctx, pause) != nil {
 			return nil
 		}
@@ -72,10 +72,9 @@ func ignoreStop(ctx context.Context, err error) error {
 }
 
 // attempt is one life of the capture, from nothing to streaming to whatever ends
-// it. streamed says whether it came as far as streaming. The order of its steps
-// is the safety argument: who holds the slot fences, who has fenced reads the
-// position.
-func (c *Capture) attempt(ctx context.Context) (streamed bool, err error) {
+// it. healthy says that it got somewhere. The order of its steps is the safety
+// argument: who holds the slot fences, who has fenced reads the position.
+func (c *Capture) attempt(ctx context.Context) (healthy bool, err error) {
 	ready, err := c.prepare(ctx)
 	if err != nil {
 		return false, err
@@ -88,24 +87,32 @@ func (c *Capture) attempt(ctx context.Context) (streamed bool, err error) {
 	streaming, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- stream.Run(streaming) }()
-	streamed, err = c.deliver(ctx, stream, server, ready)
+	healthy, err = c.deliver(ctx, stream, server, ready)
 	stop()
-	if streamErr := <-ended; streamErr != nil {
-		err = errors.Join(err, postgresFault("keep up the stream", streamErr))
+	streamErr := <-ended
+	switch {
+	case err != nil || streamErr == nil:
+		// What the stream says once it is told to stop explains nothing.
+	case ctx.Err() != nil:
+		c.log.Warn("the server did not take the last confirmation: it will send again what Kafka has", zap.Error(streamErr))
+	default:
+		err = streamFault(c.cfg.Slot, streamErr)
 	}
-	return streamed, err
+	return healthy, err
 }
 
 // preparation is what can be learnt and set up without the slot.
 type preparation struct {
 	keys       map[schema.TableName][]string
-	partitions map[string]int32
+	topics     layout
 	topicsUsed bool
 }
 
 // prepare checks the source, and creates topics, publication and slot when they
 // are not there.
 func (c *Capture) prepare(ctx context.Context) (ready preparation, err error) {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
 	err = withSQL(ctx, c.cfg.DSN, func(db *pgx.Conn) error {
 		if err := checkServer(ctx, db); err != nil {
 			return err
@@ -127,9 +134,7 @@ func (c *Capture) prepareTopics(ctx context.Context, ready *preparation) error {
 		return err
 	}
 	defer topics.Close()
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Wait)
-	defer cancel()
-	if ready.partitions, err = topics.ensure(ctx); err != nil {
+	if ready.topics, err = topics.ensure(ctx); err != nil {
 		return err
 	}
 	ready.topicsUsed, err = topics.holdData(ctx)
@@ -137,7 +142,12 @@ func (c *Capture) prepareTopics(ctx context.Context, ready *preparation) error {
 }
 
 func (c *Capture) positions() *positionTopic {
-	return &positionTopic{brokers: c.cfg.Brokers, topic: c.cfg.PositionTopic, key: c.cfg.Name, wait: c.cfg.Wait}
+	return &positionTopic{cfg: &c.cfg, topic: c.cfg.PositionTopic, key: c.cfg.Name}
+}
+
+// bounded is ctx with the time that a server has to answer.
+func (c *Capture) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, c.cfg.Wait, fmt.Errorf("no answer within %s", c.cfg.Wait))
 }
 
 // lease takes the slot. Postgres lets one connection stream from it, so until
@@ -145,6 +155,7 @@ func (c *Capture) positions() *positionTopic {
 // the server may not have noticed yet that its last reader died.
 func (c *Capture) lease(ctx context.Context) (*Stream, identity, error) {
 	const pause = 250 * time.Millisecond
+	said := false
 	for begun := time.Now(); ; {
 		stream, server, err := c.tryLease(ctx)
 		var pgErr *pgconn.PgError
@@ -159,7 +170,10 @@ func (c *Capture) lease(ctx context.Context) (*Stream, identity, error) {
 				Fix: "stop the other daemon; penstock slot list shows its process id",
 			}
 		}
-		c.log.Warn("waiting for the slot", zap.String("slot", c.cfg.Slot), zap.Error(pgErr))
+		if !said {
+			c.log.Warn("waiting for the slot", zap.String(keySlot, c.cfg.Slot), zap.Error(pgErr), zap.Duration(keyLimit, c.cfg.Wait))
+			said = true
+		}
 		if err := sleep(ctx, pause); err != nil {
 			return nil, server, err
 		}
@@ -167,6 +181,8 @@ func (c *Capture) lease(ctx context.Context) (*Stream, identity, error) {
 }
 
 func (c *Capture) tryLease(ctx context.Context) (*Stream, identity, error) {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
 	conn, err := connectReplication(ctx, c.cfg.DSN)
 	if err != nil {
 		return nil, identity{}, err
@@ -177,14 +193,15 @@ func (c *Capture) tryLease(ctx context.Context) (*Stream, identity, error) {
 		if stream, err = startStream(ctx, conn, c.cfg.Slot, c.cfg.Publication); err == nil {
 			return stream, server, nil
 		}
-		err = postgresFault("start replication from slot "+c.cfg.Slot, err)
+		err = streamFault(c.cfg.Slot, err)
 	}
 	return nil, identity{}, errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
 }
 
-// deliver fences, finds the position and delivers from there.
+// deliver fences, finds the position and delivers from there. It reports whether
+// anything was delivered, or the stream was idle and well for a while.
 func (c *Capture) deliver(ctx context.Context, stream *Stream, server identity, ready preparation) (bool, error) {
-	producer, err := openProducer(ctx, &c.cfg)
+	producer, err := openProducer(ctx, &c.cfg, ready.topics.maxBytes)
 	if err != nil {
 		return false, err
 	}
@@ -193,12 +210,14 @@ func (c *Capture) deliver(ctx context.Context, stream *Stream, server identity, 
 	if err != nil {
 		return false, err
 	}
-	c.log.Info("streaming", zap.String("slot", c.cfg.Slot), zap.Stringer("lsn", position.EndLSN))
-	router := newRouter(&c.cfg, server.database, ready.keys, ready.partitions)
+	c.log.Info("streaming", zap.String(keySlot, c.cfg.Slot), zap.Stringer(keyLSN, position.EndLSN))
+	router := newRouter(&c.cfg, server.database, ready.keys, ready.topics.partitions)
 	s := newSession(c.cfg.Limits, stream, producer, router, position, c.log)
+	begun := time.Now()
 	err = s.run(ctx)
-	c.log.Info("streaming ended", zap.String("slot", c.cfg.Slot), zap.Stringer("lsn", s.position.EndLSN))
-	return true, err
+	c.log.Info("streaming ended", zap.String(keySlot, c.cfg.Slot), zap.Stringer(keyLSN, s.position.EndLSN))
+	idle := time.Since(begun) > statusInterval && !s.assembler.InTransaction()
+	return s.position.EndLSN > position.EndLSN || idle, err
 }
 
 // resume gathers the evidence, decides where to go on, and writes a new position
@@ -209,8 +228,10 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, server identit
 	if e.position, e.found, err = c.positions().read(ctx); err != nil {
 		return e.position, err
 	}
-	err = withSQL(ctx, c.cfg.DSN, func(db *pgx.Conn) error {
-		e.confirmed, e.flushed, err = logEnds(ctx, db, c.cfg.Slot)
+	asking, cancel := c.bounded(ctx)
+	defer cancel()
+	err = withSQL(asking, c.cfg.DSN, func(db *pgx.Conn) error {
+		e.confirmed, e.flushed, err = logEnds(asking, db, c.cfg.Slot)
 		return err
 	})
 	if err != nil {
@@ -220,7 +241,11 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, server identit
 	if err != nil || position == e.position {
 		return position, err
 	}
-	c.log.Info("position set to the slot's own", zap.String("slot", c.cfg.Slot), zap.Stringer("lsn", position.EndLSN))
+	if err := producer.Commit(ctx, position); err != nil {
+		return position, err
+	}
+	c.log.Warn("the position is the slot's own: a first start, or an accepted gap", zap.String(keySlot, c.cfg.Slot),
+		zap.Stringer(keyLSN, position.EndLSN))
 	c.cfg.AcceptGap = 0 // the operator's word holds once
-	return position, producer.Commit(ctx, position)
+	return position, nil
 }

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"penstock/internal/fault"
 	"penstock/schema"
 )
@@ -35,6 +37,8 @@ type Config struct {
 	AcceptGap schema.LSN
 
 	Limits Limits
+
+	Client []kgo.Opt // for the Kafka clients, in addition to and over those of the capture
 }
 
 // Table is a captured table and its topic.

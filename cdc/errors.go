@@ -3,6 +3,7 @@ package cdc
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,8 +31,8 @@ func kafkaFault(where, doing string, err error) error {
 		f.Kind, f.What = fault.Usage, "kafka does not allow it to "+doing
 		f.Fix = "grant Write and Describe on the topics and on kafka.transactional_id"
 	case errors.Is(err, kerr.MessageTooLarge):
-		f.Kind, f.What = fault.Runtime, "a record is larger than the topic takes"
-		f.Fix = "raise max.message.bytes of the topic"
+		f.Kind, f.What = fault.Runtime, "a record is larger than its topic takes"
+		f.Fix = "raise max.message.bytes of the topic, and message.max.bytes of the brokers"
 	}
 	return f
 }
@@ -48,20 +49,38 @@ func postgresFault(doing string, err error) error {
 	if !errors.As(err, &pgErr) {
 		return f
 	}
-	f.Kind, f.Fix = fault.Usage, ""
+	f.Kind, f.Fix = fault.Runtime, "see the server's log"
 	switch code := pgErr.Code; {
 	case code == "28P01", code == "28000":
+		f.Kind = fault.Usage
 		f.Fix = "correct user and password in source.dsn, and pg_hba.conf if the server's message names it"
 	case code == "3D000":
+		f.Kind = fault.Usage
 		f.Fix = "correct the database in source.dsn, or create it"
 	case code == "42501":
+		f.Kind = fault.Usage
 		f.Fix = "grant the role what the server's message names; replication needs: ALTER ROLE " +
 			"<role> REPLICATION"
-	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57P"), code == "53300":
-		// Connection trouble, shutting down or starting up, too many clients: it passes.
+	case slices.Contains([]string{"08", "53", "57", "58"}, code[:min(2, len(code))]):
+		// Connections, resources, an operator, the system: it may pass.
 		f.Kind, f.Fix = fault.Unreachable, "wait for the server, or see its log"
 	}
 	return f
+}
+
+// streamFault classes what ended a replication stream. Beside what any query
+// meets, the slot may be lost or its publication missing from the log it reads.
+func streamFault(slot string, err error) error {
+	const undefinedObject, notInPrerequisiteState = "42704", "55000"
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && (pgErr.Code == undefinedObject || pgErr.Code == notInPrerequisiteState) {
+		return &fault.Error{
+			Kind: fault.PositionLost, Where: "slot " + slot, What: "postgres cannot send what comes next", Err: err,
+			Why: "the slot is lost, or the log it reads is older than its publication",
+			Fix: "recreate it (penstock slot drop, penstock slot create) and accept the gap (penstock run --accept-gap <its confirmed LSN>)",
+		}
+	}
+	return postgresFault("keep up the stream", err)
 }
 
 // retriable reports whether starting again from the position can mend err.

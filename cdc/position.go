@@ -19,10 +19,9 @@ import (
 // decide anything, and only after fencing: before that, an older daemon could
 // still commit.
 type positionTopic struct {
-	brokers []string
-	topic   string
-	key     string
-	wait    time.Duration
+	cfg   *Config
+	topic string
+	key   string
 }
 
 // read returns the capture's last committed position, and whether there is one.
@@ -32,14 +31,17 @@ type positionTopic struct {
 // equal, and waits for that. The end is known by offset, control records
 // included, because they and aborted records take up offsets too.
 func (p *positionTopic) read(ctx context.Context) (schema.Position, bool, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, p.wait, fmt.Errorf("read of topic %s took over %s", p.topic, p.wait))
+	// Another capture that was killed may hold the partition for its timeout.
+	limit := p.cfg.Wait + transactionTimeout
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("read of topic %s took over %s", p.topic, limit))
 	defer cancel()
-	cl, err := kgo.NewClient(
-		kgo.SeedBrokers(p.brokers...),
+	cl, err := kgo.NewClient(append([]kgo.Opt{
+		kgo.SeedBrokers(p.cfg.Brokers...),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),
+		kgo.MetadataMinAge(metadataMinAge),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{p.topic: {0: kgo.NewOffset().AtStart()}}),
-	)
+	}, p.cfg.Client...)...)
 	if err != nil {
 		return schema.Position{}, false, p.fault("open a reader", err)
 	}

@@ -2,10 +2,13 @@ package cdc
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/internal/fault"
@@ -20,6 +23,12 @@ const (
 	transactionTimeout = time.Minute
 	// bufferedBytes is how much may wait for the broker before Produce blocks.
 	bufferedBytes = 32 << 20
+	// metadataMinAge is how old a client's picture of the cluster may be: after a
+	// lost connection it asks no sooner where to send next, and it does not see a
+	// new topic. The default of 5 s would be the length of the shortest outage.
+	metadataMinAge = 250 * time.Millisecond
+	// minBatchBytes is a batch for a topic that does not say what it takes.
+	minBatchBytes = 1_000_012
 	// bufferedRecords must not be what blocks: that wait could not be bounded.
 	bufferedRecords = 1 << 20
 )
@@ -34,6 +43,7 @@ type Producer struct {
 	key      []byte
 	wait     time.Duration // bounds every wait for the broker
 	open     bool
+	since    time.Time // when the open transaction was opened
 	outcomes outcomes
 }
 
@@ -51,7 +61,7 @@ func (o *outcomes) add(r *kgo.Record, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.first == nil {
-		o.first = fmt.Errorf("topic %s, partition %d: %w", r.Topic, r.Partition, err)
+		o.first = fmt.Errorf("topic %s, partition %d, key %.100q, %s: %w", r.Topic, r.Partition, r.Key, coordinates(r), err)
 	}
 }
 
@@ -61,11 +71,20 @@ func (o *outcomes) err() error {
 	return o.first
 }
 
+// coordinates renders a record's headers: where in the source it comes from.
+func coordinates(r *kgo.Record) string {
+	var b strings.Builder
+	for _, h := range r.Headers {
+		fmt.Fprintf(&b, "%s %s ", h.Key, h.Value)
+	}
+	return strings.TrimSuffix(b.String(), " ")
+}
+
 // openProducer fences: once it returns, no older producer of the transactional
 // id can commit, and what it left open is aborted. Only the holder of the slot
-// may call it.
-func openProducer(ctx context.Context, cfg *Config) (*Producer, error) {
-	client, err := kgo.NewClient(
+// may call it. maxBytes are what each topic takes in one batch.
+func openProducer(ctx context.Context, cfg *Config, maxBytes map[string]int32) (*Producer, error) {
+	client, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(cfg.Brokers...),
 		kgo.TransactionalID(cfg.TransactionalID),
 		kgo.TransactionTimeout(transactionTimeout),
@@ -73,7 +92,9 @@ func openProducer(ctx context.Context, cfg *Config) (*Producer, error) {
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.MaxBufferedRecords(bufferedRecords),
 		kgo.ProducerLinger(0),
-	)
+		kgo.MetadataMinAge(metadataMinAge),
+		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 { return max(maxBytes[topic], minBatchBytes) }),
+	}, cfg.Client...)...)
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Usage, Where: "kafka", What: "the settings are not usable", Err: err}
 	}
@@ -111,9 +132,9 @@ func (p *Producer) Produce(ctx context.Context, records []*kgo.Record) error {
 }
 
 // Commit ends the transaction with the position as its last record. When it
-// returns nil, both are durable and visible to read-committed consumers, all at
-// once. It does not heed ctx's end once it has begun: that would leave the
-// outcome in doubt for nothing.
+// returns nil, both are durable and visible to read-committed consumers. It goes
+// on when ctx ends, which would leave the outcome in doubt for nothing, and gives
+// up after Config.Wait, when the outcome is in doubt.
 func (p *Producer) Commit(ctx context.Context, position schema.Position) error {
 	ctx = context.WithoutCancel(ctx)
 	value, err := record.AppendPosition(nil, position)
@@ -130,7 +151,7 @@ func (p *Producer) Commit(ctx context.Context, position schema.Position) error {
 	ctx, cancel := context.WithTimeout(ctx, p.wait)
 	defer cancel()
 	if err := p.client.EndTransaction(ctx, kgo.TryCommit); err != nil {
-		return kafkaFault("kafka.brokers", "confirm the commit before "+position.EndLSN.String(), err)
+		return p.fault("confirm the commit at "+position.EndLSN.String(), err)
 	}
 	p.open = false
 	return nil
@@ -143,7 +164,7 @@ func (p *Producer) begin() error {
 	if err := p.client.BeginTransaction(); err != nil {
 		return kafkaFault("kafka.brokers", "begin a transaction", err)
 	}
-	p.open = true
+	p.open, p.since = true, time.Now()
 	return nil
 }
 
@@ -153,10 +174,42 @@ func (p *Producer) flush(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), p.wait, fmt.Errorf("no answer within %s", p.wait))
 	defer cancel()
 	if err := p.client.Flush(ctx); err != nil {
-		return kafkaFault("kafka.brokers", "acknowledge records", context.Cause(ctx))
+		return p.fault("acknowledge records", context.Cause(ctx))
 	}
 	if err := p.outcomes.err(); err != nil {
-		return kafkaFault("kafka.brokers", "take every record", err)
+		return p.fault("take every record", err)
+	}
+	return nil
+}
+
+// fault classes what went wrong with the open transaction. One that was open for
+// longer than Kafka waits has been aborted by it, and would be again.
+func (p *Producer) fault(doing string, err error) error {
+	f := kafkaFault("kafka.brokers", doing, err)
+	if open := time.Since(p.since); p.open && open > transactionTimeout && errors.Is(err, kerr.InvalidProducerEpoch) {
+		return &fault.Error{
+			Kind: fault.Runtime, Where: "kafka.brokers", Err: f,
+			What: fmt.Sprintf("a kafka transaction was open for %s, Kafka aborts it after %s", open.Round(time.Second), transactionTimeout),
+			Why:  "it has to hold a whole Postgres transaction, which is too large for that",
+			Fix:  "write in smaller transactions, or make Kafka faster",
+		}
+	}
+	return f
+}
+
+// Abort gives the open transaction up, so that readers need not wait for its
+// timeout. It is a courtesy: whatever it returns, nothing was committed.
+func (p *Producer) Abort(ctx context.Context) error {
+	if !p.open {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	defer cancel()
+	if err := p.client.AbortBufferedRecords(ctx); err != nil {
+		return p.fault("abort", err)
+	}
+	if err := p.client.EndTransaction(ctx, kgo.TryAbort); err != nil {
+		return p.fault("abort", err)
 	}
 	return nil
 }

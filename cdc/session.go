@@ -36,7 +36,7 @@ type session struct {
 	boundary schema.LSN      // where the open Kafka transaction could end; zero if nowhere yet
 	records  int             // data records in the open Kafka transaction
 	bytes    int
-	began    time.Time // of its first record
+	began    time.Time // its first record
 	ended    time.Time // of the last commit
 
 	scratch []*kgo.Record
@@ -162,7 +162,7 @@ func (s *session) commit(ctx context.Context) error {
 	}
 	s.stream.Confirm(next.EndLSN)
 	if entry := s.log.Check(zap.DebugLevel, "committed"); entry != nil {
-		entry.Write(zap.Stringer("lsn", next.EndLSN), zap.Int("records", s.records), zap.Duration("open", time.Since(s.began)))
+		entry.Write(zap.Stringer(keyLSN, next.EndLSN), zap.Int(keyRecords, s.records), zap.Duration(keyOpen, time.Since(s.began)))
 	}
 	s.position, s.boundary, s.records, s.bytes, s.ended = next, 0, 0, 0, time.Now()
 	return nil
@@ -182,6 +182,9 @@ func (s *session) stop(ctx context.Context) error {
 				return err
 			}
 		case <-grace.C:
+			if err := s.producer.Abort(ctx); err != nil {
+				s.log.Warn("the open transaction stays until its timeout", zap.Error(err))
+			}
 			return nil
 		}
 	}

@@ -40,13 +40,11 @@ func (c *Capture) ensureSlot(ctx context.Context, db *pgx.Conn) error {
 	if err := c.ensurePublication(ctx, db); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Wait)
-	defer cancel()
 	start, err := slot.Create(ctx, db, c.cfg.Slot)
 	if err != nil {
 		return postgresFault("create slot "+c.cfg.Slot, err)
 	}
-	c.log.Info("slot created", zap.String("slot", c.cfg.Slot), zap.Stringer("lsn", start))
+	c.log.Info("slot created", zap.String(keySlot, c.cfg.Slot), zap.Stringer(keyLSN, start))
 	return nil
 }
 
@@ -89,7 +87,7 @@ func (c *Capture) ensurePublication(ctx context.Context, db *pgx.Conn) error {
 	if err := slot.CreatePublication(ctx, db, c.cfg.Publication, tableNames(&c.cfg)); err != nil {
 		return postgresFault("create publication "+c.cfg.Publication, err)
 	}
-	c.log.Info("publication created", zap.String("publication", c.cfg.Publication))
+	c.log.Info("publication created", zap.String(keyPublication, c.cfg.Publication))
 	return nil
 }
 

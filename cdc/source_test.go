@@ -131,7 +131,9 @@ func (s *source) startStreaming() *capturing {
 	s.t.Helper()
 	c := s.start()
 	eventually(s.t, "the slot is read from", func() bool {
-		return s.one("SELECT count(*)::text FROM pg_replication_slots WHERE active AND slot_name = '"+s.cfg.Slot+"'") == "1"
+		// A slot is also active while it is being created.
+		return s.one(`SELECT count(*)::text FROM pg_replication_slots s JOIN pg_stat_replication r ON r.pid = s.active_pid
+			WHERE r.state = 'streaming' AND s.slot_name = '`+s.cfg.Slot+"'") == "1"
 	})
 	return c
 }

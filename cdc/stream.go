@@ -19,8 +19,9 @@ import (
 
 const (
 	batchBytes     = 256 << 10        // a batch is handed over once it holds this much
-	batchQueue     = 16               // batches decoded ahead: bounds memory at 4 MiB and rides out one EndTxn
-	statusInterval = 10 * time.Second // a third of it would do: wal_sender_timeout is 60 s by default
+	batchQueue     = 16               // batches read ahead: 4 MiB, unless single rows are larger, ride out one EndTxn
+	statusInterval = 10 * time.Second // wal_sender_timeout is 60 s by default
+	maxSilence     = time.Minute      // of a server that is asked for a sign of life with every status
 	wakeInterval   = time.Second      // how late a moved watermark may be reported
 	farewell       = 5 * time.Second  // for the server to take the last status and end the copy
 )
@@ -38,6 +39,7 @@ type Stream struct {
 	batch      Batch
 	reported   schema.LSN
 	lastStatus time.Time
+	lastHeard  time.Time
 }
 
 // Batch is what the connection brought, in order.
@@ -67,7 +69,8 @@ func startStream(ctx context.Context, conn *pgconn.PgConn, slot, publication str
 	if err != nil {
 		return nil, err
 	}
-	return &Stream{conn: conn, batches: make(chan Batch, batchQueue), lastStatus: time.Now()}, nil
+	now := time.Now()
+	return &Stream{conn: conn, batches: make(chan Batch, batchQueue), lastStatus: now, lastHeard: now}, nil
 }
 
 // Batches is closed when Run ends.
@@ -109,6 +112,9 @@ func (s *Stream) receive(ctx context.Context) error {
 		}
 		msg, err := s.conn.Frontend().Receive()
 		if isTimeout(err) {
+			if silent := time.Since(s.lastHeard); silent > maxSilence {
+				return fmt.Errorf("no sign of life from the server for %s", silent.Round(time.Second))
+			}
 			if err := s.armDeadline(ctx); err != nil {
 				return err
 			}
@@ -117,6 +123,7 @@ func (s *Stream) receive(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("receive: %w", err)
 		}
+		s.lastHeard = time.Now()
 		if err := s.take(ctx, msg); err != nil {
 			return err
 		}
@@ -150,13 +157,25 @@ func (s *Stream) take(ctx context.Context, msg pgproto3.BackendMessage) error {
 		return s.takeCopyData(ctx, msg.Data)
 	case *pgproto3.ErrorResponse:
 		return pgconn.ErrorResponseToPgError(msg)
-	case *pgproto3.NoticeResponse, *pgproto3.ParameterStatus:
+	case *pgproto3.NoticeResponse:
+		return warning(msg)
+	case *pgproto3.ParameterStatus:
 		return nil
 	case *pgproto3.CopyDone:
 		return errors.New("the server ended the copy stream")
 	default:
 		return fmt.Errorf("unexpected message %T in the copy stream", msg)
 	}
+}
+
+// warning turns a server's warning into the end of the stream: from Postgres 18
+// on a missing publication is only that, and its rows are left out without more.
+func warning(msg *pgproto3.NoticeResponse) error {
+	switch msg.SeverityUnlocalized {
+	case "DEBUG", "LOG", "INFO", "NOTICE":
+		return nil
+	}
+	return pgconn.ErrorResponseToPgError((*pgproto3.ErrorResponse)(msg))
 }
 
 // takeCopyData reads the two messages of the streaming replication protocol that
@@ -220,11 +239,12 @@ func (s *Stream) reportIfDue(ctx context.Context) error {
 	return nil
 }
 
-// report sends a standby status update. Until something is confirmed all three
+// report sends a standby status update and asks for an answer, which tells a
+// quiet server from a dead connection. Until something is confirmed all three
 // LSNs are zero, which the server takes as a sign of life and nothing more.
 func (s *Stream) report(ctx context.Context) error {
 	lsn := s.confirmed.Load()
-	update := pglogrepl.StandbyStatusUpdate{WALWritePosition: pglogrepl.LSN(lsn)}
+	update := pglogrepl.StandbyStatusUpdate{WALWritePosition: pglogrepl.LSN(lsn), ReplyRequested: true}
 	if err := pglogrepl.SendStandbyStatusUpdate(ctx, s.conn, update); err != nil {
 		return fmt.Errorf("send status update: %w", err)
 	}

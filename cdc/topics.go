@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -20,7 +22,9 @@ type topics struct {
 }
 
 func openTopics(cfg *Config) (*topics, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(cfg.Brokers...))
+	client, err := kgo.NewClient(append([]kgo.Opt{
+		kgo.SeedBrokers(cfg.Brokers...), kgo.MetadataMinAge(metadataMinAge),
+	}, cfg.Client...)...)
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Usage, Where: "kafka.brokers", What: "is not usable", Err: err}
 	}
@@ -41,22 +45,93 @@ func (t *topics) data() []string {
 	return names
 }
 
-// ensure creates what is missing and returns the number of partitions of each
-// data topic. Existing topics are taken as they are, except that the position
-// topic must be one that keeps the last position for ever.
-func (t *topics) ensure(ctx context.Context) (map[string]int32, error) {
-	compact := "compact"
-	if err := t.create(ctx, 1, map[string]*string{"cleanup.policy": &compact}, t.cfg.PositionTopic); err != nil {
-		return nil, err
-	}
-	if err := t.create(ctx, t.cfg.Partitions, nil, t.data()...); err != nil {
-		return nil, err
-	}
-	counts, err := t.partitions(ctx)
+// layout is what the capture has to know of its topics.
+type layout struct {
+	partitions map[string]int32
+	maxBytes   map[string]int32 // in one batch: max.message.bytes
+}
+
+// ensure creates what is missing and describes all. Existing topics are taken as
+// they are, except that the position topic must be one that keeps the last
+// position for ever.
+func (t *topics) ensure(ctx context.Context) (layout, error) {
+	existing, err := t.admin.ListTopics(ctx, append(t.data(), t.cfg.PositionTopic)...)
 	if err != nil {
-		return nil, err
+		return layout{}, kafkaFault("kafka.brokers", "list topics", err)
 	}
-	return counts, t.checkPosition(ctx, counts[t.cfg.PositionTopic])
+	compact := "compact"
+	if !existing.Has(t.cfg.PositionTopic) {
+		if err := t.create(ctx, 1, map[string]*string{"cleanup.policy": &compact}, t.cfg.PositionTopic); err != nil {
+			return layout{}, err
+		}
+	}
+	if missing := slices.DeleteFunc(t.data(), existing.Has); len(missing) > 0 {
+		if err := t.create(ctx, t.cfg.Partitions, nil, missing...); err != nil {
+			return layout{}, err
+		}
+	}
+	return t.describe(ctx)
+}
+
+func (t *topics) create(ctx context.Context, partitions int32, configs map[string]*string, names ...string) error {
+	created, err := t.admin.CreateTopics(ctx, partitions, t.cfg.ReplicationFactor, configs, names...)
+	if err != nil {
+		return kafkaFault("kafka.brokers", "create topics", err)
+	}
+	for name, topic := range created {
+		if topic.Err == nil || errors.Is(topic.Err, kerr.TopicAlreadyExists) {
+			continue
+		}
+		if kerr.IsRetriable(topic.Err) {
+			return kafkaFault("topic "+name, "create the topic", topic.Err)
+		}
+		return &fault.Error{
+			Kind: fault.Usage, Where: "topic " + name, What: "cannot be created: " + topic.ErrMessage, Err: topic.Err,
+			Fix: "create it by hand, or correct kafka.partitions and kafka.replication_factor",
+		}
+	}
+	return nil
+}
+
+func (t *topics) describe(ctx context.Context) (layout, error) {
+	l := layout{maxBytes: map[string]int32{}}
+	var err error
+	if l.partitions, err = t.partitions(ctx); err != nil {
+		return l, err
+	}
+	resources, err := t.admin.DescribeTopicConfigs(ctx, append(t.data(), t.cfg.PositionTopic)...)
+	if err != nil {
+		return l, kafkaFault("kafka.brokers", "describe topics", err)
+	}
+	for _, resource := range resources {
+		if resource.Err != nil {
+			return l, kafkaFault("topic "+resource.Name, "describe its configuration", resource.Err)
+		}
+		for _, config := range resource.Configs {
+			switch {
+			case config.Key == "max.message.bytes":
+				limit, err := strconv.ParseInt(config.MaybeValue(), 10, 32)
+				if err != nil {
+					return l, fmt.Errorf("topic %s: max.message.bytes: %w", resource.Name, err)
+				}
+				l.maxBytes[resource.Name] = int32(limit)
+			case config.Key == "cleanup.policy" && resource.Name == t.cfg.PositionTopic && config.MaybeValue() != "compact":
+				return l, t.badPosition("has cleanup.policy="+config.MaybeValue()+", want compact",
+					"kafka-configs.sh --alter --entity-type topics --entity-name "+resource.Name+" --add-config cleanup.policy=compact")
+			}
+		}
+	}
+	if n := l.partitions[t.cfg.PositionTopic]; n != 1 {
+		return l, t.badPosition(fmt.Sprintf("has %d partitions, want 1", n), "name another topic")
+	}
+	return l, nil
+}
+
+func (t *topics) badPosition(what, fix string) error {
+	return &fault.Error{
+		Kind: fault.Usage, Where: "kafka.position_topic " + t.cfg.PositionTopic, What: what,
+		Why: "the capture's position would not be kept", Fix: fix,
+	}
 }
 
 // partitions returns how many each topic has. A broker may not know yet of a
@@ -79,50 +154,6 @@ func (t *topics) partitions(ctx context.Context) (map[string]int32, error) {
 			return nil, kafkaFault("kafka.brokers", "list topics", err)
 		}
 	}
-}
-
-func (t *topics) create(ctx context.Context, partitions int32, configs map[string]*string, names ...string) error {
-	created, err := t.admin.CreateTopics(ctx, partitions, t.cfg.ReplicationFactor, configs, names...)
-	if err != nil {
-		return kafkaFault("kafka.brokers", "create topics", err)
-	}
-	for name, topic := range created {
-		if topic.Err != nil && !errors.Is(topic.Err, kerr.TopicAlreadyExists) {
-			return &fault.Error{
-				Kind: fault.Usage, Where: "topic " + name, What: "cannot be created: " + topic.ErrMessage, Err: topic.Err,
-				Fix: "create it by hand, or correct kafka.partitions and kafka.replication_factor",
-			}
-		}
-	}
-	return nil
-}
-
-func (t *topics) checkPosition(ctx context.Context, partitions int32) error {
-	name := t.cfg.PositionTopic
-	bad := func(what, fix string) error {
-		return &fault.Error{
-			Kind: fault.Usage, Where: "kafka.position_topic " + name, What: what,
-			Why: "the capture's position would not be kept", Fix: fix,
-		}
-	}
-	if partitions != 1 {
-		return bad(fmt.Sprintf("has %d partitions, want 1", partitions), "name another topic")
-	}
-	resources, err := t.admin.DescribeTopicConfigs(ctx, name)
-	if err != nil {
-		return kafkaFault("topic "+name, "describe its configuration", err)
-	}
-	resource, err := resources.On(name, nil)
-	if err != nil {
-		return kafkaFault("topic "+name, "describe its configuration", err)
-	}
-	for _, config := range resource.Configs {
-		if config.Key == "cleanup.policy" && config.MaybeValue() != "compact" {
-			return bad(fmt.Sprintf("has cleanup.policy=%s, want compact", config.MaybeValue()),
-				"kafka-configs.sh --alter --entity-type topics --entity-name "+name+" --add-config cleanup.policy=compact")
-		}
-	}
-	return nil
 }
 
 // holdData reports whether any data topic has ever held a record.
