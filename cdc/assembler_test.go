@@ -123,7 +123,7 @@ func tuple(s string) schema.Tuple {
 		return nil
 	}
 	var out schema.Tuple
-	for _, v := range strings.Split(strings.Trim(s, "()"), ",") {
+	for v := range strings.SplitSeq(strings.Trim(s, "()"), ",") {
 		switch v {
 		case "-":
 			out = append(out, schema.Value{})

@@ -56,8 +56,8 @@ func (c *Capture) Run(ctx context.Context) error {
 			return fmt.Errorf("gave up after %s: %w", c.cfg.Wait, err)
 		}
 		c.log.Warn("waiting, then starting again", zap.Error(err), zap.Duration(keyLimit, left.Round(time.Second)))
-		if sleep(ctx, pause) != nil {
-			return nil
+		if err := sleep(ctx, pause); err != nil {
+			return ignoreStop(ctx, err)
 		}
 		pause = min(2*pause, maxPause)
 	}
@@ -244,8 +244,12 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, server identit
 	if err := producer.Commit(ctx, position); err != nil {
 		return position, err
 	}
-	c.log.Warn("the position is the slot's own: a first start, or an accepted gap", zap.String(keySlot, c.cfg.Slot),
-		zap.Stringer(keyLSN, position.EndLSN))
+	at := []zap.Field{zap.String(keySlot, c.cfg.Slot), zap.Stringer(keyLSN, position.EndLSN)}
+	if topicsUsed {
+		c.log.Warn("gap accepted: the position is the slot's own", at...)
+	} else {
+		c.log.Info("first start: the position is the slot's own", at...)
+	}
 	c.cfg.AcceptGap = 0 // the operator's word holds once
 	return position, nil
 }

@@ -16,8 +16,7 @@ import (
 // kafkaFault classes an error of the Kafka client. Unless the broker says that
 // asking again is pointless, it counts as a broker that does not answer.
 func kafkaFault(where, doing string, err error) error {
-	var known *fault.Error
-	if errors.As(err, &known) {
+	if _, ok := errors.AsType[*fault.Error](err); ok {
 		return err
 	}
 	f := &fault.Error{Kind: fault.Unreachable, Where: where, What: "kafka does not " + doing, Err: err,
@@ -39,8 +38,7 @@ func kafkaFault(where, doing string, err error) error {
 
 // postgresFault classes an error of the Postgres client.
 func postgresFault(doing string, err error) error {
-	var known *fault.Error
-	if errors.As(err, &known) {
+	if _, ok := errors.AsType[*fault.Error](err); ok {
 		return err
 	}
 	f := &fault.Error{Kind: fault.Unreachable, Where: "source.dsn", What: "postgres does not " + doing, Err: err,

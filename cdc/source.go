@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -60,12 +61,10 @@ func connectReplication(ctx context.Context, dsn string) (*pgconn.PgConn, error)
 		return nil, badDSN(err)
 	}
 	cfg.ConnectTimeout = connectTimeout
-	for name, value := range map[string]string{
+	maps.Copy(cfg.RuntimeParams, map[string]string{
 		"replication": "database", "application_name": "penstock", "client_encoding": "UTF8", "DateStyle": "ISO, YMD",
 		"IntervalStyle": "postgres", "TimeZone": "UTC", "extra_float_digits": "1", "bytea_output": "hex",
-	} {
-		cfg.RuntimeParams[name] = value
-	}
+	})
 	conn, err := pgconn.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, postgresFault("accept a replication connection", err)

@@ -161,7 +161,7 @@ func (s *Stream) take(ctx context.Context, msg pgproto3.BackendMessage) error {
 		return warning(msg)
 	case *pgproto3.ParameterStatus:
 		return nil
-	case *pgproto3.CopyDone:
+	case *pgproto3.CopyDone, *pgproto3.CommandComplete: // it shuts down
 		return errors.New("the server ended the copy stream")
 	default:
 		return fmt.Errorf("unexpected message %T in the copy stream", msg)
