@@ -221,7 +221,7 @@ func (c *Capture) deliver(ctx context.Context, stream *Stream, server identity, 
 }
 
 // resume gathers the evidence, decides where to go on, and writes a new position
-// down before anything is delivered behind it.
+// down before anything is delivered from it.
 func (c *Capture) resume(ctx context.Context, producer *Producer, server identity, topicsUsed bool) (schema.Position, error) {
 	e := evidence{server: server, slot: c.cfg.Slot, topicsUsed: topicsUsed, acceptGap: c.cfg.AcceptGap}
 	var err error

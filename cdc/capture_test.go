@@ -157,7 +157,7 @@ func TestPositionOnlyMovesForward(t *testing.T) {
 		last = p
 	}
 	if last.EndLSN > s.logEnd() {
-		t.Errorf("position %s lies behind the end of the log %s", last.EndLSN, s.logEnd())
+		t.Errorf("position %s lies after the end of the log %s", last.EndLSN, s.logEnd())
 	}
 }
 

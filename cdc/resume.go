@@ -13,7 +13,7 @@ import (
 type evidence struct {
 	server    identity
 	slot      string
-	confirmed schema.LSN // the slot's confirmed_flush_lsn: the server sends what lies behind it
+	confirmed schema.LSN // the slot's confirmed_flush_lsn: the server sends what comes after it
 	flushed   schema.LSN // the end of the server's log
 
 	position   schema.Position
@@ -70,7 +70,7 @@ func (e *evidence) check() error {
 			p.Slot, p.Database, e.slot, e.server.database), "two captures must not share source.name")
 	case e.confirmed > p.EndLSN:
 		return e.refuse(fmt.Sprintf("a gap: the changes from %s to %s (%d bytes of log) are in neither Kafka nor the slot",
-			p.EndLSN, e.confirmed, e.confirmed-p.EndLSN), "the slot was advanced or created anew behind the capture's back")
+			p.EndLSN, e.confirmed, e.confirmed-p.EndLSN), "the slot was advanced or created anew by somebody else")
 	case e.flushed < p.EndLSN:
 		return e.refuse(fmt.Sprintf("the server's log ends at %s, before the position %s", e.flushed, p.EndLSN),
 			"the server was restored to an earlier point: Kafka holds changes that it no longer has")
