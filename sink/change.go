@@ -72,7 +72,7 @@ func decodeStream(parsed record.Change) (*streamChange, error) {
 	var s streamChange
 	var err error
 	if parsed.Before != nil {
-		if s.before, err = decodeEngagement(parsed.Before, nil); err != nil {
+		if s.before, err = decodeEngagement(parsed.Before); err != nil {
 			return nil, fmt.Errorf("before image: %w", err)
 		}
 	}
@@ -82,7 +82,7 @@ func decodeStream(parsed record.Change) (*streamChange, error) {
 	if parsed.Op == schema.OpUpdate && s.before == nil {
 		return nil, needsIdentity(parsed.Table, "the update has no before image")
 	}
-	if s.after, err = decodeEngagement(parsed.After, parsed.Before); err != nil {
+	if s.after, err = decodeEngagement(parsed.After); err != nil {
 		return nil, fmt.Errorf("after image: %w", err)
 	}
 	if s.before != nil && (s.before.ID != s.after.ID || s.before.ContentID != s.after.ContentID) {
@@ -93,12 +93,11 @@ func decodeStream(parsed record.Change) (*streamChange, error) {
 
 func decodeLookup(parsed record.Change, version int64) (*Content, error) {
 	if parsed.Op == schema.OpDelete {
-		r := rowReader{image: map[string]json.RawMessage{}}
-		r.unmarshal(parsed.Before, nil)
+		r := newRowReader(parsed.Before)
 		c := &Content{ID: r.uuid("id").Value, Version: version}
 		return c, r.err
 	}
-	c, err := decodeContent(parsed.After, parsed.Before)
+	c, err := decodeContent(parsed.After)
 	if err != nil {
 		return nil, fmt.Errorf("after image: %w", err)
 	}
@@ -106,9 +105,8 @@ func decodeLookup(parsed record.Change, version int64) (*Content, error) {
 	return c, nil
 }
 
-func decodeEngagement(image, before json.RawMessage) (*Engagement, error) {
-	var r rowReader
-	r.unmarshal(image, before)
+func decodeEngagement(image json.RawMessage) (*Engagement, error) {
+	r := newRowReader(image)
 	e := &Engagement{
 		ID:         r.required(r.integer("id")),
 		ContentID:  r.uuid("content_id"),
@@ -125,9 +123,8 @@ func decodeEngagement(image, before json.RawMessage) (*Engagement, error) {
 	return e, r.err
 }
 
-func decodeContent(image, before json.RawMessage) (*Content, error) {
-	var r rowReader
-	r.unmarshal(image, before)
+func decodeContent(image json.RawMessage) (*Content, error) {
+	r := newRowReader(image)
 	c := &Content{
 		ID:            r.uuid("id").Value,
 		Slug:          r.text("slug"),
@@ -148,24 +145,13 @@ type rowReader struct {
 	err   error
 }
 
-// unmarshal takes the image; a column that the log left out as unchanged is
-// taken from the before image.
-func (r *rowReader) unmarshal(image, before json.RawMessage) {
-	if r.err = json.Unmarshal(image, &r.image); r.err != nil || before == nil {
-		return
-	}
-	var old map[string]json.RawMessage
-	for column, raw := range r.image {
-		if string(raw) != `"`+record.UnavailableValue+`"` {
-			continue
-		}
-		if old == nil {
-			if r.err = json.Unmarshal(before, &old); r.err != nil {
-				return
-			}
-		}
-		r.image[column] = old[column]
-	}
+// newRowReader takes an image. Under the replica identity FULL, which the capture
+// demands, the log holds every column of it: record.UnavailableValue is a text
+// that somebody wrote.
+func newRowReader(image json.RawMessage) *rowReader {
+	var r rowReader
+	r.err = json.Unmarshal(image, &r.image)
+	return &r
 }
 
 // column decodes one column into dst and reports whether it holds a value.
@@ -178,9 +164,6 @@ func (r *rowReader) column(name string, dst any) bool {
 		r.err = fmt.Errorf("column %s is missing", name)
 		return false
 	case string(raw) == "null":
-		return false
-	case string(raw) == `"`+record.UnavailableValue+`"`:
-		r.err = needsIdentity(schema.TableName{}, "column "+name+" is unchanged and the log does not hold it")
 		return false
 	}
 	if err := json.Unmarshal(raw, dst); err != nil {
@@ -238,13 +221,9 @@ func (r *rowReader) timestamp(name string) (v Null[int64]) {
 }
 
 func needsIdentity(table schema.TableName, what string) error {
-	name := "the table"
-	if table.Name != "" {
-		name = table.String()
-	}
 	return &fault.Error{
 		Kind: fault.Usage, What: what,
 		Why: "the join needs whole rows",
-		Fix: "ALTER TABLE " + name + " REPLICA IDENTITY FULL, then update the row again",
+		Fix: "ALTER TABLE " + table.String() + " REPLICA IDENTITY FULL, then update the row again",
 	}
 }

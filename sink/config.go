@@ -3,6 +3,7 @@ package sink
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -73,17 +74,21 @@ func orDefault[T int | time.Duration](v, fallback T) T {
 func (c Config) validate() error {
 	var problems []error
 	for _, required := range []struct{ name, value string }{
-		{"Pipeline", c.Pipeline}, {"Topic", c.Topic}, {"Group", c.Group},
+		{"Pipeline", c.Pipeline}, {"Brokers", strings.Join(c.Brokers, "")}, {"Topic", c.Topic}, {"Group", c.Group},
 	} {
 		if required.value == "" {
 			problems = append(problems, fmt.Errorf("%s is empty", required.name))
 		}
 	}
-	if len(c.Brokers) == 0 {
-		problems = append(problems, errors.New("Brokers is empty"))
-	}
-	if c.Wait < 0 || c.Batch < 0 || c.Parallel < 0 || c.CacheRows < 0 {
-		problems = append(problems, errors.New("Wait, Batch, Parallel and CacheRows must not be negative"))
+	for _, limit := range []struct {
+		name  string
+		value int64
+	}{
+		{"Wait", int64(c.Wait)}, {"Batch", int64(c.Batch)}, {"Parallel", int64(c.Parallel)}, {"CacheRows", int64(c.CacheRows)},
+	} {
+		if limit.value < 0 {
+			problems = append(problems, fmt.Errorf("%s must not be negative", limit.name))
+		}
 	}
 	if len(problems) == 0 {
 		return nil

@@ -40,10 +40,11 @@ func (s *Sink) join() (*consumer, error) {
 		kgo.SeedBrokers(s.cfg.Brokers...),
 		kgo.ConsumerGroup(s.cfg.Group),
 		kgo.ConsumeTopics(s.cfg.Topic),
-		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
+		// A group without a committed offset needs the topic from its first record:
+		// offset 0 and no other, for AtStart is what retention has left.
+		kgo.ConsumeStartOffset(kgo.NewOffset().At(0)),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // a lost position is a fault, not a jump
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.RequireStableFetchOffsets(),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.RebalanceTimeout(rebalanceWait),
@@ -99,10 +100,13 @@ func (c *consumer) next(ctx context.Context) (fetches kgo.Fetches, err error) {
 			fetches = c.client.PollRecords(polling, c.sink.cfg.Batch)
 			cancel()
 			if fetches.NumRecords() > 0 {
-				return c.sink.fatal(fetches)
+				return c.fatal(ctx, fetches)
 			}
 			c.client.AllowRebalance()
-			if err := errors.Join(c.sink.fatal(fetches), c.sink.transient(fetches), ctx.Err()); err != nil {
+			if err := c.fatal(ctx, fetches); err != nil {
+				return err
+			}
+			if err := errors.Join(c.transient(ctx, fetches), ctx.Err()); err != nil {
 				return err
 			}
 			if err := c.sink.ping(ctx, c.client); err != nil {

@@ -61,50 +61,6 @@ func (s *Sink) ping(ctx context.Context, client *kgo.Client) error {
 	return nil
 }
 
-// fatal returns the fault of a poll that reading on cannot mend.
-func (s *Sink) fatal(fetches kgo.Fetches) error {
-	for _, e := range fetches.Errors() {
-		if err := s.fetchFault(e); fault.KindOf(err) != fault.Unreachable {
-			return err
-		}
-	}
-	return nil
-}
-
-// transient returns the first fault of a poll that may pass, other than the
-// poll's own time running out.
-func (s *Sink) transient(fetches kgo.Fetches) error {
-	for _, e := range fetches.Errors() {
-		if errors.Is(e.Err, context.DeadlineExceeded) || errors.Is(e.Err, context.Canceled) {
-			continue
-		}
-		return s.fetchFault(e)
-	}
-	return nil
-}
-
-func (s *Sink) fetchFault(e kgo.FetchError) error {
-	var lost *kgo.ErrDataLoss
-	where := fmt.Sprintf("pipeline %s: topic %s partition %d", s.cfg.Pipeline, e.Topic, e.Partition)
-	switch {
-	case errors.As(e.Err, &lost), errors.Is(e.Err, kerr.OffsetOutOfRange):
-		return &fault.Error{
-			Kind: fault.PositionLost, Where: where, Err: e.Err,
-			What: fmt.Sprintf("the topic no longer holds the offset that group %s committed", s.cfg.Group),
-			Why:  "changes between it and the topic's first offset are missing from the stores",
-			Fix:  "backfill the tables, then reset the group's offsets to the earliest",
-		}
-	case errors.Is(e.Err, kerr.UnknownTopicOrPartition), errors.Is(e.Err, kerr.UnknownTopicID), errors.Is(e.Err, kerr.InconsistentTopicID):
-		return &fault.Error{
-			Kind: fault.PositionLost, Where: where, Err: e.Err,
-			What: "the input topic was deleted",
-			Fix:  "backfill the tables into the new topic and use a new group",
-		}
-	default:
-		return s.kafkaFault("poll", e.Err)
-	}
-}
-
 // kafkaFault classes an error of Kafka: refused credentials and rights are for
 // the operator, the rest of what Kafka answers is final unless Kafka itself says
 // that it passes, and no answer may pass.
@@ -129,7 +85,10 @@ func (s *Sink) kafkaFault(doing string, err error) error {
 // movedAway reports whether the error says that this member no longer owns what
 // it works on. kgo joins again by itself.
 func movedAway(err error) bool {
-	for _, moved := range []error{kerr.RebalanceInProgress, kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.FencedInstanceID, kerr.StaleMemberEpoch, kerr.FencedMemberEpoch} {
+	for _, moved := range []error{
+		kerr.RebalanceInProgress, kerr.IllegalGeneration, kerr.UnknownMemberID,
+		kerr.FencedInstanceID, kerr.StaleMemberEpoch, kerr.FencedMemberEpoch,
+	} {
 		if errors.Is(err, moved) {
 			return true
 		}

@@ -6,7 +6,9 @@ const (
 	keyTopic      = "topic"
 	keyPartitions = "partitions"
 	keyGroup      = "group"
-	keyWhat       = "what"
 	keyLimit      = "limit"
 	keyWaited     = "waited"
+
+	KeyWhat     = "what"     // a server, as the stores name it too
+	KeyKeyspace = "keyspace" // of Cassandra
 )

@@ -39,7 +39,7 @@ func (p Patience) Do(ctx context.Context, what string, try func(context.Context)
 		err := try(ctx)
 		switch {
 		case err == nil && attempt > 0:
-			log.Info("reached", zap.String(keyWhat, what), zap.Duration(keyWaited, time.Since(since)))
+			log.Info("reached", zap.String(KeyWhat, what), zap.Duration(keyWaited, time.Since(since)))
 			return nil
 		case err == nil:
 			return nil
@@ -49,7 +49,7 @@ func (p Patience) Do(ctx context.Context, what string, try func(context.Context)
 			return err
 		case attempt == 0:
 			since = time.Now()
-			log.Info("waiting", zap.String(keyWhat, what), zap.Duration(keyLimit, p.Wait), zap.Error(err))
+			log.Info("waiting", zap.String(KeyWhat, what), zap.Duration(keyLimit, p.Wait), zap.Error(err))
 		}
 		if time.Since(since) >= p.Wait {
 			return gaveUp(err, p.Wait)

@@ -22,6 +22,7 @@ type rig struct {
 	t       *testing.T
 	cluster *kfake.Cluster
 	sent    []int // records of the source already produced, by partition
+	trimmed int   // of those, how many were deleted
 }
 
 func newRig(t *testing.T) *rig {
@@ -42,6 +43,42 @@ func (r *rig) client(opts ...kgo.Opt) *kgo.Client {
 	}
 	r.t.Cleanup(client.Close)
 	return client
+}
+
+// committed is the offset that the group has committed, -1 for none.
+func (r *rig) committed(partition int32) int64 {
+	r.t.Helper()
+	offsets, err := kadm.NewClient(r.client()).FetchOffsets(r.t.Context(), "g")
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		r.t.Fatal(err)
+	}
+	at, found := offsets.Lookup("t", partition)
+	if !found {
+		return -1
+	}
+	return at.At
+}
+
+// commit sets the offset that the group goes on from.
+func (r *rig) commit(partition int32, offset int64) {
+	r.t.Helper()
+	var offsets kadm.Offsets
+	offsets.AddOffset("t", partition, offset, -1)
+	if _, err := kadm.NewClient(r.client()).CommitOffsets(r.t.Context(), "g", offsets); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// trim deletes the records before an offset, as retention does. It must lie in
+// the first transaction, where offsets count records.
+func (r *rig) trim(partition int32, before int64) {
+	r.t.Helper()
+	var offsets kadm.Offsets
+	offsets.AddOffset("t", partition, before, -1)
+	if _, err := kadm.NewClient(r.client()).DeleteRecords(r.t.Context(), offsets); err != nil {
+		r.t.Fatal(err)
+	}
+	r.trimmed += int(before)
 }
 
 // produce writes what the source has not sent yet in one Kafka transaction.
@@ -111,12 +148,17 @@ func (r *rig) behind() map[int32]int64 {
 	r.t.Helper()
 	reader := r.client(kgo.ConsumeTopics("t"), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	ends := make(map[int32]int64)
-	total := 0
+	total := -r.trimmed
 	for _, n := range r.sent {
 		total += n
 	}
+	ctx, stop := context.WithTimeout(r.t.Context(), 10*time.Second)
+	defer stop()
 	for total > 0 {
-		fetches := reader.PollFetches(r.t.Context())
+		fetches := reader.PollFetches(ctx)
+		if ctx.Err() != nil {
+			r.t.Fatalf("%d records cannot be read", total)
+		}
 		fetches.EachRecord(func(record *kgo.Record) {
 			ends[record.Partition] = record.Offset + 1
 			total--

@@ -49,7 +49,7 @@ func New(cfg Config, lookup Lookup, stores []Store, log *zap.Logger) (*Sink, err
 //
 // Errors are faults: Unreachable for a server that did not answer in time,
 // Usage for refused credentials, PositionLost when the topic no longer holds the
-// committed offset, Runtime for a record. Run must not be called concurrently.
+// committed offset or, without one, its first record, Runtime for a record. Run must not be called concurrently.
 func (s *Sink) Run(ctx context.Context) error {
 	err := s.run(ctx)
 	if ctx.Err() != nil {

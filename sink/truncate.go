@@ -8,7 +8,7 @@ import (
 
 // truncate applies a table's truncation, which comes to every partition, to what
 // lies in this one. Whatever of the table is older lies before the truncation in
-// its partition, so the owners together leave nothing behind.
+// its partition, so the owners together remove all of it.
 func (o *owner) truncate(ctx context.Context, c *change) error {
 	partitionOf, err := o.partitionOf(ctx)
 	if err != nil {

@@ -36,12 +36,6 @@ type Config struct {
 	InFlight int           // optional, 128: statements in work at once, over all calls of Apply
 }
 
-// The keys of log fields.
-const (
-	keyWhat     = "what"
-	keyKeyspace = "keyspace"
-)
-
 const (
 	defaultKeyspace    = "content_analytics"
 	defaultReplication = "{'class': 'SimpleStrategy', 'replication_factor': 1}"

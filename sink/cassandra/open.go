@@ -52,7 +52,7 @@ func Open(ctx context.Context, cfg Config, log *zap.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	log.Info("connected", zap.String(keyWhat, "cassandra at "+s.address), zap.String(keyKeyspace, cfg.Keyspace))
+	log.Info("connected", zap.String(sink.KeyWhat, "cassandra at "+s.address), zap.String(sink.KeyKeyspace, cfg.Keyspace))
 	return s, nil
 }
 

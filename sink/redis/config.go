@@ -35,8 +35,6 @@ type Config struct {
 	Wait time.Duration // optional, 1 minute: how long Open waits for a server that is coming up
 }
 
-const keyWhat = "what" // the key of a log field
-
 const defaultPrefix = "engagement_events:event:"
 
 func (c Config) withDefaults() Config {

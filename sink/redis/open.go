@@ -52,7 +52,7 @@ func Open(ctx context.Context, cfg Config, log *zap.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	log.Info("connected", zap.String(keyWhat, "redis at "+s.address))
+	log.Info("connected", zap.String(sink.KeyWhat, "redis at "+s.address))
 	return s, nil
 }
 
