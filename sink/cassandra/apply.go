@@ -27,7 +27,7 @@ type plan struct {
 	clear   []*sink.Write                     // contents whose whole history goes
 }
 
-// Apply makes the writes durable at LOCAL_QUORUM. See [sink.Store].
+// Apply makes the writes durable at the configured consistency. See [sink.Store].
 func (s *Store) Apply(ctx context.Context, writes []sink.Write) error {
 	p := plan{history: make(map[historyDay][]gocql.BatchEntry)}
 	for i := range writes {

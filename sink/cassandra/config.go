@@ -14,6 +14,8 @@ import (
 	"slices"
 	"time"
 
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
 	"penstock/internal/fault"
 )
 
@@ -31,9 +33,44 @@ type Config struct {
 	// {'class': 'SimpleStrategy', 'replication_factor': 1}, for one node.
 	Replication string
 
+	// Consistency is how many replicas answer a write before it counts as durable,
+	// and a read. Optional: LOCAL_QUORUM. The join needs reads that see every write:
+	// LOCAL_ONE gives that with a single replica only.
+	Consistency Consistency
+
 	Wait     time.Duration // optional, 1 minute: how long Open waits for a node that is coming up
 	Timeout  time.Duration // optional, 11 seconds: one statement
 	InFlight int           // optional, 128: statements in work at once, over all calls of Apply
+}
+
+// Consistency is a consistency level by its name in CQL.
+type Consistency string
+
+// The levels that the store can work at.
+const (
+	LocalOne    Consistency = "LOCAL_ONE"
+	LocalQuorum Consistency = "LOCAL_QUORUM"
+	Quorum      Consistency = "QUORUM"
+	EachQuorum  Consistency = "EACH_QUORUM"
+	All         Consistency = "ALL"
+)
+
+// level is the driver's; the zero level is none that the store can work at.
+func (c Consistency) level() gocql.Consistency {
+	switch c {
+	case LocalOne:
+		return gocql.LocalOne
+	case LocalQuorum:
+		return gocql.LocalQuorum
+	case Quorum:
+		return gocql.Quorum
+	case EachQuorum:
+		return gocql.EachQuorum
+	case All:
+		return gocql.All
+	default:
+		return 0
+	}
 }
 
 const (
@@ -47,6 +84,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Replication == "" {
 		c.Replication = defaultReplication
+	}
+	if c.Consistency == "" {
+		c.Consistency = LocalQuorum
 	}
 	if c.Wait == 0 {
 		c.Wait = time.Minute
@@ -68,6 +108,9 @@ func (c Config) validate() error {
 	}
 	if !regexp.MustCompile(`^[a-z][a-z0-9_]{0,47}$`).MatchString(c.Keyspace) {
 		problems = append(problems, fmt.Errorf("cassandra.keyspace %q: want at most 48 lower-case letters, digits and underscores, a letter first", c.Keyspace))
+	}
+	if c.Consistency.level() == 0 {
+		problems = append(problems, fmt.Errorf("cassandra.consistency %q: want LOCAL_ONE, LOCAL_QUORUM, QUORUM, EACH_QUORUM or ALL", c.Consistency))
 	}
 	if c.Wait < 0 || c.Timeout < 0 || c.InFlight < 0 {
 		problems = append(problems, errors.New("cassandra wait, timeout and statements in flight must not be negative"))

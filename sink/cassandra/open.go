@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 	"go.uber.org/zap"
@@ -32,7 +33,8 @@ type Store struct {
 // keyspace and its tables where they are absent. The caller closes the Store.
 //
 // Errors are faults: Unreachable when no node answered within Config.Wait, Usage
-// for a configuration or a login that cannot work. log may be nil.
+// for a configuration that cannot work or a login that is refused for longer than
+// a new node does. log may be nil.
 func Open(ctx context.Context, cfg Config, log *zap.Logger) (*Store, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -47,9 +49,7 @@ func Open(ctx context.Context, cfg Config, log *zap.Logger) (*Store, error) {
 		inFlight: make(chan struct{}, cfg.InFlight),
 		days:     newDayIndex(),
 	}
-	patience := sink.Patience{Wait: cfg.Wait, Log: log}
-	err := patience.Do(ctx, "cassandra at "+s.address, func(ctx context.Context) error { return s.connect(ctx, cfg) })
-	if err != nil {
+	if err := s.login(ctx, cfg, log); err != nil {
 		return nil, err
 	}
 	log.Info("connected", zap.String(sink.KeyWhat, "cassandra at "+s.address), zap.String(sink.KeyKeyspace, cfg.Keyspace))
@@ -62,12 +62,45 @@ func (s *Store) Close() { s.session.Close() }
 // Name is "cassandra".
 func (s *Store) Name() string { return "cassandra" }
 
+// firstUserWait is how long a new node may refuse its first user, which it
+// creates some 10 s after its port opens.
+const firstUserWait = 15 * time.Second
+
+// login waits up to Config.Wait for a node that answers, and then, when that
+// refuses the login, for the user to become known.
+func (s *Store) login(ctx context.Context, cfg Config, log *zap.Logger) error {
+	patience := sink.Patience{Wait: cfg.Wait, Log: log}
+	connect := func(ctx context.Context) error { return s.connect(ctx, cfg) }
+	err := patience.Do(ctx, "cassandra at "+s.address, connect)
+	if !isRefusal(err) {
+		return err
+	}
+	var last error
+	patience.Wait = min(firstUserWait, cfg.Wait)
+	err = patience.Do(ctx, "cassandra to know user "+cfg.Username, func(ctx context.Context) error {
+		if last = connect(ctx); isRefusal(last) {
+			return &fault.Error{Kind: fault.Unreachable, What: "not yet", Err: last}
+		}
+		return last
+	})
+	if err != nil && ctx.Err() == nil && isRefusal(last) {
+		return last
+	}
+	return err
+}
+
+// isRefusal reports whether err is a refused login.
+func isRefusal(err error) bool {
+	answer, answered := errors.AsType[gocql.RequestError](err)
+	return answered && answer.Code() == gocql.ErrCodeCredentials
+}
+
 // connect makes one attempt. On an error no session is left open.
 func (s *Store) connect(ctx context.Context, cfg Config) error {
 	refusal := &refusalObserver{}
 	cluster := gocql.NewCluster(cfg.Hosts...)
 	cluster.Authenticator = gocql.PasswordAuthenticator{Username: cfg.Username, Password: cfg.Password}
-	cluster.Consistency = gocql.LocalQuorum
+	cluster.Consistency = cfg.Consistency.level()
 	cluster.Timeout = cfg.Timeout
 	cluster.WriteCoalesceWaitTime = 0 // measured: 2 to 8 times the rate of few writers
 	cluster.ConnectObserver = refusal
@@ -94,7 +127,7 @@ func (s *Store) openFault(cfg Config, err error, refusal gocql.RequestError) err
 		return &fault.Error{
 			Kind: fault.Usage, Where: "cassandra at " + s.address, Err: refusal,
 			What: fmt.Sprintf("login of user %q was refused", cfg.Username),
-			Fix:  "set cassandra.username and cassandra.password; a new node knows its first user only some 10 s after its port opens",
+			Fix:  "set cassandra.username and cassandra.password",
 		}
 	}
 	return &fault.Error{
@@ -107,7 +140,8 @@ func (s *Store) openFault(cfg Config, err error, refusal gocql.RequestError) err
 // create works where everything is there.
 func (s *Store) createSchema(ctx context.Context, session *gocql.Session, cfg Config) error {
 	var present int
-	const count = "SELECT count(*) FROM system_schema.tables WHERE keyspace_name = ? AND table_name IN ('engagement_metrics', 'engagement_by_event', 'engagement_days', 'content')"
+	const count = "SELECT count(*) FROM system_schema.tables WHERE keyspace_name = ? " +
+		"AND table_name IN ('engagement_metrics', 'engagement_by_event', 'engagement_days', 'content')"
 	if err := session.Query(count, cfg.Keyspace).Idempotent(true).ScanContext(ctx, &present); err != nil {
 		return s.fault("read the schema", err)
 	}
@@ -166,8 +200,7 @@ type refusalObserver struct {
 
 // ObserveConnect is called by the driver after each connection attempt.
 func (o *refusalObserver) ObserveConnect(c gocql.ObservedConnect) {
-	var answer gocql.RequestError
-	if errors.As(c.Err, &answer) {
+	if answer, refused := errors.AsType[gocql.RequestError](c.Err); refused {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		o.last = answer

@@ -26,7 +26,8 @@ func newStatements(keyspace string) statements {
 		putHistory: "INSERT INTO " + k + "engagement_metrics (content_id, day, event_id, " + rowColumns + ") VALUES (?, ?, ?, " + fourteen + ") USING TIMESTAMP ?",
 		putByEvent: "INSERT INTO " + k + "engagement_by_event (content_id, event_id, " + rowColumns + ") VALUES (?, ?, " + fourteen + ") USING TIMESTAMP ?",
 		putDay:     "INSERT INTO " + k + "engagement_days (content_id, day, version) VALUES (?, ?, ?) USING TIMESTAMP ?",
-		putContent: "INSERT INTO " + k + "content (content_id, slug, title, content_type, length_seconds, publish_ts_us, version) VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
+		putContent: "INSERT INTO " + k + "content (content_id, slug, title, content_type, length_seconds, publish_ts_us, version) " +
+			"VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
 
 		deletePlace:   "DELETE FROM " + k + "engagement_metrics USING TIMESTAMP ? WHERE content_id = ? AND day = ? AND event_ts = ? AND event_id = ?",
 		deleteByEvent: "DELETE FROM " + k + "engagement_by_event USING TIMESTAMP ? WHERE event_id = ?",

@@ -8,6 +8,9 @@ import (
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"penstock/internal/fault"
 	"penstock/internal/stack/stacktest"
@@ -146,10 +149,58 @@ func TestOpenWithoutTheRightToCreate(t *testing.T) {
 
 func TestOpenWithWrongPassword(t *testing.T) {
 	cfg := config(t)
-	cfg.Password, cfg.Wait = "wrong", time.Hour
+	cfg.Password, cfg.Wait = "wrong", 200*time.Millisecond
 	_, err := cassandra.Open(t.Context(), cfg, nil)
 	if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "cassandra.password") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A new node refuses its first user for a while.
+func TestOpenWaitsForAUserThatIsNotKnownYet(t *testing.T) {
+	cfg := config(t)
+	session, role := raw(t, cassandra.Config{Hosts: cfg.Hosts, Username: cfg.Username, Password: cfg.Password}), cfg.Keyspace+"_late"
+	core, logs := observer.New(zap.InfoLevel)
+	create := func(zapcore.Entry) error {
+		return session.Query("CREATE ROLE IF NOT EXISTS " + role + " WITH PASSWORD = 'p' AND LOGIN = true AND SUPERUSER = true").ExecContext(t.Context())
+	}
+	cfg.Username, cfg.Password = role, "p"
+	s, err := cassandra.Open(t.Context(), cfg, zap.New(core, zap.Hooks(create)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	if waits := logs.FilterMessage("waiting").All(); len(waits) != 1 || waits[0].ContextMap()["limit"] != 15*time.Second {
+		t.Errorf("got %v, want one line that waits for 15 s", waits)
+	}
+	if err := session.Query("DROP ROLE " + role).ExecContext(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// One node cannot answer for two of three replicas.
+func TestConsistencyIsTheConfigured(t *testing.T) {
+	cfg := config(t)
+	open(t, cfg) // creates the tables
+	alter := "ALTER KEYSPACE " + cfg.Keyspace + " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 3}"
+	if err := raw(t, cfg).Query(alter).ExecContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	next := someRow()
+	next.ID++
+	for level, want := range map[cassandra.Consistency]bool{
+		"": false, cassandra.LocalQuorum: false, cassandra.Quorum: false, cassandra.EachQuorum: false, cassandra.All: false,
+		cassandra.LocalOne: true,
+	} {
+		cfg.Consistency = level
+		s := open(t, cfg)
+		err := s.Apply(t.Context(), []sink.Write{storetest.Put(5, someRow()), storetest.Put(5, next)})
+		if want != (err == nil) || err != nil && fault.KindOf(err) != fault.Unreachable {
+			t.Errorf("%q: write: %v", level, err)
+		}
+		if _, _, err := s.Event(t.Context(), 1); want != (err == nil) {
+			t.Errorf("%q: read: %v", level, err)
+		}
 	}
 }
 
@@ -167,8 +218,8 @@ func TestOpenWhereNothingListens(t *testing.T) {
 }
 
 func TestOpenReportsEveryProblem(t *testing.T) {
-	_, err := cassandra.Open(t.Context(), cassandra.Config{Keyspace: "No;", Wait: -1}, nil)
-	for _, part := range []string{"cassandra.hosts is empty", `cassandra.keyspace "No;"`, "must not be negative"} {
+	_, err := cassandra.Open(t.Context(), cassandra.Config{Keyspace: "No;", Wait: -1, Consistency: "ONE"}, nil)
+	for _, part := range []string{"cassandra.hosts is empty", `cassandra.keyspace "No;"`, `cassandra.consistency "ONE"`, "must not be negative"} {
 		if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), part) {
 			t.Errorf("got %v, want %q", err, part)
 		}
