@@ -117,6 +117,7 @@ func (r *rig) config() sink.Config {
 	return sink.Config{
 		Pipeline: "engagement", Brokers: r.cluster.ListenAddrs(), Topic: "t", Group: "g",
 		Wait: 20 * time.Second, Batch: 7,
+		Client: []kgo.Opt{kgo.FetchMaxWait(100 * time.Millisecond)}, // kfake does not end a fetch at every commit
 	}
 }
 
