@@ -31,11 +31,6 @@ const (
 	objectInUse           = "55006"
 )
 
-// passing are the classes of SQLSTATE that may end by themselves: the connection,
-// exhausted resources, an operator who stops something, the system below.
-// limitExceeded, of the second, does not: a slot has to be dropped.
-var passing = []string{"08", "53", "57", "58"}
-
 func isState(err error, state string) bool {
 	var server *pgconn.PgError
 	return errors.As(err, &server) && server.Code == state
@@ -73,7 +68,8 @@ func explain(ctx context.Context, db DB, err error, where string) error {
 // connection broke: the same question may be answered later, on a new connection.
 func passes(err error) bool {
 	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return slices.ContainsFunc(passing, func(class string) bool { return strings.HasPrefix(server.Code, class) })
+		// Connections, exhausted resources (but limitExceeded), an operator who stops something, the system below.
+		return len(server.Code) == 5 && slices.Contains([]string{"08", "53", "57", "58"}, server.Code[:2])
 	}
 	if _, ok := errors.AsType[net.Error](err); ok { // also a deadline that has passed
 		return true
