@@ -18,7 +18,10 @@ func (s *Sink) kafka() string { return "kafka at " + strings.Join(s.cfg.Brokers,
 
 // awaitTopic waits until Kafka answers and the input topic exists.
 func (s *Sink) awaitTopic(ctx context.Context) error {
-	client, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(s.cfg.Brokers...)}, s.cfg.Client...)...)
+	client, err := kgo.NewClient(append([]kgo.Opt{
+		kgo.SeedBrokers(s.cfg.Brokers...),
+		kgo.MetadataMinAge(firstPause), // else an absent topic stays absent for 5 s
+	}, s.cfg.Client...)...)
 	if err != nil {
 		return &fault.Error{Kind: fault.Usage, Where: s.kafka(), What: "client options are not usable", Err: err}
 	}
