@@ -177,6 +177,7 @@ func (r *rig) behind() map[int32]int64 {
 	return ends
 }
 
+// run runs the sink, for 30 s where it finds no end: then it returns nil.
 func (r *rig) run(ctx context.Context, cfg sink.Config, model *storetest.Model, stores ...sink.Store) error {
 	r.t.Helper()
 	if len(stores) == 0 {
@@ -186,6 +187,8 @@ func (r *rig) run(ctx context.Context, cfg sink.Config, model *storetest.Model, 
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	ctx, stop := context.WithTimeout(ctx, 30*time.Second)
+	defer stop()
 	return s.Run(ctx)
 }
 
