@@ -55,7 +55,7 @@ type stores struct {
 func openStores(ctx context.Context, cfg *config.Config, log *zap.Logger) (*stores, error) {
 	history, err := cassandra.Open(ctx, cassandra.Config{
 		Hosts: cfg.Cassandra.Hosts, Username: cfg.Cassandra.Username, Password: cfg.Cassandra.Password.Reveal(),
-		Keyspace: cfg.Cassandra.Keyspace, Wait: cfg.Wait,
+		Keyspace: cfg.Cassandra.Keyspace, Consistency: cassandra.Consistency(cfg.Cassandra.Consistency), Wait: cfg.Wait,
 	}, log)
 	if err != nil {
 		return nil, err

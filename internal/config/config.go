@@ -89,7 +89,7 @@ type Cassandra struct {
 	Username    string   `yaml:"username"`
 	Password    Secret   `yaml:"password"`
 	Keyspace    string   `yaml:"keyspace"`    // created when it does not exist
-	Consistency string   `yaml:"consistency"` // LOCAL_QUORUM, so far the only one
+	Consistency string   `yaml:"consistency"` // LOCAL_QUORUM, QUORUM or ALL: a write must be seen by the read after it
 }
 
 // Redis is the store for one event at a time.

@@ -146,7 +146,7 @@ func (v *validator) stores() {
 			Why:  "it is a lower case letter, then lower case letters, digits and _, at most 48",
 		})
 	}
-	v.oneOf("cassandra.consistency", c.Consistency, "LOCAL_QUORUM") // the store knows no other yet
+	v.oneOf("cassandra.consistency", c.Consistency, "LOCAL_QUORUM", "QUORUM", "ALL")
 	if r.Address == "" {
 		v.missing("redis.address", "the sink writes every event there", "address: localhost:6379")
 	} else {
