@@ -18,7 +18,7 @@ import (
 	"penstock/testdata"
 )
 
-// deadline is for one thing to happen; nothing takes nearly as long.
+// deadline is for one thing to happen, or to come any further; nothing takes nearly as long.
 const deadline = 60 * time.Second
 
 // world is what one test has for its own on the shared servers: a database with
@@ -156,20 +156,25 @@ func (w *world) awaitStreaming() {
 // eventually awaits a condition, which returns what is still missing.
 func (w *world) eventually(what string, missing func() string) {
 	w.t.Helper()
-	expired := time.After(deadline)
+	expired := time.NewTimer(deadline)
+	defer expired.Stop()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for last := ""; ; {
 		left := missing()
 		if left == "" {
 			return
+		}
+		if left != last {
+			last = left
+			expired.Reset(deadline)
 		}
 		select {
 		case <-tick.C:
 		case err := <-w.running.done:
 			w.running.done <- err
 			w.t.Fatalf("the daemon ended (%v) while waiting for %s: %s", err, what, left)
-		case <-expired:
+		case <-expired.C:
 			w.t.Fatalf("waited %s for %s: %s", deadline, what, left)
 		}
 	}
