@@ -68,7 +68,8 @@ func (s *Sink) ping(ctx context.Context, client *kgo.Client) error {
 // the operator, the rest of what Kafka answers is final unless Kafka itself says
 // that it passes, and no answer may pass.
 func (s *Sink) kafkaFault(doing string, err error) error {
-	f := &fault.Error{Kind: fault.Unreachable, Where: s.kafka(), What: doing, Err: err}
+	f := &fault.Error{Kind: fault.Unreachable, Where: s.kafka(), What: doing, Err: err,
+		Fix: "check that the brokers in kafka.brokers run and can be reached"}
 	var code *kerr.Error
 	if !errors.As(err, &code) {
 		return f
@@ -80,7 +81,7 @@ func (s *Sink) kafkaFault(doing string, err error) error {
 		f.Kind = fault.Usage
 		f.Fix = fmt.Sprintf("allow the user READ on topic %s and on group %s", s.cfg.Topic, s.cfg.Group)
 	case !code.Retriable && !movedAway(err):
-		f.Kind = fault.Runtime
+		f.Kind, f.Fix = fault.Runtime, "see the broker's log"
 	}
 	return f
 }

@@ -90,7 +90,7 @@ func (w *world) testExits(t *testing.T) {
 		},
 		{
 			name: "no Kafka for the sink", args: []string{"kafka.brokers=" + nowhere, patience, "--only=sink"}, code: 3,
-			says: []string{nowhere, "gave up after 2s"},
+			says: []string{nowhere, "gave up after 2s", "fix check that the brokers in kafka.brokers run"},
 		},
 		{
 			name: "no Cassandra", args: []string{"cassandra.hosts=" + nowhere, patience, "--only=sink"}, code: 3,
