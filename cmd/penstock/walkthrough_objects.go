@@ -146,13 +146,13 @@ func (o *objects) setup(ctx context.Context) error {
 	return nil
 }
 
-// streaming asks whether a walsender streams from a slot. That the slot is active
-// is too little: it is so already while it is created, and what commits before its
-// consistent point is not its to send. As analytics_user, whose walsender it is:
-// other roles may not see its state.
+// streaming asks whether a walsender reads from a slot. That the slot is active is
+// too little: it is so already while an ordinary backend creates it, and what
+// commits before its consistent point is not its to send. The walsender's state in
+// pg_stat_replication would say more, but analytics_user may not see it.
 func (o *objects) streaming(name string) func(context.Context) (bool, error) {
-	const query = `SELECT EXISTS (SELECT FROM pg_replication_slots s JOIN pg_stat_replication r ON r.pid = s.active_pid
-		WHERE s.slot_name = $1 AND r.state = 'streaming')`
+	const query = `SELECT EXISTS (SELECT FROM pg_replication_slots s JOIN pg_stat_activity a ON a.pid = s.active_pid
+		WHERE s.slot_name = $1 AND a.backend_type = 'walsender')`
 	return func(ctx context.Context) (streams bool, err error) {
 		if err := o.db.QueryRow(ctx, query, name).Scan(&streams); err != nil {
 			return false, fmt.Errorf("look for the reader of slot %s: %w", name, err)
