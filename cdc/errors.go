@@ -75,7 +75,7 @@ func streamFault(slot string, err error) error {
 		return &fault.Error{
 			Kind: fault.PositionLost, Where: "slot " + slot, What: "postgres cannot send what comes next", Err: err,
 			Why: "the slot is lost, or the log it reads is older than its publication",
-			Fix: "recreate it (penstock slot drop, penstock slot create) and accept the gap (penstock run --accept-gap <its confirmed LSN>)",
+			Fix: recreate(slot),
 		}
 	}
 	return postgresFault("keep up the stream", err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -70,6 +71,7 @@ func (n *network) struck() bool {
 type cutConn struct {
 	net.Conn
 	network *network
+	drop    atomic.Bool // the next bytes from the broker
 }
 
 func (c *cutConn) Write(request []byte) (int, error) {
@@ -78,16 +80,21 @@ func (c *cutConn) Write(request []byte) (int, error) {
 		return c.Conn.Write(request)
 	}
 	if c.network.kind == replyLost {
-		if _, err := c.Conn.Write(request); err != nil {
-			return 0, err
-		}
-		// The first byte of an answer says that the broker has acted. It may answer an
-		// earlier request in flight; then this one is lost or not, as in real life.
-		if _, err := c.Conn.Read(make([]byte, 1)); err != nil {
-			return 0, err
-		}
+		c.drop.Store(true)
+		return c.Conn.Write(request)
 	}
 	return 0, errors.Join(errOutage, c.Conn.Close())
+}
+
+// Read drops the answer that it was told to, once its first bytes say that the
+// broker has acted. That may be the answer to an earlier request in flight; then
+// this one is lost or not, as in real life.
+func (c *cutConn) Read(answer []byte) (int, error) {
+	n, err := c.Conn.Read(answer)
+	if err == nil && c.drop.Load() {
+		return 0, errors.Join(errOutage, c.Conn.Close())
+	}
+	return n, err
 }
 
 const apiEndTxn = 26

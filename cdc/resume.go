@@ -46,7 +46,7 @@ func resume(e evidence) (schema.Position, error) {
 		return schema.Position{}, &fault.Error{
 			Kind: fault.Usage, Where: "--accept-gap " + e.acceptGap.String(),
 			What: fmt.Sprintf("slot %s stands at %s", e.slot, e.confirmed),
-			Fix:  "--accept-gap " + e.confirmed.String(), Err: refusal,
+			Fix:  "--accept-gap " + e.confirmed.String(),
 		}
 	}
 	return fresh, nil

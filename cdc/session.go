@@ -162,7 +162,11 @@ func (s *session) commit(ctx context.Context) error {
 	}
 	s.stream.Confirm(next.EndLSN)
 	if entry := s.log.Check(zap.DebugLevel, "committed"); entry != nil {
-		entry.Write(zap.Stringer(keyLSN, next.EndLSN), zap.Int(keyRecords, s.records), zap.Duration(keyOpen, time.Since(s.began)))
+		open := time.Duration(0)
+		if s.records > 0 {
+			open = time.Since(s.began)
+		}
+		entry.Write(zap.Stringer(keyLSN, next.EndLSN), zap.Int(keyRecords, s.records), zap.Duration(keyOpen, open))
 	}
 	s.position, s.boundary, s.records, s.bytes, s.ended = next, 0, 0, 0, time.Now()
 	return nil

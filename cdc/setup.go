@@ -34,7 +34,7 @@ func (c *Capture) ensureSlot(ctx context.Context, db *pgx.Conn) error {
 		return &fault.Error{
 			Kind: fault.PositionLost, Where: "slot " + c.cfg.Slot, What: "the slot is gone, and the capture has run before",
 			Why: "the changes since its position are no longer kept for it",
-			Fix: "create it again (penstock slot create) and accept the gap (penstock run --accept-gap <its confirmed LSN>)",
+			Fix: "penstock slot create " + c.cfg.Slot + ", then penstock run: it names the gap and the flag that accepts it",
 		}
 	}
 	if err := c.ensurePublication(ctx, db); err != nil {
@@ -57,7 +57,7 @@ func checkSlot(s *slot.Status, database string) error {
 			Kind: fault.PositionLost, Where: where,
 			What: fmt.Sprintf("the slot is lost (wal_status %s, %s)", s.WALStatus, s.InvalidationReason),
 			Why:  "the server no longer holds the log that comes next",
-			Fix:  "penstock slot drop and create, then accept the gap (penstock run --accept-gap <its confirmed LSN>)",
+			Fix:  recreate(s.Name),
 		}
 	case s.Plugin != slot.Plugin:
 		return &fault.Error{
@@ -72,6 +72,11 @@ func checkSlot(s *slot.Status, database string) error {
 		}
 	}
 	return nil
+}
+
+// recreate is the way on for a slot that cannot be read any more.
+func recreate(slot string) string {
+	return fmt.Sprintf("penstock slot drop %[1]s, penstock slot create %[1]s, then penstock run: it names the gap and the flag that accepts it", slot)
 }
 
 // ensurePublication creates the publication of a capture's first start, unless
