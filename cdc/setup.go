@@ -121,7 +121,7 @@ func publicationProblems(cfg *Config, p *slot.Publication) error {
 			Kind: fault.Usage, Where: "source.publication " + p.Name, What: what, Fix: fix,
 		})
 	}
-	name, wanted := quoteIdentifier(p.Name), tableNames(cfg)
+	name, wanted := pgx.Identifier{p.Name}.Sanitize(), tableNames(cfg)
 	for _, t := range wanted {
 		if !slices.Contains(p.Tables, t) {
 			bad(fmt.Sprintf("does not publish table %s", t), fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;", name, quoteTable(t)))

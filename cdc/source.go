@@ -168,7 +168,7 @@ func tableNames(cfg *Config) []schema.TableName {
 }
 
 func quoteTable(t schema.TableName) string {
-	return quoteIdentifier(t.Schema) + "." + quoteIdentifier(t.Name)
+	return pgx.Identifier{t.Schema, t.Name}.Sanitize()
 }
 
 // logEnds returns the slot's confirmed_flush_lsn and the end of the log that is

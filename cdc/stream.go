@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -64,7 +65,7 @@ type frame struct {
 // The caller owns conn until it succeeds; then the Stream does.
 func startStream(ctx context.Context, conn *pgconn.PgConn, slot, publication string) (*Stream, error) {
 	err := pglogrepl.StartReplication(ctx, conn, slot, 0, pglogrepl.StartReplicationOptions{
-		PluginArgs: []string{"proto_version '1'", "publication_names " + quoteLiteral(quoteIdentifier(publication))},
+		PluginArgs: []string{"proto_version '1'", "publication_names " + quoteLiteral(pgx.Identifier{publication}.Sanitize())},
 	})
 	if err != nil {
 		return nil, err

@@ -45,6 +45,9 @@ func (t *topics) data() []string {
 	return names
 }
 
+// all lists the data topics and the position topic.
+func (t *topics) all() []string { return append(t.data(), t.cfg.PositionTopic) }
+
 // layout is what the capture has to know of its topics.
 type layout struct {
 	partitions map[string]int32
@@ -55,7 +58,7 @@ type layout struct {
 // they are, except that the position topic must be one that keeps the last
 // position for ever.
 func (t *topics) ensure(ctx context.Context) (layout, error) {
-	existing, err := t.admin.ListTopics(ctx, append(t.data(), t.cfg.PositionTopic)...)
+	existing, err := t.admin.ListTopics(ctx, t.all()...)
 	if err != nil {
 		return layout{}, kafkaFault("kafka.brokers", "list topics", err)
 	}
@@ -99,7 +102,7 @@ func (t *topics) describe(ctx context.Context) (layout, error) {
 	if l.partitions, err = t.partitions(ctx); err != nil {
 		return l, err
 	}
-	resources, err := t.admin.DescribeTopicConfigs(ctx, append(t.data(), t.cfg.PositionTopic)...)
+	resources, err := t.admin.DescribeTopicConfigs(ctx, t.all()...)
 	if err != nil {
 		return l, kafkaFault("kafka.brokers", "describe topics", err)
 	}
@@ -139,7 +142,7 @@ func (t *topics) badPosition(what, fix string) error {
 func (t *topics) partitions(ctx context.Context) (map[string]int32, error) {
 	const pause = 50 * time.Millisecond
 	for {
-		listed, err := t.admin.ListTopics(ctx, append(t.data(), t.cfg.PositionTopic)...)
+		listed, err := t.admin.ListTopics(ctx, t.all()...)
 		if err == nil {
 			err = listed.Error()
 		}
