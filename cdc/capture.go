@@ -1,6 +1,7 @@
 package cdc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ func New(cfg Config, log *zap.Logger) (*Capture, error) {
 		return nil, err
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
+	cfg.TransactionTimeout = cmp.Or(cfg.TransactionTimeout, DefaultTransactionTimeout)
 	return &Capture{cfg: cfg, log: log}, nil
 }
 
@@ -113,7 +115,7 @@ type preparation struct {
 func (c *Capture) prepare(ctx context.Context) (ready preparation, err error) {
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
-	err = withSQL(ctx, c.cfg.DSN, func(db *pgx.Conn) error {
+	err = c.cfg.withSQL(ctx, func(db *pgx.Conn) error {
 		if err := checkServer(ctx, db); err != nil {
 			return err
 		}
@@ -183,7 +185,7 @@ func (c *Capture) lease(ctx context.Context) (*Stream, identity, error) {
 func (c *Capture) tryLease(ctx context.Context) (*Stream, identity, error) {
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
-	conn, err := connectReplication(ctx, c.cfg.DSN)
+	conn, err := c.cfg.connectReplication(ctx)
 	if err != nil {
 		return nil, identity{}, err
 	}
@@ -230,7 +232,7 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, server identit
 	}
 	asking, cancel := c.bounded(ctx)
 	defer cancel()
-	err = withSQL(asking, c.cfg.DSN, func(db *pgx.Conn) error {
+	err = c.cfg.withSQL(asking, func(db *pgx.Conn) error {
 		e.confirmed, e.flushed, err = logEnds(asking, db, c.cfg.Slot)
 		return err
 	})

@@ -1,11 +1,13 @@
 package cdc
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/internal/fault"
@@ -23,9 +25,14 @@ type Config struct {
 	Tables      []Table
 	Pipelines   []Pipeline
 
-	Brokers           []string
-	TransactionalID   string // stable for the life of the capture
-	PositionTopic     string
+	Brokers          []string
+	TransactionalID  string // stable for the life of the capture
+	PositionTopic    string
+	TransactionTopic string // begin and end of the commits that are split
+	// TransactionTimeout is how long Kafka waits for the end of a transaction
+	// before it aborts it; 0 is DefaultTransactionTimeout.
+	TransactionTimeout time.Duration
+
 	Partitions        int32 // of the topics that the capture creates
 	ReplicationFactor int16 // of the topics that the capture creates; -1 is the broker's default
 
@@ -36,9 +43,28 @@ type Config struct {
 	// this LSN may be missing. It must be the slot's confirmed_flush_lsn.
 	AcceptGap schema.LSN
 
+	// NoStandby makes Run give up when another daemon holds the slot for longer
+	// than Wait. Else it stands by, for as long as it takes.
+	NoStandby bool
+	// Takeover ends, once, the walsender of whoever holds the slot at the start.
+	Takeover bool
+
+	// Failover makes a new slot one that Postgres 17 or newer keeps in step on its
+	// standbys.
+	Failover bool
+	// Heartbeat is how often a logical message is written to the log; 0 is never.
+	Heartbeat time.Duration
+	// Streaming lets the server send large transactions before they commit; they
+	// wait for that in files under Spool.
+	Streaming bool
+	Spool     string
+
 	Limits Limits
 
-	Client []kgo.Opt // for the Kafka clients, in addition to and over those of the capture
+	// What tests put in between.
+	Client    []kgo.Opt       // for the Kafka clients, in addition to and over those of the capture
+	Dial      pgconn.DialFunc // for the connections to Postgres; nil is the driver's own
+	Failpoint func(Failpoint) // called at each failpoint; nil in production
 }
 
 // Table is a captured table and its topic.
@@ -62,36 +88,42 @@ type JoinSide struct {
 	Column string
 }
 
-// Limits end a Kafka transaction at the next commit boundary. Zero fields take
-// the defaults of [DefaultLimits].
+// DefaultTransactionTimeout bounds how long a daemon that died holds back the
+// readers of its topics, if no other takes its place.
+const DefaultTransactionTimeout = time.Minute
+
+// Limits end a Kafka transaction: at the next commit boundary, or, the split
+// limits, within a commit. Zero fields take the defaults of [DefaultLimits].
 type Limits struct {
 	Records int           // data records in one Kafka transaction
 	Bytes   int           // their keys and values
 	Age     time.Duration // since its first record
 	Idle    time.Duration // between positions written while nothing changes
+
+	SplitRecords int           // data records of one commit
+	SplitBytes   int           // their keys and values
+	SplitAge     time.Duration // since the Kafka transaction's first record, which may be an earlier commit's
 }
 
 // DefaultLimits keep read-committed consumers within a quarter of a second under
-// full load; an idle stream ends its Kafka transaction at once.
+// full load; an idle stream ends its Kafka transaction at once. A commit is
+// split when Kafka could otherwise abort it for its age, or its readers would
+// have to hold back too much.
 func DefaultLimits() Limits {
-	return Limits{Records: 10_000, Bytes: 8 << 20, Age: 250 * time.Millisecond, Idle: 10 * time.Second}
+	return Limits{
+		Records: 10_000, Bytes: 8 << 20, Age: 250 * time.Millisecond, Idle: 10 * time.Second,
+		SplitRecords: 100_000, SplitBytes: 64 << 20, SplitAge: 15 * time.Second,
+	}
 }
 
 func (l Limits) withDefaults() Limits {
 	d := DefaultLimits()
-	if l.Records == 0 {
-		l.Records = d.Records
+	return Limits{
+		Records: cmp.Or(l.Records, d.Records), Bytes: cmp.Or(l.Bytes, d.Bytes),
+		Age: cmp.Or(l.Age, d.Age), Idle: cmp.Or(l.Idle, d.Idle),
+		SplitRecords: cmp.Or(l.SplitRecords, d.SplitRecords), SplitBytes: cmp.Or(l.SplitBytes, d.SplitBytes),
+		SplitAge: cmp.Or(l.SplitAge, d.SplitAge),
 	}
-	if l.Bytes == 0 {
-		l.Bytes = d.Bytes
-	}
-	if l.Age == 0 {
-		l.Age = d.Age
-	}
-	if l.Idle == 0 {
-		l.Idle = d.Idle
-	}
-	return l
 }
 
 // slotName is what Postgres allows; it also keeps the name safe in commands,
@@ -110,6 +142,7 @@ func (c *Config) validate() error {
 	for _, required := range []struct{ where, value string }{
 		{"source.name", c.Name}, {"source.dsn", c.DSN}, {"source.publication", c.Publication},
 		{"kafka.transactional_id", c.TransactionalID}, {"kafka.position_topic", c.PositionTopic},
+		{"kafka.transaction_topic", c.TransactionTopic},
 	} {
 		if required.value == "" {
 			bad(required.where, "is empty", "set it")
@@ -128,6 +161,7 @@ func (c *Config) validate() error {
 		}
 		topics[topic] = owner
 	}
+	claim(c.TransactionTopic, "kafka.transaction_topic")
 	tables := map[schema.TableName]bool{}
 	for _, t := range c.Tables {
 		claim(t.Topic, "table "+t.Name.String())

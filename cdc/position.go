@@ -32,7 +32,7 @@ type positionTopic struct {
 // included, because they and aborted records take up offsets too.
 func (p *positionTopic) read(ctx context.Context) (schema.Position, bool, error) {
 	// Another capture that was killed may hold the partition for its timeout.
-	limit := p.cfg.Wait + transactionTimeout
+	limit := p.cfg.Wait + p.cfg.TransactionTimeout
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("read of topic %s took over %s", p.topic, limit))
 	defer cancel()
 	cl, err := kgo.NewClient(append([]kgo.Opt{

@@ -17,10 +17,6 @@ import (
 )
 
 const (
-	// transactionTimeout is how long Kafka waits for the end of a transaction
-	// before it aborts it. A single Postgres transaction that takes longer to
-	// write cannot be delivered.
-	transactionTimeout = time.Minute
 	// bufferedBytes is how much may wait for the broker before Produce blocks.
 	bufferedBytes = 32 << 20
 	// metadataMinAge is how old a client's picture of the cluster may be: after a
@@ -42,6 +38,7 @@ type Producer struct {
 	topic    string // of the positions
 	key      []byte
 	wait     time.Duration // bounds every wait for the broker
+	timeout  time.Duration // of a transaction
 	open     bool
 	since    time.Time // when the open transaction was opened
 	outcomes outcomes
@@ -87,7 +84,7 @@ func openProducer(ctx context.Context, cfg *Config, maxBytes map[string]int32) (
 	client, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(cfg.Brokers...),
 		kgo.TransactionalID(cfg.TransactionalID),
-		kgo.TransactionTimeout(transactionTimeout),
+		kgo.TransactionTimeout(cfg.TransactionTimeout),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.MaxBufferedRecords(bufferedRecords),
@@ -104,7 +101,7 @@ func openProducer(ctx context.Context, cfg *Config, maxBytes map[string]int32) (
 		client.Close()
 		return nil, kafkaFault("kafka.transactional_id "+cfg.TransactionalID, "initialise the producer", err)
 	}
-	return &Producer{client: client, topic: cfg.PositionTopic, key: []byte(cfg.Name), wait: cfg.Wait}, nil
+	return &Producer{client: client, topic: cfg.PositionTopic, key: []byte(cfg.Name), wait: cfg.Wait, timeout: cfg.TransactionTimeout}, nil
 }
 
 // Close drops the connection. An open transaction is aborted by the next fence
@@ -186,10 +183,10 @@ func (p *Producer) flush(ctx context.Context) error {
 // longer than Kafka waits has been aborted by it, and would be again.
 func (p *Producer) fault(doing string, err error) error {
 	f := kafkaFault("kafka.brokers", doing, err)
-	if open := time.Since(p.since); p.open && open > transactionTimeout && errors.Is(err, kerr.InvalidProducerEpoch) {
+	if open := time.Since(p.since); p.open && open > p.timeout && errors.Is(err, kerr.InvalidProducerEpoch) {
 		return &fault.Error{
 			Kind: fault.Runtime, Where: "kafka.brokers", Err: f,
-			What: fmt.Sprintf("a kafka transaction was open for %s, Kafka aborts it after %s", open.Round(time.Second), transactionTimeout),
+			What: fmt.Sprintf("a kafka transaction was open for %s, Kafka aborts it after %s", open.Round(time.Second), p.timeout),
 			Why:  "it has to hold a whole Postgres transaction, which is too large for that",
 			Fix:  "write in smaller transactions, or make Kafka faster",
 		}

@@ -26,10 +26,13 @@ type identity struct {
 }
 
 // connectSQL opens a connection for queries.
-func connectSQL(ctx context.Context, dsn string) (*pgx.Conn, error) {
-	cfg, err := pgx.ParseConfig(dsn)
+func (c *Config) connectSQL(ctx context.Context) (*pgx.Conn, error) {
+	cfg, err := pgx.ParseConfig(c.DSN)
 	if err != nil {
 		return nil, badDSN(err)
+	}
+	if c.Dial != nil {
+		cfg.DialFunc = c.Dial
 	}
 	cfg.ConnectTimeout = connectTimeout
 	cfg.RuntimeParams["application_name"] = "penstock"
@@ -41,8 +44,8 @@ func connectSQL(ctx context.Context, dsn string) (*pgx.Conn, error) {
 }
 
 // withSQL runs do with a connection for queries of its own.
-func withSQL(ctx context.Context, dsn string, do func(*pgx.Conn) error) error {
-	db, err := connectSQL(ctx, dsn)
+func (c *Config) withSQL(ctx context.Context, do func(*pgx.Conn) error) error {
+	db, err := c.connectSQL(ctx)
 	if err != nil {
 		return err
 	}
@@ -55,10 +58,13 @@ func withSQL(ctx context.Context, dsn string, do func(*pgx.Conn) error) error {
 
 // connectReplication opens a connection in replication mode whose output does
 // not depend on how the server or the role is set up.
-func connectReplication(ctx context.Context, dsn string) (*pgconn.PgConn, error) {
-	cfg, err := pgconn.ParseConfig(dsn)
+func (c *Config) connectReplication(ctx context.Context) (*pgconn.PgConn, error) {
+	cfg, err := pgconn.ParseConfig(c.DSN)
 	if err != nil {
 		return nil, badDSN(err)
+	}
+	if c.Dial != nil {
+		cfg.DialFunc = c.Dial
 	}
 	cfg.ConnectTimeout = connectTimeout
 	maps.Copy(cfg.RuntimeParams, map[string]string{

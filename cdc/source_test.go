@@ -49,7 +49,8 @@ func newSourceAt(t *testing.T, dsn string) *source {
 			Stream: cdc.JoinSide{Table: events, Column: "content_id"}, Lookup: cdc.JoinSide{Table: content, Column: "id"},
 		}},
 		Brokers: servers.Kafka.Brokers, TransactionalID: prefix, PositionTopic: prefix + ".position",
-		Partitions: 3, ReplicationFactor: 1, Wait: 20 * time.Second,
+		TransactionTopic: prefix + ".transactions",
+		Partitions:       3, ReplicationFactor: 1, Wait: 20 * time.Second,
 	}}
 	s.exec(`
 		CREATE TABLE content (id text PRIMARY KEY, title text);

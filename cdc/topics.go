@@ -45,8 +45,8 @@ func (t *topics) data() []string {
 	return names
 }
 
-// all lists the data topics and the position topic.
-func (t *topics) all() []string { return append(t.data(), t.cfg.PositionTopic) }
+// all lists the data topics and the capture's own.
+func (t *topics) all() []string { return append(t.data(), t.cfg.TransactionTopic, t.cfg.PositionTopic) }
 
 // layout is what the capture has to know of its topics.
 type layout struct {
@@ -65,6 +65,11 @@ func (t *topics) ensure(ctx context.Context) (layout, error) {
 	compact := "compact"
 	if !existing.Has(t.cfg.PositionTopic) {
 		if err := t.create(ctx, 1, map[string]*string{"cleanup.policy": &compact}, t.cfg.PositionTopic); err != nil {
+			return layout{}, err
+		}
+	}
+	if !existing.Has(t.cfg.TransactionTopic) {
+		if err := t.create(ctx, 1, nil, t.cfg.TransactionTopic); err != nil {
 			return layout{}, err
 		}
 	}

@@ -22,7 +22,10 @@ func captureConfig(cfg *config.Config, acceptGap schema.LSN) cdc.Config {
 		DSN: cfg.Source.DSN.Reveal(), Slot: cfg.Source.Slot, Publication: cfg.Source.Publication,
 		Brokers: cfg.Kafka.Brokers, TransactionalID: cfg.Kafka.TransactionalID, PositionTopic: cfg.Kafka.PositionTopic,
 		Partitions: cfg.Kafka.Partitions, ReplicationFactor: cfg.Kafka.ReplicationFactor,
+		TransactionTopic: cfg.Kafka.TransactionTopic, TransactionTimeout: cfg.Kafka.Transaction.Timeout,
 		Wait: cfg.Wait, AcceptGap: acceptGap,
+		Failover: cfg.Source.Failover, Heartbeat: cfg.Source.Heartbeat, Streaming: cfg.Source.Streaming, Spool: cfg.Source.Spool,
+		Limits: limits(cfg.Kafka.Transaction), Failpoint: failpoint(),
 	}
 	for _, table := range cfg.Source.Tables {
 		c.Tables = append(c.Tables, cdc.Table{Name: table, Topic: cfg.Topic(table)})
@@ -34,6 +37,13 @@ func captureConfig(cfg *config.Config, acceptGap schema.LSN) cdc.Config {
 		})
 	}
 	return c
+}
+
+func limits(t config.Transaction) cdc.Limits {
+	return cdc.Limits{
+		Records: t.Records, Bytes: t.Bytes, Age: t.Age, Idle: t.Idle,
+		SplitRecords: t.SplitRecords, SplitBytes: t.SplitBytes, SplitAge: t.SplitAge,
+	}
 }
 
 // sinkConfig is what the sink of one pipeline needs of a configuration.

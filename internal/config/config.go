@@ -44,6 +44,19 @@ type Source struct {
 	Slot        string             `yaml:"slot"`        // replication slot, created when it does not exist
 	Publication string             `yaml:"publication"` // publication, created when it does not exist
 	Tables      []schema.TableName `yaml:"tables"`      // what is captured, as schema.table
+
+	// Failover makes a new slot one that Postgres 17 or newer keeps in step on
+	// its standbys.
+	Failover bool `yaml:"failover"`
+
+	// Heartbeat is how often a logical message is written to the log, so that a
+	// quiet database has one; 0 is never.
+	Heartbeat time.Duration `yaml:"heartbeat"`
+
+	// Streaming lets the server send large transactions before they commit. They
+	// are kept in files under Spool until they do.
+	Streaming bool   `yaml:"streaming"`
+	Spool     string `yaml:"spool"`
 }
 
 // Kafka is the cluster that changes are written to and read from.
@@ -62,9 +75,27 @@ type Kafka struct {
 
 	PositionTopic string `yaml:"position_topic"` // compacted topic that holds how far each capture has come
 
+	TransactionTopic string      `yaml:"transaction_topic"` // begin and end of the commits that are split
+	Transaction      Transaction `yaml:"transaction"`
+
 	// TransactionalID fences an older instance of the same capture. Default:
 	// penstock.<source.name>.
 	TransactionalID string `yaml:"transactional_id"`
+}
+
+// Transaction says when a Kafka transaction ends. It holds whole commits; the
+// first limits end it after one, the split limits within one.
+type Transaction struct {
+	Records int           `yaml:"records"` // in it
+	Bytes   int           `yaml:"bytes"`   // of their keys and values
+	Age     time.Duration `yaml:"age"`     // since its first record
+	Idle    time.Duration `yaml:"idle"`    // between two positions while nothing changes
+
+	SplitRecords int           `yaml:"split_records"` // of one commit
+	SplitBytes   int           `yaml:"split_bytes"`   // of one commit
+	SplitAge     time.Duration `yaml:"split_age"`     // since the Kafka transaction's first record
+
+	Timeout time.Duration `yaml:"timeout"` // after which Kafka aborts one that is left open
 }
 
 // Pipeline joins the rows of a stream table to those of a lookup table and
@@ -136,6 +167,12 @@ func Default() *Config {
 			Partitions:        12,
 			ReplicationFactor: -1,
 			PositionTopic:     "penstock.position",
+			TransactionTopic:  "penstock.transactions",
+			Transaction: Transaction{
+				Records: 10_000, Bytes: 8 << 20, Age: 250 * time.Millisecond, Idle: 10 * time.Second,
+				SplitRecords: 100_000, SplitBytes: 64 << 20, SplitAge: 15 * time.Second,
+				Timeout: time.Minute,
+			},
 		},
 		Cassandra: Cassandra{Keyspace: "content_analytics", Consistency: "LOCAL_QUORUM"},
 		Redis:     Redis{Prefix: "engagement_events", TombstoneTTL: 7 * 24 * time.Hour},

@@ -173,7 +173,7 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 	text, _ := cfg.Source.DSN.MarshalText()
 	for _, printed := range []string{
 		string(asJSON), string(asYAML), string(text),
-		fmt.Sprintf("%v %+v %#v %s %q", cfg, *cfg, cfg, cfg.Source, cfg.Cassandra),
+		fmt.Sprintf("%v %+v %#v %v %q", cfg, *cfg, cfg, cfg.Source, cfg.Cassandra),
 	} {
 		if strings.Contains(printed, "hunter2") {
 			t.Errorf("the secret is in %s", printed)

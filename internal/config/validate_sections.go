@@ -32,12 +32,19 @@ func (v *validator) source() {
 		}
 		seen[table] = true
 	}
+	if s.Heartbeat < 0 {
+		v.add("source.heartbeat", fault.Error{What: fmt.Sprintf("%s is below 0", s.Heartbeat), Fix: "heartbeat: 0 for none, or 30s"})
+	}
+	if s.Streaming && s.Spool == "" {
+		v.missing("source.spool", "streamed transactions are kept there until they commit", "spool: /var/lib/penstock/spool")
+	}
 	v.topics()
 }
 
 // topics checks the topic of every table: a valid name, and no two alike.
 func (v *validator) topics() {
 	owner := map[string]string{v.cfg.Kafka.PositionTopic: "kafka.position_topic"}
+	v.topic("kafka.transaction_topic", v.cfg.Kafka.TransactionTopic, "kafka.transaction_topic", owner)
 	for _, name := range slices.Sorted(maps.Keys(v.cfg.Pipelines)) {
 		path := "pipelines." + name + ".topic"
 		v.topic(path, v.cfg.Pipelines[name].Topic, path, owner)
@@ -93,6 +100,34 @@ func (v *validator) kafka() {
 		v.add("kafka.replication_factor", fault.Error{What: fmt.Sprintf("%d is neither -1, the broker's default, nor above 0", k.ReplicationFactor)})
 	}
 	v.require("kafka.position_topic", k.PositionTopic, "it holds how far the capture has come", "position_topic: penstock.position")
+	v.transaction()
+}
+
+// transaction checks the limits of a Kafka transaction.
+func (v *validator) transaction() {
+	t := v.cfg.Kafka.Transaction
+	for _, limit := range []struct {
+		key   string
+		value int
+	}{{"records", t.Records}, {"bytes", t.Bytes}, {"split_records", t.SplitRecords}, {"split_bytes", t.SplitBytes}} {
+		if limit.value < 1 {
+			v.add("kafka.transaction."+limit.key, fault.Error{What: fmt.Sprintf("%d is below 1", limit.value)})
+		}
+	}
+	for _, limit := range []struct {
+		key   string
+		value time.Duration
+	}{{"age", t.Age}, {"idle", t.Idle}, {"split_age", t.SplitAge}, {"timeout", t.Timeout}} {
+		if limit.value <= 0 {
+			v.add("kafka.transaction."+limit.key, fault.Error{What: fmt.Sprintf("%s is not a positive duration", limit.value)})
+		}
+	}
+	if 2*t.SplitAge > t.Timeout {
+		v.add("kafka.transaction.split_age", fault.Error{
+			What: fmt.Sprintf("%s is more than half of timeout, %s", t.SplitAge, t.Timeout),
+			Why:  "Kafka could abort a large commit before it is split", Fix: "split_age: " + (t.Timeout / 4).String(),
+		})
+	}
 }
 
 // pipelines checks each pipeline; captured asks for its tables to be captured here.
