@@ -30,5 +30,8 @@ func ParsePosition(value []byte) (schema.Position, error) {
 	if p.SystemID == "" || p.Slot == "" || p.EndLSN.IsZero() {
 		return schema.Position{}, fmt.Errorf("position record: system_id, slot and end_lsn must be set: %s", value)
 	}
+	if !p.Open.IsZero() && (p.Open.FinalLSN < p.EndLSN || p.Open.N == 0 || p.Open.Hash == "") {
+		return schema.Position{}, fmt.Errorf("position record: open needs final_lsn, not below end_lsn, n and hash: %s", value)
+	}
 	return p, nil
 }

@@ -27,10 +27,30 @@ func TestPositionRoundTrip(t *testing.T) {
 	}
 }
 
+func TestPositionOfAnOpenCommit(t *testing.T) {
+	want := schema.Position{
+		SystemID: "7432", Timeline: 2, Database: "streaming_db", Slot: "engagement", EndLSN: 0x16_B374D848, Version: 1756138420436907,
+		Open: schema.OpenCommit{FinalLSN: 0x16_B374D900, XID: 771, N: 10_000, Hash: "00ef46db3751d8e9"},
+	}
+	value, err := record.AppendPosition(nil, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if open := `"open":{"final_lsn":"16/B374D900","xid":771,"n":10000,"hash":"00ef46db3751d8e9"}`; !strings.Contains(string(value), open) {
+		t.Errorf("got %s, want %s in it", value, open)
+	}
+	got, err := record.ParsePosition(value)
+	if err != nil || got != want {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+}
+
 func TestPositionRefuses(t *testing.T) {
 	cases := []struct{ name, value, want string }{
 		{"empty", ``, "EOF"},
-		{"a newer program's field", `{"system_id":"1","slot":"s","end_lsn":"0/1","open":{}}`, `unknown field "open"`},
+		{"a newer program's field", `{"system_id":"1","slot":"s","end_lsn":"0/1","chunks":{}}`, `unknown field "chunks"`},
+		{"an open commit without a count", `{"system_id":"1","slot":"s","end_lsn":"0/1","open":{"final_lsn":"0/2","hash":"00"}}`, "open needs"},
+		{"an open commit below the position", `{"system_id":"1","slot":"s","end_lsn":"0/3","open":{"final_lsn":"0/2","n":1,"hash":"00"}}`, "open needs"},
 		{"no log position", `{"system_id":"1","slot":"s"}`, "end_lsn"},
 		{"bad LSN", `{"system_id":"1","slot":"s","end_lsn":"x"}`, "lsn"},
 	}
