@@ -26,6 +26,7 @@ type failure struct {
 // faultReport is one fault as data.
 type faultReport struct {
 	Kind   string `json:"kind"`
+	State  string `json:"state,omitempty"`
 	What   string `json:"what"`
 	Where  string `json:"where,omitempty"`
 	Line   int    `json:"line,omitempty"`
@@ -91,6 +92,7 @@ func describe(err error) faultReport {
 		if prefix == err.Error() {
 			prefix = ""
 		}
+		r.State = string(f.State)
 		r.What, r.Where, r.Why, r.Fix = prefix+f.What, f.Where, f.Why, f.Fix
 		if f.Err != nil {
 			r.What += ": " + f.Err.Error()
@@ -123,7 +125,11 @@ func kindName(k fault.Kind) string {
 // where, why and fix.
 func (r faultReport) render(p palette) string {
 	var b strings.Builder
-	_, _ = fmt.Fprintf(&b, "%s %s\n", p.bad("✗"), indent(r.What, 2))
+	what := r.What
+	if r.State != "" {
+		what = r.State + ": " + what
+	}
+	_, _ = fmt.Fprintf(&b, "%s %s\n", p.bad("✗"), indent(what, 2))
 	line := func(label, text string) {
 		if text != "" {
 			_, _ = fmt.Fprintf(&b, "    %s %s\n", p.dim(fmt.Sprintf("%-3s", label)), indent(text, 8))

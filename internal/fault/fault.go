@@ -27,6 +27,7 @@ func (k Kind) ExitCode() int { return int(k) + 1 }
 // Error is a fault with its coordinates. What is required, the rest optional.
 type Error struct {
 	Kind  Kind
+	State State  // of a capture that may not go on by itself; else empty
 	What  string // one clause, lower case: what is wrong
 	Where string // the place: a configuration key, an address, a table, a record's coordinates
 	Why   string // why that is a problem
@@ -37,6 +38,10 @@ type Error struct {
 // Error renders the fault on one line, for logs and for wrapping.
 func (e *Error) Error() string {
 	var b strings.Builder
+	if e.State != "" {
+		b.WriteString(string(e.State))
+		b.WriteString(": ")
+	}
 	if e.Where != "" {
 		b.WriteString(e.Where)
 		b.WriteString(": ")
@@ -56,6 +61,14 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// StateOf returns the state of the first fault in err's chain, empty for none.
+func StateOf(err error) State {
+	if f, ok := errors.AsType[*Error](err); ok {
+		return f.State
+	}
+	return ""
+}
 
 // KindOf returns the kind of the first fault in err's chain, or Runtime.
 func KindOf(err error) Kind {

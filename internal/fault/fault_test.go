@@ -26,6 +26,21 @@ func TestErrorNamesPlaceReasonAndFix(t *testing.T) {
 	}
 }
 
+func TestStateComesFirst(t *testing.T) {
+	err := fmt.Errorf("start: %w", &fault.Error{
+		Kind: fault.PositionLost, State: fault.GapDetected, Where: "slot engagement", What: "16 bytes of log are missing",
+	})
+	if got, want := err.Error(), "start: gap_detected: slot engagement: 16 bytes of log are missing"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := fault.StateOf(err); got != fault.GapDetected {
+		t.Errorf("got state %q", got)
+	}
+	if got := fault.StateOf(io.EOF); got != "" {
+		t.Errorf("got state %q of a plain error", got)
+	}
+}
+
 func TestKindSurvivesWrapping(t *testing.T) {
 	cases := []struct {
 		name string

@@ -1,0 +1,12 @@
+package fault
+
+// State names why a capture may not go on by itself: going on would lose or
+// invent changes. It is part of what people and programs see, so it never changes.
+type State string
+
+// The states, all of kind [PositionLost].
+const (
+	GapDetected State = "gap_detected" // changes lie between the position and what the slot will send
+	Diverged    State = "diverged"     // Kafka holds changes of another history than the server's
+	SlotLost    State = "slot_lost"    // the server no longer keeps what comes next
+)
