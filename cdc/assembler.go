@@ -4,7 +4,9 @@ import (
 	"fmt"
 
 	"penstock/cdc/pgoutput"
+	"penstock/internal/fault"
 	"penstock/schema"
+	"penstock/schema/record"
 )
 
 // Assembler turns the messages of a slot into events and commit boundaries. It
@@ -12,16 +14,19 @@ import (
 //
 // Postgres sends a transaction again from its BEGIN whenever it was not
 // confirmed, so the assembler drops, by commit LSN, every transaction that the
-// position says is in Kafka already. Only commit LSNs are ordered over the whole
-// stream; a row's own LSN is not.
+// position says is in Kafka already, and of a commit that is partly there as many
+// change messages as the position says. Only commit LSNs are ordered over the
+// whole stream; a row's own LSN is not.
 type Assembler struct {
 	relations map[uint32]*schema.Relation
 	clock     schema.Clock
-	delivered schema.LSN // transactions whose commit record starts below it are in Kafka
+	delivered schema.LSN        // transactions whose commit record starts below it are in Kafka
+	open      schema.OpenCommit // partly in Kafka, and the next to come; zero once its known part has come
 
 	inTransaction bool
-	skipping      bool
+	skipping      bool           // the whole transaction
 	source        schema.Source  // of the transaction under way; Seq is the next change's
+	tally         tally          // of the transaction under way
 	events        []schema.Event // backs the last Step
 }
 
@@ -42,6 +47,7 @@ func NewAssembler(from schema.Position) *Assembler {
 		relations: map[uint32]*schema.Relation{},
 		clock:     schema.Clock{Last: from.Version},
 		delivered: from.EndLSN,
+		open:      from.Open,
 	}
 }
 
@@ -51,19 +57,46 @@ func (a *Assembler) Version() int64 { return a.clock.Last }
 // InTransaction reports whether the last message lies inside a transaction.
 func (a *Assembler) InTransaction() bool { return a.inTransaction }
 
-// Keepalive takes the server's word that it has sent everything below walEnd. It
-// is a boundary only between transactions, and only if it moves forward.
-func (a *Assembler) Keepalive(walEnd schema.LSN) Step {
-	if a.inTransaction || walEnd <= a.delivered {
-		return Step{}
+// Open describes the transaction under way as a position that is committed now
+// has to, or is zero between transactions.
+func (a *Assembler) Open() schema.OpenCommit {
+	if !a.inTransaction || a.skipping || a.tally.messages == 0 {
+		return schema.OpenCommit{}
 	}
-	a.delivered = walEnd
-	return Step{Boundary: walEnd}
+	return schema.OpenCommit{
+		FinalLSN: a.source.CommitLSN, XID: a.source.XID, N: a.tally.messages, Hash: a.tally.sum(),
+	}
 }
 
-// Message takes the next message. An error means that the stream cannot be
-// understood, and names the place; nothing may be delivered after it.
-func (a *Assembler) Message(msg pgoutput.Message) (Step, error) {
+// Mark is the begin or the end mark of the last transaction.
+func (a *Assembler) Mark(end bool) record.Mark {
+	m := record.Mark{End: end, Source: a.source}
+	if end {
+		m.Counts = a.tally.tables()
+	}
+	return m
+}
+
+// Keepalive takes the server's word that it has sent everything below walEnd. It
+// is a boundary only between transactions, and only if it moves forward.
+func (a *Assembler) Keepalive(walEnd schema.LSN) (Step, error) {
+	if a.inTransaction || walEnd <= a.delivered {
+		return Step{}, nil
+	}
+	if !a.open.IsZero() {
+		if walEnd <= a.open.FinalLSN {
+			return Step{}, nil
+		}
+		return Step{}, a.diverged("everything below %s was sent, but not that transaction", walEnd)
+	}
+	a.delivered = walEnd
+	return Step{Boundary: walEnd}, nil
+}
+
+// Message takes the next message; data is what it was decoded from. An error
+// means that the stream cannot be understood, and names the place; nothing may be
+// delivered after it.
+func (a *Assembler) Message(msg pgoutput.Message, data []byte) (Step, error) {
 	switch m := msg.(type) {
 	case *pgoutput.Begin:
 		return Step{}, a.begin(m)
@@ -75,13 +108,15 @@ func (a *Assembler) Message(msg pgoutput.Message) (Step, error) {
 	case *pgoutput.Type, *pgoutput.Origin:
 		return Step{}, nil
 	case *pgoutput.Insert:
-		return a.row(schema.OpCreate, m.RelationOID, nil, m.New)
+		return a.row(data, schema.OpCreate, m.RelationOID, nil, m.New)
 	case *pgoutput.Update:
-		return a.row(schema.OpUpdate, m.RelationOID, m.Old, m.New)
+		return a.row(data, schema.OpUpdate, m.RelationOID, m.Old, m.New)
 	case *pgoutput.Delete:
-		return a.row(schema.OpDelete, m.RelationOID, m.Old, nil)
+		return a.row(data, schema.OpDelete, m.RelationOID, m.Old, nil)
 	case *pgoutput.Truncate:
-		return a.truncate(m)
+		return a.truncate(data, m)
+	case *pgoutput.LogicalMessage:
+		return a.logical(data, m)
 	default:
 		return Step{}, a.errorf("message %T was not asked for", msg)
 	}
@@ -94,6 +129,10 @@ func (a *Assembler) begin(m *pgoutput.Begin) error {
 	a.inTransaction = true
 	a.skipping = m.FinalLSN < a.delivered
 	a.source = schema.Source{CommitLSN: m.FinalLSN, XID: m.XID, CommitTime: m.CommitTime}
+	a.tally.reset()
+	if !a.skipping && !a.open.IsZero() && (m.FinalLSN != a.open.FinalLSN || m.XID != a.open.XID) {
+		return a.diverged("transaction %d, which commits at %s, was sent in its place", m.XID, m.FinalLSN)
+	}
 	return nil
 }
 
@@ -108,11 +147,14 @@ func (a *Assembler) commit(m *pgoutput.Commit) (Step, error) {
 	if a.skipping {
 		return Step{}, nil
 	}
+	if !a.open.IsZero() {
+		return Step{}, a.diverged("it was sent with %d change messages", a.tally.messages)
+	}
 	a.delivered = m.EndLSN
 	return Step{Boundary: m.EndLSN}, nil
 }
 
-func (a *Assembler) row(op schema.Op, oid uint32, before, after schema.Tuple) (Step, error) {
+func (a *Assembler) row(data []byte, op schema.Op, oid uint32, before, after schema.Tuple) (Step, error) {
 	rel, err := a.relation(oid)
 	if err != nil {
 		return Step{}, err
@@ -125,9 +167,30 @@ func (a *Assembler) row(op schema.Op, oid uint32, before, after schema.Tuple) (S
 	if a.skipping {
 		return Step{}, nil
 	}
+	a.tally.change(rel)
+	if known, err := a.message(data); known || err != nil {
+		a.source.Seq++
+		return Step{}, err
+	}
 	restoreUnchanged(rel, before, after)
 	a.events = append(a.events[:0], a.event(op, rel, before, after))
 	return Step{Events: a.events}, nil
+}
+
+// message tallies a change message of a transaction that is not skipped, and
+// reports whether what it holds is in Kafka already.
+func (a *Assembler) message(data []byte) (known bool, err error) {
+	a.tally.message(data)
+	if a.open.IsZero() {
+		return false, nil
+	}
+	if a.tally.messages == a.open.N {
+		if sum := a.tally.sum(); sum != a.open.Hash {
+			return true, a.diverged("its first %d change messages hash to %s now", a.open.N, sum)
+		}
+		a.open = schema.OpenCommit{}
+	}
+	return true, nil
 }
 
 // restoreUnchanged fills what the log leaves out of the new row because it is
@@ -143,18 +206,48 @@ func restoreUnchanged(rel *schema.Relation, before, after schema.Tuple) {
 	}
 }
 
-func (a *Assembler) truncate(m *pgoutput.Truncate) (Step, error) {
+func (a *Assembler) truncate(data []byte, m *pgoutput.Truncate) (Step, error) {
 	a.events = a.events[:0]
+	var relations []*schema.Relation
 	for _, oid := range m.RelationOIDs {
 		rel, err := a.relation(oid)
 		if err != nil {
 			return Step{}, err
 		}
-		if !a.skipping {
-			a.events = append(a.events, a.event(schema.OpTruncate, rel, nil, nil))
+		relations = append(relations, rel)
+	}
+	if a.skipping {
+		return Step{}, nil
+	}
+	known, err := a.message(data)
+	if err != nil {
+		return Step{}, err
+	}
+	for _, rel := range relations {
+		a.tally.change(rel)
+		if known {
+			a.source.Seq++
+			continue
 		}
+		a.events = append(a.events, a.event(schema.OpTruncate, rel, nil, nil))
 	}
 	return Step{Events: a.events}, nil
+}
+
+// logical takes a message of pg_logical_emit_message. One that is not part of a
+// transaction comes as soon as it is in the log: whatever commits below it was
+// sent before, so it is as good as a keepalive.
+func (a *Assembler) logical(data []byte, m *pgoutput.LogicalMessage) (Step, error) {
+	switch {
+	case !m.Transactional:
+		return a.Keepalive(m.LSN)
+	case !a.inTransaction:
+		return Step{}, a.errorf("transactional message %q outside a transaction", m.Prefix)
+	case a.skipping:
+		return Step{}, nil
+	}
+	_, err := a.message(data)
+	return Step{}, err
 }
 
 func (a *Assembler) event(op schema.Op, rel *schema.Relation, before, after schema.Tuple) schema.Event {
@@ -180,4 +273,16 @@ func (a *Assembler) relation(oid uint32) (*schema.Relation, error) {
 func (a *Assembler) errorf(format string, args ...any) error {
 	return fmt.Errorf("change stream from %s, transaction %d, change %d: %w",
 		a.source.CommitLSN, a.source.XID, a.source.Seq, fmt.Errorf(format, args...))
+}
+
+// diverged is the error for a slot that does not send again, as it was, what
+// Kafka holds the beginning of.
+func (a *Assembler) diverged(format string, args ...any) error {
+	return &fault.Error{
+		Kind:  fault.PositionLost,
+		Where: fmt.Sprintf("commit %s of transaction %d", a.open.FinalLSN, a.open.XID),
+		What: fmt.Sprintf("Kafka holds its first %d change messages, hash %s; ", a.open.N, a.open.Hash) +
+			fmt.Sprintf(format, args...),
+		Why: "the rest of the commit cannot be told from what is in Kafka",
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"penstock/cdc"
 	"penstock/cdc/pgoutput"
 	"penstock/schema"
+	"penstock/schema/record"
 )
 
 var rewrite = flag.Bool("rewrite", false, "rewrite the scripts' expected output")
@@ -63,12 +64,18 @@ func play(t *testing.T, script string) string {
 			continue
 		}
 		fields := strings.Fields(command)
-		if fields[0] == "position" {
-			a = cdc.NewAssembler(schema.Position{EndLSN: lsn(t, fields[1]), Version: number(t, fields[2])})
-			continue
+		switch fields[0] {
+		case "position":
+			a = cdc.NewAssembler(position(t, fields[1:]))
+		case "open":
+			fmt.Fprintf(&out, "  %+v\n", a.Open())
+		case "marks":
+			begin, end := a.Mark(false), a.Mark(true)
+			fmt.Fprintf(&out, "  %s\n  %s\n", record.AppendMark(nil, &begin), record.AppendMark(nil, &end))
+		default:
+			step, err := perform(t, a, fields)
+			render(&out, step, err)
 		}
-		step, err := perform(t, a, fields)
-		render(&out, step, err)
 	}
 	return out.String()
 }
@@ -76,9 +83,22 @@ func play(t *testing.T, script string) string {
 func perform(t *testing.T, a *cdc.Assembler, fields []string) (cdc.Step, error) {
 	t.Helper()
 	if fields[0] == "keepalive" {
-		return a.Keepalive(lsn(t, fields[1])), nil
+		return a.Keepalive(lsn(t, fields[1]))
 	}
-	return a.Message(message(t, fields[0], fields[1:]))
+	return a.Message(message(t, fields[0], fields[1:]), []byte(strings.Join(fields, " ")))
+}
+
+// position reads "end-lsn version" and, when a commit is open, its "final-lsn xid
+// n hash".
+func position(t *testing.T, args []string) schema.Position {
+	t.Helper()
+	p := schema.Position{EndLSN: lsn(t, args[0]), Version: number(t, args[1])}
+	if open := args[2:]; len(open) > 0 {
+		p.Open = schema.OpenCommit{
+			FinalLSN: lsn(t, open[0]), XID: uint32(number(t, open[1])), N: uint64(number(t, open[2])), Hash: open[3],
+		}
+	}
+	return p
 }
 
 func message(t *testing.T, verb string, args []string) pgoutput.Message {
@@ -111,7 +131,9 @@ func message(t *testing.T, verb string, args []string) pgoutput.Message {
 		}
 		return m
 	case "message":
-		return &pgoutput.LogicalMessage{Prefix: args[0]}
+		return &pgoutput.LogicalMessage{Transactional: args[0] == "transactional", LSN: lsn(t, args[1]), Prefix: "prefix"}
+	case "origin":
+		return &pgoutput.Origin{}
 	}
 	t.Fatalf("unknown command %q", verb)
 	return nil

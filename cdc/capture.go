@@ -192,7 +192,7 @@ func (c *Capture) tryLease(ctx context.Context) (*Stream, identity, error) {
 	server, err := identify(ctx, conn)
 	if err == nil {
 		var stream *Stream
-		if stream, err = startStream(ctx, conn, c.cfg.Slot, c.cfg.Publication); err == nil {
+		if stream, err = startStream(ctx, conn, &c.cfg); err == nil {
 			return stream, server, nil
 		}
 		err = streamFault(c.cfg.Slot, err)
@@ -214,7 +214,7 @@ func (c *Capture) deliver(ctx context.Context, stream *Stream, server identity, 
 	}
 	c.log.Info("streaming", zap.String(keySlot, c.cfg.Slot), zap.Stringer(keyLSN, position.EndLSN))
 	router := newRouter(&c.cfg, server.database, ready.keys, ready.topics.partitions)
-	s := newSession(c.cfg.Limits, stream, producer, router, position, c.log)
+	s := newSession(&c.cfg, stream, producer, router, position, c.log)
 	begun := time.Now()
 	err = s.run(ctx)
 	c.log.Info("streaming ended", zap.String(keySlot, c.cfg.Slot), zap.Stringer(keyLSN, s.position.EndLSN))

@@ -71,15 +71,56 @@ func (p *positionTopic) stableEnd(ctx context.Context, admin *kadm.Client) (int6
 			return end, nil
 		}
 		if err := sleep(ctx, pause); err != nil {
-			return 0, &fault.Error{
-				Kind: fault.Refused, Where: "kafka.position_topic " + p.topic,
-				What: fmt.Sprintf("a foreign transaction is open at offset %d, below the high watermark %d", stable, end),
-				Why:  "the position may be about to change",
-				Fix:  "find its producer (kafka-transactions.sh find-hanging) and abort it",
-				Err:  err,
-			}
+			return 0, p.blocked(ctx, admin, stable, err)
 		}
 	}
+}
+
+// blocked explains whose open transaction kept the position from being read. It
+// may ask the broker although ctx has ended.
+func (p *positionTopic) blocked(ctx context.Context, admin *kadm.Client, stable int64, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	defer cancel()
+	who, fix := "a foreign producer", "find the producer (kafka-transactions.sh find-hanging) and abort its transaction"
+	if owner, found := p.holder(ctx, admin); found {
+		who = fmt.Sprintf("producer %d, epoch %d, transactional id %q", owner.ProducerID, owner.ProducerEpoch, owner.transactionalID)
+		fix = fmt.Sprintf("stop that producer, or kafka-transactions.sh abort --topic %s --partition 0 --start-offset %d",
+			p.topic, owner.CurrentTxnStartOffset)
+	}
+	return &fault.Error{
+		Kind: fault.Refused, Where: "kafka.position_topic " + p.topic,
+		What: fmt.Sprintf("%s has a transaction open from offset %d", who, stable),
+		Why:  "the position may be about to change", Fix: fix, Err: err,
+	}
+}
+
+// holder is a producer with a transaction open on the position topic.
+type holder struct {
+	kadm.DescribedProducer
+	transactionalID string // empty if the broker does not say
+}
+
+func (p *positionTopic) holder(ctx context.Context, admin *kadm.Client) (h holder, found bool) {
+	set := kadm.TopicsSet{}
+	set.Add(p.topic, 0)
+	described, err := admin.DescribeProducers(ctx, set)
+	if err != nil {
+		return h, false // the error at hand says enough without it
+	}
+	described.EachProducer(func(producer kadm.DescribedProducer) {
+		if producer.CurrentTxnStartOffset >= 0 {
+			h.DescribedProducer, found = producer, true
+		}
+	})
+	if !found {
+		return h, false
+	}
+	if listed, err := admin.ListTransactions(ctx, []int64{h.ProducerID}, nil); err == nil {
+		for _, transaction := range listed.Sorted() {
+			h.transactionalID = transaction.TxnID
+		}
+	}
+	return h, true
 }
 
 func (p *positionTopic) offsets(ctx context.Context, admin *kadm.Client) (start, end, stable int64, err error) {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"penstock/internal/fault"
 	"penstock/schema"
@@ -34,11 +36,8 @@ const (
 // the outcome unknown and the Producer unusable: close it, and ask the position
 // topic. Not safe for concurrent use.
 type Producer struct {
+	cfg      *Config
 	client   *kgo.Client
-	topic    string // of the positions
-	key      []byte
-	wait     time.Duration // bounds every wait for the broker
-	timeout  time.Duration // of a transaction
 	open     bool
 	since    time.Time // when the open transaction was opened
 	outcomes outcomes
@@ -83,6 +82,7 @@ func coordinates(r *kgo.Record) string {
 func openProducer(ctx context.Context, cfg *Config, maxBytes map[string]int32) (*Producer, error) {
 	client, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(cfg.Brokers...),
+		kgo.WithHooks(endTxnSent{cfg}),
 		kgo.TransactionalID(cfg.TransactionalID),
 		kgo.TransactionTimeout(cfg.TransactionTimeout),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
@@ -101,7 +101,17 @@ func openProducer(ctx context.Context, cfg *Config, maxBytes map[string]int32) (
 		client.Close()
 		return nil, kafkaFault("kafka.transactional_id "+cfg.TransactionalID, "initialise the producer", err)
 	}
-	return &Producer{client: client, topic: cfg.PositionTopic, key: []byte(cfg.Name), wait: cfg.Wait, timeout: cfg.TransactionTimeout}, nil
+	return &Producer{cfg: cfg, client: client}, nil
+}
+
+// endTxnSent is the failpoint that only the client can reach.
+type endTxnSent struct{ cfg *Config }
+
+// OnBrokerWrite is called when a request has been written.
+func (h endTxnSent) OnBrokerWrite(_ kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, err error) {
+	if err == nil && key == int16(kmsg.EndTxn) {
+		h.cfg.reach(FailEndTxnSent)
+	}
 }
 
 // Close drops the connection. An open transaction is aborted by the next fence
@@ -138,14 +148,15 @@ func (p *Producer) Commit(ctx context.Context, position schema.Position) error {
 	if err != nil {
 		return err
 	}
-	if err := p.begin(); err != nil {
+	last := &kgo.Record{Topic: p.cfg.PositionTopic, Key: []byte(p.cfg.Name), Value: value}
+	if err := p.Produce(ctx, []*kgo.Record{last}); err != nil {
 		return err
 	}
-	p.client.Produce(ctx, &kgo.Record{Topic: p.topic, Partition: 0, Key: p.key, Value: value}, p.outcomes.add)
 	if err := p.flush(ctx); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.wait)
+	p.cfg.reach(FailFlushed)
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.Wait)
 	defer cancel()
 	if err := p.client.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		return p.fault("confirm the commit at "+position.EndLSN.String(), err)
@@ -154,10 +165,22 @@ func (p *Producer) Commit(ctx context.Context, position schema.Position) error {
 	return nil
 }
 
+// Mark adds the begin or end mark of a split commit to the open transaction.
+func (p *Producer) Mark(ctx context.Context, m record.Mark) error {
+	return p.Produce(ctx, []*kgo.Record{{
+		Topic: p.cfg.TransactionTopic, Key: record.AppendMarkKey(nil, &m), Value: record.AppendMark(nil, &m),
+		Headers: []kgo.RecordHeader{
+			{Key: record.HeaderLSN, Value: m.Source.CommitLSN.Append(nil)},
+			{Key: record.HeaderXID, Value: strconv.AppendUint(nil, uint64(m.Source.XID), 10)},
+		},
+	}})
+}
+
 func (p *Producer) begin() error {
 	if p.open {
 		return nil
 	}
+	p.cfg.reach(FailBegin)
 	if err := p.client.BeginTransaction(); err != nil {
 		return kafkaFault("kafka.brokers", "begin a transaction", err)
 	}
@@ -168,7 +191,7 @@ func (p *Producer) begin() error {
 // flush waits until every produced record has its answer, and returns the first
 // bad one. It goes on when ctx ends: a graceful stop commits what it has.
 func (p *Producer) flush(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), p.wait, fmt.Errorf("no answer within %s", p.wait))
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), p.cfg.Wait, fmt.Errorf("no answer within %s", p.cfg.Wait))
 	defer cancel()
 	if err := p.client.Flush(ctx); err != nil {
 		return p.fault("acknowledge records", context.Cause(ctx))
@@ -183,12 +206,12 @@ func (p *Producer) flush(ctx context.Context) error {
 // longer than Kafka waits has been aborted by it, and would be again.
 func (p *Producer) fault(doing string, err error) error {
 	f := kafkaFault("kafka.brokers", doing, err)
-	if open := time.Since(p.since); p.open && open > p.timeout && errors.Is(err, kerr.InvalidProducerEpoch) {
+	if open := time.Since(p.since); p.open && open > p.cfg.TransactionTimeout && errors.Is(err, kerr.InvalidProducerEpoch) {
 		return &fault.Error{
 			Kind: fault.Runtime, Where: "kafka.brokers", Err: f,
-			What: fmt.Sprintf("a kafka transaction was open for %s, Kafka aborts it after %s", open.Round(time.Second), p.timeout),
-			Why:  "it has to hold a whole Postgres transaction, which is too large for that",
-			Fix:  "write in smaller transactions, or make Kafka faster",
+			What: fmt.Sprintf("a kafka transaction was open for %s, Kafka aborts it after %s", open.Round(time.Second), p.cfg.TransactionTimeout),
+			Why:  "Kafka takes longer to write what it holds",
+			Fix:  "lower the limits of kafka.transaction, raise its timeout, or make Kafka faster",
 		}
 	}
 	return f

@@ -24,7 +24,7 @@ const (
 // session delivers what a stream brings, from a position that the slot's holder
 // has found. One goroutine; it ends with the first error.
 type session struct {
-	limits    Limits
+	cfg       *Config
 	stream    *Stream
 	producer  *Producer
 	router    *Router
@@ -34,18 +34,33 @@ type session struct {
 
 	position schema.Position // committed
 	boundary schema.LSN      // where the open Kafka transaction could end; zero if nowhere yet
-	records  int             // data records in the open Kafka transaction
-	bytes    int
-	began    time.Time // its first record
-	ended    time.Time // of the last commit
+	split    bool            // a part of the commit under way is in Kafka
+	held     volume          // in the open Kafka transaction
+	commit   volume          // of it, what belongs to the commit under way
+	began    time.Time       // of the open Kafka transaction's first record
+	latest   time.Time       // of its last
+	ended    time.Time       // of the last Kafka transaction
 
 	scratch []*kgo.Record
 }
 
-func newSession(limits Limits, stream *Stream, producer *Producer, router *Router, from schema.Position, log *zap.Logger) *session {
+// volume is an amount of data records.
+type volume struct {
+	records int
+	bytes   int // of their keys and values
+}
+
+func (v *volume) add(records []*kgo.Record) {
+	v.records += len(records)
+	for _, r := range records {
+		v.bytes += len(r.Key) + len(r.Value)
+	}
+}
+
+func newSession(cfg *Config, stream *Stream, producer *Producer, router *Router, from schema.Position, log *zap.Logger) *session {
 	return &session{
-		limits: limits, stream: stream, producer: producer, router: router, log: log,
-		assembler: NewAssembler(from), position: from, ended: time.Now(),
+		cfg: cfg, stream: stream, producer: producer, router: router, log: log,
+		assembler: NewAssembler(from), position: from, split: !from.Open.IsZero(), ended: time.Now(),
 	}
 }
 
@@ -84,31 +99,37 @@ func (s *session) take(ctx context.Context, batch Batch) error {
 		if err := s.produce(ctx, step.Events); err != nil {
 			return err
 		}
-		if step.Boundary.IsZero() {
-			continue
+		if !step.Boundary.IsZero() {
+			err = s.reached(ctx, step.Boundary)
+		} else if s.oversized() {
+			err = s.splitCommit(ctx)
 		}
-		s.boundary = step.Boundary
-		if s.full() {
-			if err := s.commit(ctx); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
 	}
-	if s.mayEnd() && len(s.stream.Batches()) == 0 && (s.records > 0 || s.idleDue(urgent)) {
-		return s.commit(ctx)
+	if !s.mayEnd() || len(s.stream.Batches()) > 0 {
+		return nil
+	}
+	if s.held.records > 0 {
+		return s.end(ctx)
+	}
+	if s.idleDue(urgent) {
+		s.cfg.reach(FailIdle)
+		return s.end(ctx)
 	}
 	return nil
 }
 
 func (s *session) step(f frame, data []byte) (Step, error) {
 	if f.keepalive {
-		return s.assembler.Keepalive(f.walEnd), nil
+		return s.assembler.Keepalive(f.walEnd)
 	}
 	msg, err := s.decoder.Parse(data)
 	if err != nil {
 		return Step{}, s.assembler.errorf("%w", err)
 	}
-	return s.assembler.Message(msg)
+	return s.assembler.Message(msg, data)
 }
 
 func (s *session) produce(ctx context.Context, events []schema.Event) error {
@@ -116,9 +137,6 @@ func (s *session) produce(ctx context.Context, events []schema.Event) error {
 		return nil
 	}
 	now := time.Now()
-	if s.records == 0 {
-		s.began = now
-	}
 	s.scratch = s.scratch[:0]
 	for i := range events {
 		var err error
@@ -126,11 +144,60 @@ func (s *session) produce(ctx context.Context, events []schema.Event) error {
 			return err
 		}
 	}
-	for _, r := range s.scratch {
-		s.bytes += len(r.Key) + len(r.Value)
+	first := s.held.records == 0
+	if first {
+		s.began = now
 	}
-	s.records += len(s.scratch)
-	return s.producer.Produce(ctx, s.scratch)
+	s.latest = now
+	s.held.add(s.scratch)
+	s.commit.add(s.scratch)
+	err := s.producer.Produce(ctx, s.scratch)
+	if first {
+		s.cfg.reach(FailProduced)
+	}
+	return err
+}
+
+// reached takes note of a commit boundary, and ends the Kafka transaction there
+// if it is large or old enough.
+func (s *session) reached(ctx context.Context, boundary schema.LSN) error {
+	if s.split {
+		if err := s.producer.Mark(ctx, s.assembler.Mark(true)); err != nil {
+			return err
+		}
+		s.split = false
+	}
+	s.boundary, s.commit = boundary, volume{}
+	if !s.full() {
+		return nil
+	}
+	return s.end(ctx)
+}
+
+// oversized reports whether the commit under way is too large for one Kafka
+// transaction.
+func (s *session) oversized() bool {
+	limits := &s.cfg.Limits
+	return s.commit.records > 0 && (s.commit.records >= limits.SplitRecords || s.commit.bytes >= limits.SplitBytes ||
+		s.latest.Sub(s.began) >= limits.SplitAge)
+}
+
+// splitCommit ends the Kafka transaction within a commit. Postgres keeps all of
+// that commit, so it is sent again if the capture does not come to its end.
+func (s *session) splitCommit(ctx context.Context) error {
+	s.cfg.reach(FailSplit)
+	if !s.split {
+		if err := s.producer.Mark(ctx, s.assembler.Mark(false)); err != nil {
+			return err
+		}
+		s.split = true
+	}
+	next := s.position
+	next.Open = s.assembler.Open()
+	if !s.boundary.IsZero() {
+		next.EndLSN = s.boundary
+	}
+	return s.write(ctx, next)
 }
 
 // mayEnd reports whether the open Kafka transaction holds whole Postgres
@@ -138,42 +205,65 @@ func (s *session) produce(ctx context.Context, events []schema.Event) error {
 func (s *session) mayEnd() bool { return !s.assembler.InTransaction() && !s.boundary.IsZero() }
 
 func (s *session) full() bool {
-	return s.records >= s.limits.Records || s.bytes >= s.limits.Bytes ||
-		(s.records > 0 && time.Since(s.began) >= s.limits.Age)
+	limits := &s.cfg.Limits
+	return s.held.records >= limits.Records || s.held.bytes >= limits.Bytes ||
+		(s.held.records > 0 && time.Since(s.began) >= limits.Age)
 }
 
 // idleDue reports whether it is time to write down that nothing happened, so
 // that the slot does not pin the log: now and then, or soon when the server asks.
 func (s *session) idleDue(urgent bool) bool {
 	since := time.Since(s.ended)
-	return since >= s.limits.Idle || (urgent && since >= replyPause)
+	return since >= s.cfg.Limits.Idle || (urgent && since >= replyPause)
 }
 
-// commit ends the Kafka transaction at the last boundary, and only then lets the
-// server forget what lies before it.
-func (s *session) commit(ctx context.Context) error {
+// end ends the Kafka transaction at the last boundary.
+func (s *session) end(ctx context.Context) error {
 	next := s.position
-	next.EndLSN, next.Version = s.boundary, s.assembler.Version()
-	if next.EndLSN < s.position.EndLSN || next.Version < s.position.Version {
-		return fmt.Errorf("position would go back from %+v to %+v", s.position, next)
+	next.EndLSN, next.Open = s.boundary, schema.OpenCommit{}
+	return s.write(ctx, next)
+}
+
+// write commits the Kafka transaction with its position, and only then lets the
+// server forget what lies before it.
+func (s *session) write(ctx context.Context, next schema.Position) error {
+	next.Version = s.assembler.Version()
+	if !forward(s.position, next) {
+		return fmt.Errorf("position would not move forward from %+v to %+v", s.position, next)
 	}
 	if err := s.producer.Commit(ctx, next); err != nil {
 		return err
 	}
+	s.cfg.reach(FailEndTxnAcked)
 	s.stream.Confirm(next.EndLSN)
+	s.cfg.reach(FailConfirmed)
 	if entry := s.log.Check(zap.DebugLevel, "committed"); entry != nil {
 		open := time.Duration(0)
-		if s.records > 0 {
+		if s.held.records > 0 {
 			open = time.Since(s.began)
 		}
-		entry.Write(zap.Stringer(keyLSN, next.EndLSN), zap.Int(keyRecords, s.records), zap.Duration(keyOpen, open))
+		entry.Write(zap.Stringer(keyLSN, next.EndLSN), zap.Int(keyRecords, s.held.records), zap.Duration(keyOpen, open))
 	}
-	s.position, s.boundary, s.records, s.bytes, s.ended = next, 0, 0, 0, time.Now()
+	s.position, s.boundary, s.held, s.commit, s.ended = next, 0, volume{}, volume{}, time.Now()
 	return nil
+}
+
+// forward reports whether next comes after last in the order of positions.
+func forward(last, next schema.Position) bool {
+	switch {
+	case next.Version < last.Version:
+		return false
+	case next.EndLSN != last.EndLSN:
+		return next.EndLSN > last.EndLSN
+	case next.Open.FinalLSN != last.Open.FinalLSN:
+		return last.Open.IsZero()
+	}
+	return next.Open.N > last.Open.N
 }
 
 // stop ends at the next commit boundary, for which it waits a little.
 func (s *session) stop(ctx context.Context) error {
+	s.cfg.reach(FailStopping)
 	grace := time.NewTimer(stopGrace)
 	defer grace.Stop()
 	for s.assembler.InTransaction() {
@@ -193,7 +283,7 @@ func (s *session) stop(ctx context.Context) error {
 		}
 	}
 	if s.mayEnd() {
-		return s.commit(ctx)
+		return s.end(ctx)
 	}
 	return nil
 }

@@ -21,9 +21,9 @@ import (
 const (
 	batchBytes     = 256 << 10        // a batch is handed over once it holds this much
 	batchQueue     = 16               // batches read ahead: 4 MiB, unless single rows are larger, ride out one EndTxn
-	statusInterval = 10 * time.Second // wal_sender_timeout is 60 s by default
-	maxSilence     = time.Minute      // of a server that is asked for a sign of life with every status
-	wakeInterval   = time.Second      // how late a moved watermark may be reported
+	reportInterval = time.Second      // well below any wal_sender_timeout, and how late a confirmation may be reported
+	statusInterval = 10 * time.Second // between two requests for a sign of life
+	maxSilence     = time.Minute      // of a server that is asked for one
 	farewell       = 5 * time.Second  // for the server to take the last status and end the copy
 )
 
@@ -31,6 +31,7 @@ const (
 // receives and sends on it, so there is no lock; it goes on answering the server
 // while the receiver of its batches is busy.
 type Stream struct {
+	cfg     *Config
 	conn    *pgconn.PgConn
 	batches chan Batch
 
@@ -40,6 +41,7 @@ type Stream struct {
 	batch      Batch
 	reported   schema.LSN
 	lastStatus time.Time
+	lastAsked  time.Time
 	lastHeard  time.Time
 }
 
@@ -63,15 +65,19 @@ type frame struct {
 // would silently skip everything below it.
 //
 // The caller owns conn until it succeeds; then the Stream does.
-func startStream(ctx context.Context, conn *pgconn.PgConn, slot, publication string) (*Stream, error) {
-	err := pglogrepl.StartReplication(ctx, conn, slot, 0, pglogrepl.StartReplicationOptions{
-		PluginArgs: []string{"proto_version '1'", "publication_names " + quoteLiteral(pgx.Identifier{publication}.Sanitize())},
+func startStream(ctx context.Context, conn *pgconn.PgConn, cfg *Config) (*Stream, error) {
+	err := pglogrepl.StartReplication(ctx, conn, cfg.Slot, 0, pglogrepl.StartReplicationOptions{
+		PluginArgs: []string{
+			"proto_version '1'", "publication_names " + quoteLiteral(pgx.Identifier{cfg.Publication}.Sanitize()), "messages 'true'",
+		},
 	})
 	if err != nil {
 		return nil, err
 	}
 	now := time.Now()
-	return &Stream{conn: conn, batches: make(chan Batch, batchQueue), lastStatus: now, lastHeard: now}, nil
+	return &Stream{
+		cfg: cfg, conn: conn, batches: make(chan Batch, batchQueue), lastStatus: now, lastAsked: now, lastHeard: now,
+	}, nil
 }
 
 // Batches is closed when Run ends.
@@ -142,7 +148,7 @@ func (s *Stream) buffered() int { return s.conn.Frontend().ReadBufferLen() }
 // armDeadline bounds the next wait for bytes. A read that times out loses
 // nothing: the frontend resumes a half-read message.
 func (s *Stream) armDeadline(ctx context.Context) error {
-	if err := s.conn.Conn().SetReadDeadline(time.Now().Add(wakeInterval)); err != nil {
+	if err := s.conn.Conn().SetReadDeadline(time.Now().Add(reportInterval)); err != nil {
 		return fmt.Errorf("set read deadline: %w", err)
 	}
 	if ctx.Err() != nil { // the AfterFunc may have run just before
@@ -214,7 +220,7 @@ func (s *Stream) handOver(ctx context.Context) error {
 	if len(s.batch.frames) == 0 {
 		return nil
 	}
-	wake := time.NewTicker(wakeInterval)
+	wake := time.NewTicker(reportInterval)
 	defer wake.Stop()
 	for {
 		select {
@@ -232,24 +238,31 @@ func (s *Stream) handOver(ctx context.Context) error {
 }
 
 func (s *Stream) reportIfDue(ctx context.Context) error {
-	since := time.Since(s.lastStatus)
-	moved := schema.LSN(s.confirmed.Load()) != s.reported
-	if since >= statusInterval || (moved && since >= wakeInterval) {
-		return s.report(ctx)
+	if time.Since(s.lastStatus) < reportInterval {
+		return nil
 	}
-	return nil
+	return s.report(ctx)
 }
 
-// report sends a standby status update and asks for an answer, which tells a
-// quiet server from a dead connection. Until something is confirmed all three
-// LSNs are zero, which the server takes as a sign of life and nothing more.
+// report sends a standby status update, and now and then asks for an answer,
+// which tells a quiet server from a dead connection. Until something is confirmed
+// all three LSNs are zero, which the server takes as a sign of life and nothing
+// more.
 func (s *Stream) report(ctx context.Context) error {
-	lsn := s.confirmed.Load()
-	update := pglogrepl.StandbyStatusUpdate{WALWritePosition: pglogrepl.LSN(lsn), ReplyRequested: true}
+	now, lsn := time.Now(), s.confirmed.Load()
+	ask := now.Sub(s.lastAsked) >= statusInterval
+	update := pglogrepl.StandbyStatusUpdate{WALWritePosition: pglogrepl.LSN(lsn), ReplyRequested: ask}
 	if err := pglogrepl.SendStandbyStatusUpdate(ctx, s.conn, update); err != nil {
 		return fmt.Errorf("send status update: %w", err)
 	}
-	s.reported, s.lastStatus = schema.LSN(lsn), time.Now()
+	if schema.LSN(lsn) != s.reported {
+		s.reported = schema.LSN(lsn)
+		s.cfg.reach(FailReported)
+	}
+	s.lastStatus = now
+	if ask {
+		s.lastAsked = now
+	}
 	return nil
 }
 
