@@ -1,5 +1,5 @@
 // Package pgoutput decodes the messages of Postgres' logical replication output
-// plugin, protocol version 1, as described in the Postgres documentation under
+// plugin, protocol versions 1 and 2, as described in the Postgres documentation under
 // "Logical Replication Message Formats"
 // (https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html).
 //
@@ -12,5 +12,6 @@
 // announced and has as many columns as the row, and that Begin and Commit pair up.
 //
 // Read message.go for the set of messages and the [Decoder], then tuple.go and
-// row.go for rows, and cursor.go for the reads that cannot overrun.
+// row.go for rows, stream.go for transactions that are sent before they commit, and
+// cursor.go for the reads that cannot overrun.
 package pgoutput

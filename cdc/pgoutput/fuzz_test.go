@@ -64,6 +64,8 @@ func clampedTime(message pgoutput.Message) bool {
 		return m.CommitTime == math.MaxInt64
 	case *pgoutput.Commit:
 		return m.CommitTime == math.MaxInt64
+	case *pgoutput.StreamCommit:
+		return m.CommitTime == math.MaxInt64
 	}
 	return false
 }
@@ -99,6 +101,14 @@ func encode(message pgoutput.Message) []byte {
 		return data
 	case *pgoutput.LogicalMessage:
 		return wire('M', bit(m.Transactional, 1), uint64(m.LSN), m.Prefix, "\x00", uint32(len(m.Content)), string(m.Content))
+	case *pgoutput.StreamStart:
+		return wire('S', m.XID, bit(m.First, 1))
+	case *pgoutput.StreamStop:
+		return wire('E')
+	case *pgoutput.StreamCommit:
+		return wire('c', m.XID, m.Flags, uint64(m.CommitLSN), uint64(m.EndLSN), uint64(m.CommitTime-postgresEpoch))
+	case *pgoutput.StreamAbort:
+		return wire('A', m.XID, m.SubXID)
 	}
 	return nil
 }

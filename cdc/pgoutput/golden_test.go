@@ -3,13 +3,13 @@ package pgoutput_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pglogrepl"
 
 	"penstock/cdc/pgoutput"
-	"penstock/schema"
 )
 
 func TestGoldensRenderAsRecorded(t *testing.T) {
@@ -31,12 +31,16 @@ func renderAll(t *testing.T, messages [][]byte, portable bool) []string {
 	var decoder pgoutput.Decoder
 	r := newRenderer(portable)
 	lines := make([]string, len(messages))
-	for i, data := range messages {
+	for i, sent := range place(messages) {
+		xid, data := sent.plain(t)
 		m, err := decoder.Parse(data)
 		if err != nil {
-			t.Fatalf("message %d (%x): %v", i, data, err)
+			t.Fatalf("message %d (%x): %v", i, sent.data, err)
 		}
 		lines[i] = r.render(m)
+		if sent.streamed {
+			lines[i] = fmt.Sprintf("streamed xid=%s %s", r.xid(xid), lines[i])
+		}
 	}
 	return lines
 }
@@ -49,6 +53,7 @@ func TestEveryKindIsRecorded(t *testing.T) {
 	for _, kind := range []pgoutput.Kind{
 		pgoutput.KindBegin, pgoutput.KindCommit, pgoutput.KindOrigin, pgoutput.KindRelation, pgoutput.KindType,
 		pgoutput.KindInsert, pgoutput.KindUpdate, pgoutput.KindDelete, pgoutput.KindTruncate, pgoutput.KindLogicalMessage,
+		pgoutput.KindStreamStart, pgoutput.KindStreamStop, pgoutput.KindStreamCommit, pgoutput.KindStreamAbort,
 	} {
 		if !recorded[kind] {
 			t.Errorf("no golden holds a %s message", kind)
@@ -94,20 +99,26 @@ func checkRefused(t *testing.T, data []byte, m pgoutput.Message, err error) {
 // TestAgreesWithPglogrepl compares with the decoder most others use, on valid
 // messages only: it panics on many that are not.
 func TestAgreesWithPglogrepl(t *testing.T) {
-	for _, data := range loadMessages(t) {
-		if pgoutput.Kind(data[0]) == pgoutput.KindInsert && len(data) == shortestInsert {
-			continue
-		}
-		want, err := pglogrepl.Parse(data)
-		if err != nil {
-			t.Fatalf("pglogrepl %x: %v", data, err)
-		}
-		got, err := pgoutput.Parse(data)
-		if err != nil {
-			t.Fatalf("%x: %v", data, err)
-		}
-		if diff := cmp.Diff(fromPglogrepl(want), got, ignoreReuse); diff != "" {
-			t.Errorf("%x (-pglogrepl +ours):\n%s", data, diff)
+	for _, s := range load(t) {
+		for _, sent := range place(s.messages) {
+			xid, data := sent.plain(t)
+			if pgoutput.Kind(data[0]) == pgoutput.KindInsert && len(data) == shortestInsert {
+				continue
+			}
+			want, err := pglogrepl.ParseV2(sent.data, sent.streamed)
+			if err != nil {
+				t.Fatalf("pglogrepl %x: %v", sent.data, err)
+			}
+			got, err := pgoutput.Parse(data)
+			if err != nil {
+				t.Fatalf("%x: %v", data, err)
+			}
+			if diff := cmp.Diff(fromPglogrepl(want), got, ignoreReuse); diff != "" {
+				t.Errorf("%x (-pglogrepl +ours):\n%s", data, diff)
+			}
+			if wantXID := xidFromPglogrepl(want); xid != wantXID {
+				t.Errorf("%x: belongs to %d, pglogrepl says %d", sent.data, xid, wantXID)
+			}
 		}
 	}
 }
@@ -115,76 +126,3 @@ func TestAgreesWithPglogrepl(t *testing.T) {
 // shortestInsert is the length of a row without columns, which the server sends
 // and pglogrepl refuses.
 const shortestInsert = 1 + 4 + 1 + 2
-
-// fromPglogrepl says a message in our types.
-func fromPglogrepl(message pglogrepl.Message) pgoutput.Message {
-	switch m := message.(type) {
-	case *pglogrepl.BeginMessage:
-		return &pgoutput.Begin{FinalLSN: schema.LSN(m.FinalLSN), CommitTime: m.CommitTime.UnixMicro(), XID: m.Xid}
-	case *pglogrepl.CommitMessage:
-		return &pgoutput.Commit{
-			Flags: m.Flags, CommitLSN: schema.LSN(m.CommitLSN),
-			EndLSN: schema.LSN(m.TransactionEndLSN), CommitTime: m.CommitTime.UnixMicro(),
-		}
-	case *pglogrepl.OriginMessage:
-		return &pgoutput.Origin{CommitLSN: schema.LSN(m.CommitLSN), Name: m.Name}
-	case *pglogrepl.RelationMessage:
-		return relationFromPglogrepl(m)
-	case *pglogrepl.TypeMessage:
-		return &pgoutput.Type{OID: m.DataType, Schema: m.Namespace, Name: m.Name}
-	case *pglogrepl.InsertMessage:
-		return &pgoutput.Insert{RelationOID: m.RelationID, New: tupleFromPglogrepl(m.Tuple)}
-	case *pglogrepl.DeleteMessage:
-		return &pgoutput.Delete{
-			RelationOID: m.RelationID, OldImage: pgoutput.Image(m.OldTupleType), Old: tupleFromPglogrepl(m.OldTuple),
-		}
-	case *pglogrepl.TruncateMessage:
-		return &pgoutput.Truncate{
-			RelationOIDs:    m.RelationIDs,
-			Cascade:         m.Option&pglogrepl.TruncateOptionCascade != 0,
-			RestartIdentity: m.Option&pglogrepl.TruncateOptionRestartIdentity != 0,
-		}
-	case *pglogrepl.LogicalDecodingMessage:
-		return &pgoutput.LogicalMessage{
-			Transactional: m.Transactional, LSN: schema.LSN(m.LSN), Prefix: m.Prefix, Content: m.Content,
-		}
-	case *pglogrepl.UpdateMessage:
-		return &pgoutput.Update{
-			RelationOID: m.RelationID, OldImage: pgoutput.Image(m.OldTupleType),
-			Old: tupleFromPglogrepl(m.OldTuple), New: tupleFromPglogrepl(m.NewTuple),
-		}
-	}
-	return nil
-}
-
-func relationFromPglogrepl(m *pglogrepl.RelationMessage) *pgoutput.Relation {
-	rel := &schema.Relation{
-		OID:      m.RelationID,
-		Table:    schema.TableName{Schema: m.Namespace, Name: m.RelationName},
-		Identity: schema.ReplicaIdentity(m.ReplicaIdentity),
-		Columns:  []schema.Column{},
-	}
-	for _, column := range m.Columns {
-		rel.Columns = append(rel.Columns, schema.Column{
-			Name: column.Name, TypeOID: column.DataType, TypeMod: column.TypeModifier, Identity: column.Flags == 1,
-		})
-	}
-	return &pgoutput.Relation{Relation: rel}
-}
-
-func tupleFromPglogrepl(m *pglogrepl.TupleData) schema.Tuple {
-	if m == nil {
-		return nil
-	}
-	kinds := map[uint8]schema.ValueKind{
-		pglogrepl.TupleDataTypeNull:   schema.Null,
-		pglogrepl.TupleDataTypeToast:  schema.Unchanged,
-		pglogrepl.TupleDataTypeText:   schema.Text,
-		pglogrepl.TupleDataTypeBinary: schema.Binary,
-	}
-	tuple := schema.Tuple{}
-	for _, column := range m.Columns {
-		tuple = append(tuple, schema.Value{Kind: kinds[column.DataType], Data: column.Data})
-	}
-	return tuple
-}

@@ -47,7 +47,19 @@ func TestMalformedMessagesAreRefused(t *testing.T) {
 	}{
 		{"empty", nil, pgoutput.FormatError{Reason: "message kind: want 1 bytes, 0 left"}},
 		{"unknown kind", wire('z', oid), pgoutput.FormatError{Kind: 'z', Reason: "unknown message kind 'z'"}},
-		{"stream start of version 2", wire('S', oid, byte(1)), pgoutput.FormatError{Kind: 'S', Reason: "unknown message kind 'S'"}},
+		{"stream prepare of version 3", wire('p', oid), pgoutput.FormatError{Kind: 'p', Reason: "unknown message kind 'p'"}},
+		{
+			"block that is neither first nor a later one", wire('S', oid, byte(2)),
+			pgoutput.FormatError{Kind: 'S', Offset: 5, Reason: "first segment: unknown flags 0x02"},
+		},
+		{
+			"stream abort of version 4 with parallel streaming", wire('A', oid, oid, uint64(1), uint64(1)),
+			pgoutput.FormatError{Kind: 'A', Offset: 9, Reason: "16 bytes after the message's end"},
+		},
+		{
+			"stream commit without its time", wire('c', oid, byte(0), uint64(1), uint64(1)),
+			pgoutput.FormatError{Kind: 'c', Offset: 22, Reason: "commit time: want 8 bytes, 0 left"},
+		},
 		{
 			"unknown column kind", wire('I', oid, 'N', uint16(1), 'z'),
 			pgoutput.FormatError{Kind: 'I', Offset: 8, Reason: "unknown column kind 'z'"},

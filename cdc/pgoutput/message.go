@@ -3,8 +3,9 @@ package pgoutput
 // Kind is the first byte of a message.
 type Kind byte
 
-// The kinds of protocol version 1. The later versions' kinds, for streamed and
-// two-phase transactions, are never sent to a subscriber that asks for version 1.
+// The kinds of protocol versions 1 and 2. Version 2 adds those of streaming, which
+// are sent only to a subscriber that asks for it; the kinds of later versions, for
+// two-phase transactions, are never sent to one that asks for version 2.
 const (
 	KindBegin          Kind = 'B'
 	KindCommit         Kind = 'C'
@@ -16,6 +17,10 @@ const (
 	KindDelete         Kind = 'D'
 	KindTruncate       Kind = 'T'
 	KindLogicalMessage Kind = 'M'
+	KindStreamStart    Kind = 'S'
+	KindStreamStop     Kind = 'E'
+	KindStreamCommit   Kind = 'c'
+	KindStreamAbort    Kind = 'A'
 )
 
 // String names the kind in lower case, for errors and logs.
@@ -41,12 +46,21 @@ func (k Kind) String() string {
 		return "truncate"
 	case KindLogicalMessage:
 		return "logical"
+	case KindStreamStart:
+		return "stream start"
+	case KindStreamStop:
+		return "stream stop"
+	case KindStreamCommit:
+		return "stream commit"
+	case KindStreamAbort:
+		return "stream abort"
 	}
 	return "unknown"
 }
 
 // Message is one of *[Begin], *[Commit], *[Origin], *[Relation], *[Type],
-// *[Insert], *[Update], *[Delete], *[Truncate] and *[LogicalMessage].
+// *[Insert], *[Update], *[Delete], *[Truncate], *[LogicalMessage], *[StreamStart],
+// *[StreamStop], *[StreamCommit] and *[StreamAbort].
 type Message interface {
 	// decode reads what follows the kind byte. It also seals the interface.
 	decode(c *cursor)
@@ -73,9 +87,15 @@ type Decoder struct {
 	delete   Delete
 	truncate Truncate
 	logical  LogicalMessage
+
+	streamStart  StreamStart
+	streamStop   StreamStop
+	streamCommit StreamCommit
+	streamAbort  StreamAbort
 }
 
-// Parse decodes one message. The message is valid until the next call, and its
+// Parse decodes one message; one within a block of a streamed transaction has gone
+// through [Unstream] before. The message is valid until the next call, and its
 // tuples and contents alias data. Only a [Relation]'s *schema.Relation is new each
 // time and may be kept. The error is a *[FormatError].
 func (d *Decoder) Parse(data []byte) (Message, error) {
@@ -120,6 +140,14 @@ func (d *Decoder) next(kind Kind) Message {
 		return &d.truncate
 	case KindLogicalMessage:
 		return &d.logical
+	case KindStreamStart:
+		return &d.streamStart
+	case KindStreamStop:
+		return &d.streamStop
+	case KindStreamCommit:
+		return &d.streamCommit
+	case KindStreamAbort:
+		return &d.streamAbort
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 type renderer struct {
 	relations map[uint32]*schema.Relation
 	types     map[uint32]string
+	xids      map[uint32]int // in order of appearance, from 1
 
 	// portable leaves out what differs between two runs of the same SQL: LSNs,
 	// transaction ids, times, and OIDs that the server gave out.
@@ -23,6 +24,7 @@ func newRenderer(portable bool) *renderer {
 	return &renderer{
 		relations: map[uint32]*schema.Relation{},
 		types:     map[uint32]string{},
+		xids:      map[uint32]int{},
 		portable:  portable,
 	}
 }
@@ -54,6 +56,15 @@ func (r *renderer) render(message pgoutput.Message) string {
 	case *pgoutput.LogicalMessage:
 		return fmt.Sprintf("message transactional=%t lsn=%s prefix=%q content=%q",
 			m.Transactional, r.lsn(m.LSN), m.Prefix, m.Content)
+	case *pgoutput.StreamStart:
+		return fmt.Sprintf("stream start xid=%s first=%t", r.xid(m.XID), m.First)
+	case *pgoutput.StreamStop:
+		return "stream stop"
+	case *pgoutput.StreamCommit:
+		return fmt.Sprintf("stream commit xid=%s flags=%d commit_lsn=%s end_lsn=%s commit_time=%s",
+			r.xid(m.XID), m.Flags, r.lsn(m.CommitLSN), r.lsn(m.EndLSN), r.time(m.CommitTime))
+	case *pgoutput.StreamAbort:
+		return fmt.Sprintf("stream abort xid=%s subxid=%s", r.xid(m.XID), r.xid(m.SubXID))
 	}
 	return fmt.Sprintf("no rendering for %T", message)
 }
@@ -154,6 +165,17 @@ func (r *renderer) number(n uint32) string {
 		return "*"
 	}
 	return fmt.Sprint(n)
+}
+
+// xid keeps apart the transactions and subtransactions of what is streamed.
+func (r *renderer) xid(xid uint32) string {
+	if _, known := r.xids[xid]; !known {
+		r.xids[xid] = len(r.xids) + 1
+	}
+	if r.portable {
+		return fmt.Sprintf("#%d", r.xids[xid])
+	}
+	return fmt.Sprint(xid)
 }
 
 func (r *renderer) time(micros int64) string {

@@ -37,6 +37,10 @@ func TestRowsAllocateNothing(t *testing.T) {
 		{"delete", wire('D', uint32(16384), 'K', uint16(2), 't', uint32(1), "1", 'n')},
 		{"truncate", wire('T', uint32(2), byte(1), uint32(1), uint32(2))},
 		{"commit", wire('C', byte(0), uint64(1), uint64(1), uint64(1))},
+		{"stream start", wire('S', uint32(1), byte(1))},
+		{"stream stop", wire('E')},
+		{"stream commit", wire('c', uint32(1), byte(0), uint64(1), uint64(1), uint64(1))},
+		{"stream abort", wire('A', uint32(1), uint32(2))},
 	}
 	var decoder pgoutput.Decoder
 	for _, c := range cases {

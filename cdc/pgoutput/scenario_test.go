@@ -8,12 +8,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"penstock/cdc/pgoutput"
 )
 
 const scenarios = "../../testdata/pgoutput"
 
 // scenario is one file of testdata/pgoutput: a line that tells the story, the SQL,
-// and what the server sent for it. Blank lines part the SQL into transactions.
+// and what the server sent for it. Blank lines part the SQL into transactions, or
+// into what one of two sessions runs before it is the other's turn.
 type scenario struct {
 	path     string
 	story    string
@@ -31,6 +34,8 @@ const (
 	setupHeading    = "-- setup"
 	changesHeading  = "-- changes"
 	messagesHeading = "-- messages"
+
+	secondSession = "-- second session" // opens a part of the changes that runs beside the others
 )
 
 // load reads every scenario.
@@ -53,14 +58,55 @@ func load(tb testing.TB) []*scenario {
 	return all
 }
 
-// loadMessages reads the messages of every scenario.
+// loadMessages reads the messages of every scenario, in the form that Parse takes.
 func loadMessages(tb testing.TB) [][]byte {
 	tb.Helper()
 	var all [][]byte
 	for _, s := range load(tb) {
-		all = append(all, s.messages...)
+		for _, m := range place(s.messages) {
+			_, plain := m.plain(tb)
+			all = append(all, plain)
+		}
 	}
 	return all
+}
+
+// placed is a message as the server sent it.
+type placed struct {
+	data     []byte
+	streamed bool // it stands within a block of a streamed transaction
+}
+
+// place finds the blocks in a sequence of messages.
+func place(messages [][]byte) []placed {
+	all := make([]placed, len(messages))
+	within := false
+	for i, data := range messages {
+		switch pgoutput.Kind(data[0]) {
+		case pgoutput.KindStreamStop:
+			within = false
+			all[i] = placed{data, within}
+		case pgoutput.KindStreamStart:
+			all[i] = placed{data, within}
+			within = true
+		default:
+			all[i] = placed{data, within}
+		}
+	}
+	return all
+}
+
+// plain returns the message in the form that Parse takes, and whose it is.
+func (m placed) plain(tb testing.TB) (xid uint32, message []byte) {
+	tb.Helper()
+	if !m.streamed {
+		return 0, m.data
+	}
+	xid, message, err := pgoutput.Unstream(bytes.Clone(m.data))
+	if err != nil {
+		tb.Fatalf("%x: %v", m.data, err)
+	}
+	return xid, message
 }
 
 func (s *scenario) name() string {

@@ -7,7 +7,8 @@ import (
 )
 
 // Begin opens a transaction. All changes up to the next [Commit] are its own:
-// version 1 sends committed transactions one after the other, in commit order.
+// but for streamed ones, committed transactions come one after the other, in
+// commit order.
 type Begin struct {
 	FinalLSN   schema.LSN // start of the transaction's commit record
 	CommitTime int64      // microseconds since the Unix epoch
