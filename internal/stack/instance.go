@@ -50,7 +50,8 @@ func StartPostgres(ctx context.Context, opts Options, settings map[string]string
 	return startPrivate(ctx, opts, postgresKind(), settings)
 }
 
-// StartKafka starts a private native broker with settings (as in server.properties) over the usual ones.
+// StartKafka starts a private native broker with settings (as in server.properties) over the usual ones. Listeners, their
+// advertised addresses and protocols come beside the usual ones; a listener may have the broker's spare port: SpareAddress.
 func StartKafka(ctx context.Context, opts Options, settings map[string]string) (*Instance, error) {
 	return startPrivate(ctx, opts, kafkaKind(), settings)
 }
@@ -215,6 +216,9 @@ func (in *Instance) LogTail() string { return tail(in.LogFile(), logLines) }
 
 // Address is host:port of the server, the same after Restart.
 func (in *Instance) Address() string { return loopback(in.ports[0]) }
+
+// Spare is host:port for one more listener of a broker, the same after Restart. Other servers have no such port.
+func (in *Instance) Spare() string { return loopback(in.ports[len(in.ports)-1]) }
 
 // DSN is how Postgres is reached by its superuser; empty for the other servers.
 func (in *Instance) DSN() string { return in.access().dsn }

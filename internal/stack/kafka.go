@@ -21,6 +21,9 @@ const (
 	kafkaCluster = "4L6g3nShT-eMCtK--X86sw"
 )
 
+// SpareAddress in the listeners of [StartKafka] stands for [Instance.Spare].
+const SpareAddress = "{spare}"
+
 func kafkaKind() kind {
 	return kind{
 		name: "kafka", env: "PENSTOCK_KAFKA",
@@ -123,6 +126,17 @@ func (h *home) kafkaSettings(in *Instance) map[string]string {
 	}
 }
 
+// withListeners lays settings over ours. Listeners come beside ours instead: over those the broker speaks to itself, and we to it.
+func (in *Instance) withListeners(ours, settings map[string]string) map[string]string {
+	merged := overlay(ours, settings)
+	for _, name := range []string{"listeners", "advertised.listeners", "listener.security.protocol.map"} {
+		if more, ok := settings[name]; ok {
+			merged[name] = ours[name] + "," + strings.ReplaceAll(more, SpareAddress, in.Spare())
+		}
+	}
+	return merged
+}
+
 func nativeKafka(ctx context.Context, h *home, settings map[string]string) (recipe, error) {
 	dist, err := h.resolve(ctx, kafkaArtifact(), func(string) error { return nil })
 	if err != nil {
@@ -139,12 +153,12 @@ func nativeKafka(ctx context.Context, h *home, settings map[string]string) (reci
 		return recipe{}, err
 	}
 	return recipe{
-		version: kafkaVersion, from: "jars of org.apache.kafka, " + j.String(), ports: 2,
+		version: kafkaVersion, from: "jars of org.apache.kafka, " + j.String(), ports: 3,
 		configure: func(in *Instance) error {
 			if err := createKafkaData(in.dir, template); err != nil {
 				return err
 			}
-			return writeProperties(kafkaProperties(in.dir), overlay(h.kafkaSettings(in), settings))
+			return writeProperties(kafkaProperties(in.dir), in.withListeners(h.kafkaSettings(in), settings))
 		},
 		command: func(in *Instance) *exec.Cmd {
 			flags := append(h.jvmFlags(256, 512), archive.flags()...)
