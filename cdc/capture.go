@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"go.uber.org/zap"
 
 	"penstock/internal/fault"
@@ -20,6 +19,12 @@ import (
 type Capture struct {
 	cfg Config
 	log *zap.Logger
+
+	// Only Run's goroutine touches the rest: what one attempt leaves to the next.
+	position schema.Position // last known to be in Kafka; zero before the first was read
+	held     bool            // the slot has been ours
+	senders  []walsender     // of ours, that may hold the slot still
+	takeover bool            // the operator's word to take the slot, not used yet
 }
 
 // New checks the configuration, all of it, and does no I/O.
@@ -29,7 +34,7 @@ func New(cfg Config, log *zap.Logger) (*Capture, error) {
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
 	cfg.TransactionTimeout = cmp.Or(cfg.TransactionTimeout, DefaultTransactionTimeout)
-	return &Capture{cfg: cfg, log: log}, nil
+	return &Capture{cfg: cfg, log: log, takeover: cfg.Takeover}, nil
 }
 
 // Run captures until ctx ends, and then stops gracefully: what is complete is
@@ -75,21 +80,42 @@ func ignoreStop(ctx context.Context, err error) error {
 
 // attempt is one life of the capture, from nothing to streaming to whatever ends
 // it. healthy says that it got somewhere. The order of its steps is the safety
-// argument: who holds the slot fences, who has fenced reads the position.
+// argument.
 func (c *Capture) attempt(ctx context.Context) (healthy bool, err error) {
-	ready, err := c.prepare(ctx)
+	// 1. Look, and take the slot: nobody else gets past this line until we end.
+	ready, l, stoodBy, err := c.lease(ctx)
 	if err != nil {
-		return false, err
+		return stoodBy, err
 	}
-	stream, server, err := c.lease(ctx)
-	if err != nil {
-		return false, err
-	}
+	c.cfg.reach(FailLeased)
+	delivered, err := c.hold(ctx, l, func() (bool, error) {
+		// 2. Fence: from here on no older daemon can commit. Only who holds the slot
+		// fences, so that two cannot fence each other in turns.
+		producer, err := openProducer(ctx, &c.cfg, ready.topics.maxBytes)
+		if err != nil {
+			return false, err
+		}
+		defer producer.Close()
+		c.cfg.reach(FailFenced)
+		// 3. Read the position: nobody can change it now. 4. Decide where to go on.
+		position, err := c.resume(ctx, producer, l, ready.topicsUsed)
+		if err != nil {
+			return false, err
+		}
+		c.cfg.reach(FailPositionRead)
+		// 5. Stream.
+		return c.deliver(ctx, l, producer, ready, position)
+	})
+	return stoodBy || delivered, c.withFix(ctx, err)
+}
+
+// hold runs the stream, which keeps the slot, while do works with what it brings.
+func (c *Capture) hold(ctx context.Context, l *lease, do func() (bool, error)) (bool, error) {
 	// The stream outlives ctx: it carries the last confirmation of a graceful stop.
 	streaming, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
-	go func() { ended <- stream.Run(streaming) }()
-	healthy, err = c.deliver(ctx, stream, server, ready)
+	go func() { ended <- l.stream.Run(streaming) }()
+	healthy, err := do()
 	stop()
 	streamErr := <-ended
 	switch {
@@ -98,9 +124,29 @@ func (c *Capture) attempt(ctx context.Context) (healthy bool, err error) {
 	case ctx.Err() != nil:
 		c.log.Warn("the server did not take the last confirmation: it will send again what Kafka has", zap.Error(streamErr))
 	default:
-		err = streamFault(c.cfg.Slot, streamErr)
+		err = c.streamFault(ctx, streamErr)
 	}
 	return healthy, err
+}
+
+// withFix adds the operator's way on to a divergence that was found while
+// streaming, now that the slot does not move any more.
+func (c *Capture) withFix(ctx context.Context, err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.State == "" || f.Fix != "" {
+		return err
+	}
+	ctx, cancel := c.bounded(context.WithoutCancel(ctx))
+	defer cancel()
+	asked := c.cfg.withSQL(ctx, func(db *pgx.Conn) error {
+		confirmed, _, _, err := logEnds(ctx, db, c.cfg.Slot)
+		f.Fix = acceptFix(f.State, confirmed)
+		return err
+	})
+	if asked != nil {
+		return errors.Join(err, asked)
+	}
+	return err
 }
 
 // preparation is what can be learnt and set up without the slot.
@@ -125,7 +171,7 @@ func (c *Capture) prepare(ctx context.Context) (ready preparation, err error) {
 		if err := c.prepareTopics(ctx, &ready); err != nil {
 			return err
 		}
-		return c.ensureSlot(ctx, db)
+		return c.ensureSlot(ctx, db, ready.topicsUsed)
 	})
 	return ready, err
 }
@@ -152,106 +198,75 @@ func (c *Capture) bounded(ctx context.Context) (context.Context, context.CancelF
 	return context.WithTimeoutCause(ctx, c.cfg.Wait, fmt.Errorf("no answer within %s", c.cfg.Wait))
 }
 
-// lease takes the slot. Postgres lets one connection stream from it, so until
-// the stream ends nobody else gets past this step. A slot in use is waited for:
-// the server may not have noticed yet that its last reader died.
-func (c *Capture) lease(ctx context.Context) (*Stream, identity, error) {
-	const pause = 250 * time.Millisecond
-	said := false
-	for begun := time.Now(); ; {
-		stream, server, err := c.tryLease(ctx)
-		var pgErr *pgconn.PgError
-		const objectInUse = "55006"
-		if err == nil || !errors.As(err, &pgErr) || pgErr.Code != objectInUse {
-			return stream, server, err
-		}
-		if time.Since(begun) > c.cfg.Wait {
-			return nil, server, &fault.Error{
-				Kind: fault.Refused, Where: "source.slot " + c.cfg.Slot, What: "the slot is in use",
-				Why: "only one daemon may read it", Err: pgErr,
-				Fix: "stop the other daemon; penstock slot list shows its process id",
-			}
-		}
-		if !said {
-			c.log.Warn("waiting for the slot", zap.String(keySlot, c.cfg.Slot), zap.Error(pgErr), zap.Duration(keyLimit, c.cfg.Wait))
-			said = true
-		}
-		if err := sleep(ctx, pause); err != nil {
-			return nil, server, err
-		}
-	}
-}
-
-func (c *Capture) tryLease(ctx context.Context) (*Stream, identity, error) {
-	ctx, cancel := c.bounded(ctx)
-	defer cancel()
-	conn, err := c.cfg.connectReplication(ctx)
-	if err != nil {
-		return nil, identity{}, err
-	}
-	server, err := identify(ctx, conn)
-	if err == nil {
-		var stream *Stream
-		if stream, err = startStream(ctx, conn, &c.cfg); err == nil {
-			return stream, server, nil
-		}
-		err = streamFault(c.cfg.Slot, err)
-	}
-	return nil, identity{}, errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
-}
-
-// deliver fences, finds the position and delivers from there. It reports whether
-// anything was delivered, or the stream was idle and well for a while.
-func (c *Capture) deliver(ctx context.Context, stream *Stream, server identity, ready preparation) (bool, error) {
-	producer, err := openProducer(ctx, &c.cfg, ready.topics.maxBytes)
-	if err != nil {
-		return false, err
-	}
-	defer producer.Close()
-	position, err := c.resume(ctx, producer, server, ready.topicsUsed)
-	if err != nil {
-		return false, err
-	}
-	c.log.Info("streaming", zap.String(keySlot, c.cfg.Slot), zap.Stringer(keyLSN, position.EndLSN))
-	router := newRouter(&c.cfg, server.database, ready.keys, ready.topics.partitions)
-	s := newSession(&c.cfg, stream, producer, router, position, c.log)
+// deliver delivers from a position. It reports whether anything was, or the stream
+// was idle and well for a while.
+func (c *Capture) deliver(ctx context.Context, l *lease, producer *Producer, ready preparation, from schema.Position) (bool, error) {
+	c.log.Info("streaming", zap.String(keySlot, c.cfg.Slot), zap.Stringer(keyLSN, from.EndLSN))
+	router := newRouter(&c.cfg, l.server.database, ready.keys, ready.topics.partitions)
+	s := newSession(&c.cfg, l.stream, producer, router, from, c.log)
 	begun := time.Now()
-	err = s.run(ctx)
+	err := s.run(ctx)
+	c.position = s.position
 	c.log.Info("streaming ended", zap.String(keySlot, c.cfg.Slot), zap.Stringer(keyLSN, s.position.EndLSN))
 	idle := time.Since(begun) > statusInterval && !s.assembler.InTransaction()
-	return s.position.EndLSN > position.EndLSN || idle, err
+	return s.position != from || idle, err
 }
 
 // resume gathers the evidence, decides where to go on, and writes a new position
 // down before anything is delivered from it.
-func (c *Capture) resume(ctx context.Context, producer *Producer, server identity, topicsUsed bool) (schema.Position, error) {
-	e := evidence{server: server, slot: c.cfg.Slot, topicsUsed: topicsUsed, acceptGap: c.cfg.AcceptGap}
+func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topicsUsed bool) (schema.Position, error) {
+	e := evidence{server: l.server, slot: c.cfg.Slot, topicsUsed: topicsUsed, accept: c.cfg.Accept}
 	var err error
 	if e.position, e.found, err = c.positions().read(ctx); err != nil {
 		return e.position, err
 	}
-	asking, cancel := c.bounded(ctx)
-	defer cancel()
-	err = c.cfg.withSQL(asking, func(db *pgx.Conn) error {
-		e.confirmed, e.flushed, err = logEnds(asking, db, c.cfg.Slot)
-		return err
-	})
-	if err != nil {
+	if e.confirmed, e.flushed, err = c.leasedEnds(ctx, l); err != nil {
 		return e.position, err
 	}
-	position, err := resume(e)
-	if err != nil || position == e.position {
+	position, overruled, err := resume(e)
+	if err != nil {
 		return position, err
 	}
-	if err := producer.Commit(ctx, position); err != nil {
-		return position, err
+	if position != e.position {
+		if err := producer.Commit(ctx, position); err != nil {
+			return position, err
+		}
+		c.sayNewPosition(&e, position, overruled)
 	}
+	c.position = position
+	c.cfg.Accept = Accept{} // the operator's word holds once
+	return position, nil
+}
+
+// leasedEnds is what logEnds says on the server, and under the lease, of l: a
+// connection string may name several servers, and a lease may have been ended.
+func (c *Capture) leasedEnds(ctx context.Context, l *lease) (confirmed, flushed schema.LSN, err error) {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	var pid int32
+	err = c.cfg.withSQL(ctx, func(db *pgx.Conn) error {
+		confirmed, flushed, pid, err = logEnds(ctx, db, c.cfg.Slot)
+		return err
+	})
+	if err == nil && pid != l.sender.pid {
+		err = &fault.Error{
+			Kind: fault.Unreachable, Where: "source.slot " + c.cfg.Slot, What: "the slot was lost while starting",
+			Why: fmt.Sprintf("the server says that pid %d holds it, not pid %d", pid, l.sender.pid), Fix: "start again: who holds it decides",
+		}
+	}
+	return confirmed, flushed, err
+}
+
+func (c *Capture) sayNewPosition(e *evidence, position schema.Position, overruled *fault.Error) {
 	at := []zap.Field{zap.String(keySlot, c.cfg.Slot), zap.Stringer(keyLSN, position.EndLSN)}
-	if topicsUsed {
-		c.log.Warn("gap accepted: the position is the slot's own", at...)
-	} else {
+	switch {
+	case overruled != nil:
+		c.log.Warn("accepted by the operator: "+overruled.What, append(at, zap.String(keyState, string(overruled.State)),
+			zap.Stringer(keyFrom, e.position.EndLSN), zap.Stringer(keyTo, position.EndLSN))...)
+	case e.found:
+		c.log.Info("the server was promoted: the position is part of its history", append(at,
+			zap.Int32("timeline", position.Timeline))...)
+	default:
 		c.log.Info("first start: the position is the slot's own", at...)
 	}
-	c.cfg.AcceptGap = 0 // the operator's word holds once
-	return position, nil
 }

@@ -39,9 +39,8 @@ type Config struct {
 	// Wait is how long a server that does not answer is waited for, at the start
 	// and later, before Run gives up.
 	Wait time.Duration
-	// AcceptGap is the operator's word that the changes between the position and
-	// this LSN may be missing. It must be the slot's confirmed_flush_lsn.
-	AcceptGap schema.LSN
+	// Accept is the operator's word to go on from the slot in spite of one refusal.
+	Accept Accept
 
 	// NoStandby makes Run give up when another daemon holds the slot for longer
 	// than Wait. Else it stands by, for as long as it takes.

@@ -23,8 +23,8 @@ func kafkaFault(where, doing string, err error) error {
 		Fix: "check that the brokers in kafka.brokers run and can be reached"}
 	switch {
 	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch):
-		f.What = "another daemon has fenced this one"
-		f.Fix = "stop the other daemon, or let it go on and stop this one"
+		f.What = "kafka has fenced this daemon: another one has taken over, or a transaction took too long"
+		f.Fix = "start again: the slot tells which"
 	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.TransactionalIDAuthorizationFailed),
 		errors.Is(err, kerr.ClusterAuthorizationFailed):
 		f.Kind, f.What = fault.Usage, "kafka does not allow it to "+doing
@@ -66,23 +66,40 @@ func postgresFault(doing string, err error) error {
 	return f
 }
 
-// streamFault classes what ended a replication stream. Beside what any query
-// meets, the slot may be lost or its publication missing from the log it reads.
-func streamFault(slot string, err error) error {
-	const undefinedObject, notInPrerequisiteState = "42704", "55000"
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && (pgErr.Code == undefinedObject || pgErr.Code == notInPrerequisiteState) {
-		return &fault.Error{
-			Kind: fault.PositionLost, Where: "slot " + slot, What: "postgres cannot send what comes next", Err: err,
-			Why: "the slot is lost, or the log it reads is older than its publication",
-			Fix: recreate(slot),
-		}
-	}
-	return postgresFault("keep up the stream", err)
+// The SQLSTATEs that mean something here (Postgres documentation, appendix A).
+const (
+	uniqueViolation        = "23505"
+	insufficientPrivilege  = "42501"
+	undefinedObject        = "42704"
+	duplicateObject        = "42710"
+	notInPrerequisiteState = "55000"
+	objectInUse            = "55006"
+)
+
+func isState(err error, states ...string) bool {
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && slices.Contains(states, pgErr.Code)
 }
 
-// retriable reports whether starting again from the position can mend err.
-func retriable(err error) bool { return fault.KindOf(err) == fault.Unreachable }
+// mayNotGoOn is the refusal of a capture in a named state: going on would lose or
+// invent changes. The fix is the operator's to choose.
+func mayNotGoOn(state fault.State, where, what, why, fix string) *fault.Error {
+	return &fault.Error{Kind: fault.PositionLost, State: state, Where: where, What: what, Why: why, Fix: fix}
+}
+
+// diverged is the refusal to go on from a position that speaks of another history
+// than the slot's. The capture itself adds the fix to one that is found while it
+// streams.
+func diverged(where, what, why string) error {
+	return mayNotGoOn(fault.Diverged, where, what, why, "")
+}
+
+// retriable reports whether starting again from the position can mend err. Being
+// fenced is no proof of a successor, because Kafka fences too what took too long:
+// who holds the slot decides, at the next start.
+func retriable(err error) bool {
+	return fault.KindOf(err) == fault.Unreachable || errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch)
+}
 
 // sleep waits, unless ctx ends first; then it returns ctx's cause.
 func sleep(ctx context.Context, d time.Duration) error {

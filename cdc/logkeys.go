@@ -7,5 +7,11 @@ const (
 	keyLSN         = "lsn"
 	keyRecords     = "records"
 	keyOpen        = "open"        // how long a Kafka transaction was
+	keyPID         = "pid"         // of a server process
+	keyApplication = "application" // its application_name
+	keyClient      = "client"      // address and port of who is connected to it
+	keyState       = "state"       // that the operator has accepted
+	keyFrom        = "from"        // begin and end of what is given up
+	keyTo          = "to"
 	keyLimit       = "gives_up_in" // unless what is waited for comes
 )

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"penstock/cdc"
 	"penstock/internal/fault"
 	"penstock/internal/stack/stacktest"
 )
@@ -51,6 +52,13 @@ func TestCaptureRefusesABadSource(t *testing.T) {
 		{"slot of another plugin", func(s *source) {
 			s.exec(fmt.Sprintf("SELECT pg_create_logical_replication_slot('%s', 'test_decoding')", s.cfg.Slot))
 		}, fault.Usage, []string{"test_decoding", "pgoutput"}},
+		{"temporary slot", func(s *source) {
+			s.exec(fmt.Sprintf("SELECT pg_create_logical_replication_slot('%s', 'pgoutput', true)", s.cfg.Slot))
+		}, fault.Usage, []string{"temporary"}},
+		{"not the failover slot that was asked for", func(s *source) {
+			s.cfg.Failover = true
+			s.exec(fmt.Sprintf("SELECT pg_create_logical_replication_slot('%s', 'pgoutput')", s.cfg.Slot))
+		}, fault.Usage, []string{"not a failover slot", "ALTER_REPLICATION_SLOT "}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -65,29 +73,52 @@ func TestCaptureRefusesAGap(t *testing.T) {
 	cases := []struct {
 		name  string
 		plant func(*source)
+		state fault.State
 		parts []string
 	}{
 		{"slot advanced by hand", func(s *source) {
 			s.exec(fmt.Sprintf("SELECT pg_replication_slot_advance('%s', pg_current_wal_lsn())", s.cfg.Slot))
-		}, []string{"a gap", "--accept-gap"}},
+		}, fault.GapDetected, []string{"in neither Kafka nor the slot", "--accept gap_detected@"}},
 		{"slot dropped", func(s *source) {
 			s.exec(fmt.Sprintf("SELECT pg_drop_replication_slot('%s')", s.cfg.Slot))
-		}, []string{"the slot is gone", "slot create"}},
+		}, fault.SlotLost, []string{"the slot is gone", "slot create"}},
 		{"slot created anew", func(s *source) {
 			s.exec(fmt.Sprintf("SELECT pg_drop_replication_slot('%[1]s'), pg_create_logical_replication_slot('%[1]s', 'pgoutput')", s.cfg.Slot))
-		}, []string{"a gap", "--accept-gap"}},
+		}, fault.GapDetected, []string{"in neither Kafka nor the slot", "--accept gap_detected@"}},
+		{"position lost", func(s *source) { s.cfg.Name += "_new" }, fault.GapDetected, []string{"there is no position", "--accept gap_detected@"}},
+		{"position and slot lost", func(s *source) {
+			s.cfg.Name += "_new"
+			s.exec(fmt.Sprintf("SELECT pg_drop_replication_slot('%s')", s.cfg.Slot))
+		}, fault.GapDetected, []string{"neither a position nor the slot", "slot create"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSource(t)
 			s.startStreaming().finishAfter(s, "INSERT INTO events VALUES (1, 'a', 1)", 1)
 			s.exec("INSERT INTO events VALUES (2, 'a', 2)") // what the gap would lose
+			slots := s.one("SELECT count(*)::text FROM pg_replication_slots WHERE database = current_database()")
 			c.plant(s)
-			expect(t, s.refusal(), fault.PositionLost, c.parts...)
+			if c.name == "slot dropped" || c.name == "position and slot lost" {
+				slots = "0"
+			}
+			s.refuses(c.state, c.parts...)
 			if got := versions(t, s.read(s.cfg.Tables[1].Topic, 1)); got != 1 {
 				t.Errorf("%d changes in Kafka, want the 1 from before", got)
 			}
+			if got := s.one("SELECT count(*)::text FROM pg_replication_slots WHERE database = current_database()"); got != slots {
+				t.Errorf("%s slots, want %s: a new one would hide the gap", got, slots)
+			}
 		})
+	}
+}
+
+// refuses wants the capture to end in a state.
+func (s *source) refuses(state fault.State, parts ...string) {
+	s.t.Helper()
+	err := s.refusal()
+	expect(s.t, err, fault.PositionLost, append(parts, string(state)+": ")...)
+	if fault.StateOf(err) != state {
+		s.t.Errorf("state %q, want %q", fault.StateOf(err), state)
 	}
 }
 
@@ -96,26 +127,33 @@ func TestAcceptedGapGoesOn(t *testing.T) {
 	s.startStreaming().finishAfter(s, "INSERT INTO events VALUES (1, 'a', 1)", 1)
 	s.exec("INSERT INTO events VALUES (2, 'a', 2)")
 	s.exec(fmt.Sprintf("SELECT pg_replication_slot_advance('%s', pg_current_wal_lsn())", s.cfg.Slot))
-	s.cfg.AcceptGap = s.confirmed()
+	word := cdc.Accept{State: fault.GapDetected, LSN: s.confirmed()}
+	for _, wrong := range []cdc.Accept{{State: fault.Diverged, LSN: word.LSN}, {State: word.State, LSN: word.LSN - 1}} {
+		s.cfg.Accept = wrong
+		s.refuses(fault.GapDetected, "--accept "+word.String())
+	}
+	s.cfg.Accept = word
 	s.startStreaming().finishAfter(s, "INSERT INTO events VALUES (3, 'a', 3)", 2)
-	s.cfg.AcceptGap = 0
+	// The word stays in the command line of a supervisor; it is worth nothing now.
 	s.startStreaming().finishAfter(s, "INSERT INTO events VALUES (4, 'a', 4)", 3)
+	s.exec("INSERT INTO events VALUES (5, 'a', 5)")
+	s.exec(fmt.Sprintf("SELECT pg_replication_slot_advance('%s', pg_current_wal_lsn())", s.cfg.Slot))
+	s.refuses(fault.GapDetected, "in neither Kafka nor the slot")
 }
 
-func TestSlotInUseIsWaitedForThenRefused(t *testing.T) {
-	s := newSource(t)
-	s.startStreaming()
-	s.exec("INSERT INTO events VALUES (1, 'a', 1)")
-	s.read(s.cfg.Tables[1].Topic, 1)
-	second := *s
-	second.cfg.Wait = time.Second
-	expect(t, second.refusal(), fault.Refused, "source.slot", "in use", "slot list")
-
-	// The holder was not fenced by the one that waited.
-	s.exec("INSERT INTO events VALUES (2, 'a', 2)")
-	if got := versions(t, s.read(s.cfg.Tables[1].Topic, 2)); got != 2 {
-		t.Errorf("%d changes, want 2", got)
+// TestLostSlot has the server give up the log that the slot needs: before the
+// capture starts, and while it streams and cannot confirm.
+func TestLostSlot(t *testing.T) {
+	server := stacktest.Postgres(t, map[string]string{"max_slot_wal_keep_size": "1MB", "max_wal_size": "2MB"})
+	s := newSourceAt(t, server.DSN())
+	s.startStreaming().finishAfter(s, "INSERT INTO events VALUES (1, 'a', 1)", 1)
+	from := s.position().EndLSN
+	for range 4 { // segments, where the limit allows one
+		s.exec("SELECT pg_logical_emit_message(true, 'filler', 'x')")
+		s.exec("SELECT pg_switch_wal()")
 	}
+	s.exec("CHECKPOINT")
+	s.refuses(fault.SlotLost, "wal_status lost", "invalidation_reason wal_removed", "the changes from "+from.String(), "slot drop "+s.cfg.Slot)
 }
 
 func TestServerWithoutLogicalLog(t *testing.T) {

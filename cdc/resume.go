@@ -7,6 +7,20 @@ import (
 	"penstock/schema"
 )
 
+// Accept is the operator's word to go on, once, from the slot's own position in
+// spite of a refusal: its state, and the slot's confirmed_flush_lsn as the refusal
+// named it. Any other refusal stands. The zero Accept is none.
+type Accept struct {
+	State fault.State // GapDetected or Diverged: a lost slot cannot be gone on from
+	LSN   schema.LSN
+}
+
+// String is the form of the command line.
+func (a Accept) String() string { return string(a.State) + "@" + a.LSN.String() }
+
+// IsZero reports whether nothing is accepted.
+func (a Accept) IsZero() bool { return a == Accept{} }
+
 // evidence is all that start-up knows when it decides where to go on. It is
 // gathered while the slot is held and older producers are fenced, so nothing in
 // it can change any more.
@@ -20,67 +34,84 @@ type evidence struct {
 	found      bool
 	topicsUsed bool // some data topic has held a record
 
-	acceptGap schema.LSN
+	accept Accept
 }
 
-// resume returns the position to go on from. It refuses whenever a change could
-// be missing between the position and what the slot will send, or when the
-// position speaks of another log. Only then does the operator's word count: to
-// go on from the slot's own position. Without a reason to refuse it would send
-// again what Kafka has.
-func resume(e evidence) (schema.Position, error) {
+// resume returns the position to go on from, and the refusal that the operator has
+// overruled, if any. It refuses whenever a change could be missing between the
+// position and what the slot will send, or when the position speaks of another
+// history. Only then does the operator's word count: to go on from the slot's own
+// position. Without a reason to refuse it would send again what Kafka has.
+func resume(e evidence) (schema.Position, *fault.Error, error) {
 	fresh := schema.Position{
 		SystemID: e.server.systemID, Timeline: e.server.timeline, Database: e.server.database,
 		Slot: e.slot, EndLSN: e.confirmed, Version: e.position.Version,
 	}
 	if !e.found && !e.topicsUsed {
-		return fresh, nil // the first start
+		return fresh, nil, nil // the first start
 	}
 	refusal := e.check()
 	switch {
 	case refusal == nil:
-		return e.position, nil
-	case e.acceptGap.IsZero():
-		return schema.Position{}, refusal
-	case e.acceptGap != e.confirmed:
-		return schema.Position{}, &fault.Error{
-			Kind: fault.Usage, Where: "--accept-gap " + e.acceptGap.String(),
-			What: fmt.Sprintf("slot %s stands at %s", e.slot, e.confirmed),
-			Fix:  "--accept-gap " + e.confirmed.String(),
+		next := e.position
+		next.Timeline = e.server.timeline
+		if next.Open.IsZero() || e.accept != (Accept{fault.Diverged, e.confirmed}) {
+			return next, nil, nil
 		}
+		// What the log now says of the open commit is found while it is sent again.
+		next.Open = schema.OpenCommit{}
+		return next, e.refuse(fault.Diverged, fmt.Sprintf("the commit at %s is delivered again as a whole, after the %d of its changes that Kafka has",
+			e.position.Open.FinalLSN, e.position.Open.N), "the log says something else now"), nil
+	case e.accept == Accept{refusal.State, e.confirmed}:
+		return fresh, refusal, nil
+	case !e.accept.IsZero():
+		refusal.Why += "; --accept " + e.accept.String() + " is the word for another refusal"
 	}
-	return fresh, nil
+	return schema.Position{}, nil, refusal
 }
 
 // check returns why the position must not be gone on from, or nil.
-func (e *evidence) check() error {
-	p := e.position
+func (e *evidence) check() *fault.Error {
+	p := &e.position
 	switch {
 	case !e.found:
-		return e.refuse("the topics hold records, but there is no position",
-			"what they hold cannot be told from what slot "+e.slot+" sends from "+e.confirmed.String())
+		return e.refuse(fault.GapDetected, "the topics hold records, but there is no position",
+			fmt.Sprintf("what they hold cannot be told from what the slot sends, from %s to the end of the log, now %s (%d bytes of log)",
+				e.confirmed, e.flushed, bytesOf(e.confirmed, e.flushed)))
 	case p.SystemID != e.server.systemID:
-		return e.refuse(fmt.Sprintf("the position is of cluster %s, the server is cluster %s", p.SystemID, e.server.systemID),
-			"LSNs of two clusters cannot be compared")
-	case p.Timeline != e.server.timeline:
-		return e.refuse(fmt.Sprintf("the position is of timeline %d, the server is on timeline %d", p.Timeline, e.server.timeline),
-			"Kafka may hold changes that the server no longer has")
-	case p.Slot != e.slot || p.Database != e.server.database:
-		return e.refuse(fmt.Sprintf("the position is of slot %s in database %s, not of slot %s in database %s",
-			p.Slot, p.Database, e.slot, e.server.database), "two captures must not share source.name")
+		return e.refuse(fault.Diverged, fmt.Sprintf("the position %s is of cluster %s, the server is cluster %s",
+			p.EndLSN, p.SystemID, e.server.systemID), "LSNs of two clusters cannot be compared")
+	case p.Database != e.server.database || p.Slot != e.slot:
+		return e.refuse(fault.Diverged, fmt.Sprintf("the position %s is of slot %s in database %s, not of slot %s in database %s",
+			p.EndLSN, p.Slot, p.Database, e.slot, e.server.database), "two captures must not share source.name")
+	}
+	forks, err := parseHistory(e.server.timeline, e.server.history)
+	if err != nil && p.Timeline != e.server.timeline {
+		return e.refuse(fault.Diverged, fmt.Sprintf("the position %s is of timeline %d, the server is on timeline %d: %s",
+			p.EndLSN, p.Timeline, e.server.timeline, err), "whether the server has what Kafka holds cannot be told")
+	}
+	if what, why := forks.departure(p, e.server.timeline); what != "" {
+		return e.refuse(fault.Diverged, what, why)
+	}
+	switch end := max(p.EndLSN, p.Open.FinalLSN); {
 	case e.confirmed > p.EndLSN:
-		return e.refuse(fmt.Sprintf("a gap: the changes from %s to %s (%d bytes of log) are in neither Kafka nor the slot",
+		return e.refuse(fault.GapDetected, fmt.Sprintf("the changes from %s to %s (%d bytes of log) are in neither Kafka nor the slot",
 			p.EndLSN, e.confirmed, e.confirmed-p.EndLSN), "the slot was advanced or created anew by somebody else")
-	case e.flushed < p.EndLSN:
-		return e.refuse(fmt.Sprintf("the server's log ends at %s, before the position %s", e.flushed, p.EndLSN),
-			"the server was restored to an earlier point: Kafka holds changes that it no longer has")
+	case e.flushed < end:
+		return e.refuse(fault.Diverged, fmt.Sprintf("the server's log ends at %s, before the position %s (%d bytes of log)",
+			e.flushed, end, end-e.flushed), "the server was restored to an earlier point: Kafka holds changes that it no longer has")
 	}
 	return nil
 }
 
-func (e *evidence) refuse(what, why string) error {
-	return &fault.Error{
-		Kind: fault.PositionLost, Where: "slot " + e.slot, What: what, Why: why,
-		Fix: "to go on from the slot in spite of it: penstock run --accept-gap " + e.confirmed.String(),
-	}
+// bytesOf is the size of the log between two LSNs, 0 if they are the other way round.
+func bytesOf(from, to schema.LSN) schema.LSN { return max(to, from) - from }
+
+func (e *evidence) refuse(state fault.State, what, why string) *fault.Error {
+	return mayNotGoOn(state, "slot "+e.slot, what, why, acceptFix(state, e.confirmed))
+}
+
+// acceptFix is the operator's way on that gives something up.
+func acceptFix(state fault.State, confirmed schema.LSN) string {
+	return "to go on from the slot in spite of it: penstock run --accept " + Accept{state, confirmed}.String()
 }

@@ -15,32 +15,34 @@ import (
 
 // ensureSlot creates publication and slot for a capture that has never run. It
 // never creates them for one that has: a new slot would hide the gap.
-func (c *Capture) ensureSlot(ctx context.Context, db *pgx.Conn) error {
+func (c *Capture) ensureSlot(ctx context.Context, db *pgx.Conn, topicsUsed bool) error {
 	status, exists, err := slot.Find(ctx, db, c.cfg.Slot)
 	if err != nil {
 		return postgresFault("describe slot "+c.cfg.Slot, err)
 	}
 	if exists {
-		if err := checkSlot(&status, db.Config().Database); err != nil {
+		if err := c.checkSlot(ctx, db, &status); err != nil {
 			return err
 		}
 		return c.checkPublication(ctx, db)
 	}
 	_, ran, err := c.positions().read(ctx)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if ran {
-		return &fault.Error{
-			Kind: fault.PositionLost, Where: "slot " + c.cfg.Slot, What: "the slot is gone, and the capture has run before",
-			Why: "the changes since its position are no longer kept for it",
-			Fix: "penstock slot create " + c.cfg.Slot + ", then penstock run: it names the gap and the flag that accepts it",
-		}
+	case ran:
+		return c.slotGone(ctx, db, nil)
+	case topicsUsed:
+		return mayNotGoOn(fault.GapDetected, "slot "+c.cfg.Slot, "the topics hold records, but there is neither a position nor the slot",
+			"what they hold cannot be told from what a new slot would send", c.createFix())
 	}
 	if err := c.ensurePublication(ctx, db); err != nil {
 		return err
 	}
-	start, err := slot.Create(ctx, db, c.cfg.Slot)
+	start, err := slot.Create(ctx, db, c.cfg.Slot, slot.Options{Failover: c.cfg.Failover})
+	if isState(err, duplicateObject) { // another daemon's first start, at the same time
+		return nil
+	}
 	if err != nil {
 		return postgresFault("create slot "+c.cfg.Slot, err)
 	}
@@ -49,34 +51,27 @@ func (c *Capture) ensureSlot(ctx context.Context, db *pgx.Conn) error {
 }
 
 // checkSlot refuses a slot that is lost or not one this capture can read.
-func checkSlot(s *slot.Status, database string) error {
-	where := "source.slot " + s.Name
+func (c *Capture) checkSlot(ctx context.Context, db *pgx.Conn, s *slot.Status) error {
+	where, database := "source.slot "+s.Name, db.Config().Database
+	bad := func(what, why, fix string) error {
+		return &fault.Error{Kind: fault.Usage, Where: where, What: what, Why: why, Fix: fix}
+	}
 	switch {
-	case s.WALStatus == slot.WALLost || s.InvalidationReason != "":
-		return &fault.Error{
-			Kind: fault.PositionLost, Where: where,
-			What: fmt.Sprintf("the slot is lost (wal_status %s, %s)", s.WALStatus, s.InvalidationReason),
-			Why:  "the server no longer holds the log that comes next",
-			Fix:  recreate(s.Name),
-		}
 	case s.Plugin != slot.Plugin:
-		return &fault.Error{
-			Kind: fault.Usage, Where: where, What: fmt.Sprintf("the slot has output plugin %q, want %s", s.Plugin, slot.Plugin),
-			Fix: "name another slot",
-		}
+		return bad(fmt.Sprintf("the slot has output plugin %q, want %s", s.Plugin, slot.Plugin), "", "name another slot")
 	case s.Database != database:
-		return &fault.Error{
-			Kind: fault.Usage, Where: where,
-			What: fmt.Sprintf("the slot is of database %q, source.dsn names %q", s.Database, database),
-			Fix:  "name another slot, or correct source.dsn",
-		}
+		return bad(fmt.Sprintf("the slot is of database %q, source.dsn names %q", s.Database, database), "",
+			"name another slot, or correct source.dsn")
+	case s.WALStatus == slot.WALLost || s.InvalidationReason != "":
+		return c.slotLost(ctx, db, s, nil)
+	case s.Temporary:
+		return bad("the slot is a temporary one", "it goes with the session that made it",
+			"name another slot; penstock run creates one that does not exist")
+	case c.cfg.Failover && !s.Failover:
+		return bad("source.failover is set, but the slot is not a failover slot", "a promoted standby would not have it",
+			fmt.Sprintf("stop its reader, then psql \"dbname=%s replication=database\" -c 'ALTER_REPLICATION_SLOT %s (FAILOVER true)'", database, s.Name))
 	}
 	return nil
-}
-
-// recreate is the way on for a slot that cannot be read any more.
-func recreate(slot string) string {
-	return fmt.Sprintf("penstock slot drop %[1]s, penstock slot create %[1]s, then penstock run: it names the gap and the flag that accepts it", slot)
 }
 
 // ensurePublication creates the publication of a capture's first start, unless
@@ -89,7 +84,11 @@ func (c *Capture) ensurePublication(ctx context.Context, db *pgx.Conn) error {
 	if exists {
 		return c.checkPublication(ctx, db)
 	}
-	if err := slot.CreatePublication(ctx, db, c.cfg.Publication, tableNames(&c.cfg)); err != nil {
+	err = slot.CreatePublication(ctx, db, c.cfg.Publication, tableNames(&c.cfg))
+	if isState(err, duplicateObject, uniqueViolation) { // another daemon's first start, at the same time
+		return c.checkPublication(ctx, db)
+	}
+	if err != nil {
 		return postgresFault("create publication "+c.cfg.Publication, err)
 	}
 	c.log.Info("publication created", zap.String(keyPublication, c.cfg.Publication))

@@ -23,6 +23,7 @@ type identity struct {
 	systemID string
 	timeline int32
 	database string
+	history  string // of its timeline: the file's text, empty for the first or when the server has it no more
 }
 
 // connectSQL opens a connection for queries.
@@ -91,14 +92,26 @@ func identify(ctx context.Context, conn *pgconn.PgConn) (identity, error) {
 	if err != nil {
 		return identity{}, postgresFault("identify itself", err)
 	}
-	return identity{systemID: system.SystemID, timeline: system.Timeline, database: system.DBName}, nil
+	server := identity{systemID: system.SystemID, timeline: system.Timeline, database: system.DBName}
+	server.history, err = readHistory(ctx, conn, server.timeline)
+	return server, err
 }
 
-// checkServer refuses a server that does not write what logical decoding needs.
+// checkServer refuses a server that does not write what logical decoding needs,
+// and one that does not write at all: a standby is worth waiting for, because it
+// may be about to be promoted.
 func checkServer(ctx context.Context, db *pgx.Conn) error {
 	var level string
-	if err := db.QueryRow(ctx, "SHOW wal_level").Scan(&level); err != nil {
-		return postgresFault("answer SHOW wal_level", err)
+	var standby bool
+	if err := db.QueryRow(ctx, "SELECT current_setting('wal_level'), pg_is_in_recovery()").Scan(&level, &standby); err != nil {
+		return postgresFault("say what it is", err)
+	}
+	if standby {
+		return &fault.Error{
+			Kind: fault.Unreachable, Where: "source.dsn", What: "the server is a standby",
+			Why: "its slots are copies of the primary's, which it keeps in step and lets nobody read",
+			Fix: "name the primary; or all servers, with target_session_attrs=read-write, to find it after a failover",
+		}
 	}
 	if level == "logical" {
 		return nil
@@ -177,20 +190,20 @@ func quoteTable(t schema.TableName) string {
 	return pgx.Identifier{t.Schema, t.Name}.Sanitize()
 }
 
-// logEnds returns the slot's confirmed_flush_lsn and the end of the log that is
-// safely on the server's disk.
-func logEnds(ctx context.Context, db *pgx.Conn, slot string) (confirmed, flushed schema.LSN, err error) {
+// logEnds returns the slot's confirmed_flush_lsn, the end of the log that is
+// safely on the server's disk, and the process that holds the slot, 0 for none.
+func logEnds(ctx context.Context, db *pgx.Conn, slot string) (confirmed, flushed schema.LSN, pid int32, err error) {
 	var confirmedText, flushedText string
-	const query = `SELECT confirmed_flush_lsn::text, pg_current_wal_flush_lsn()::text
+	const query = `SELECT confirmed_flush_lsn::text, pg_current_wal_flush_lsn()::text, coalesce(active_pid, 0)
 		FROM pg_replication_slots WHERE slot_name = $1`
-	if err := db.QueryRow(ctx, query, slot).Scan(&confirmedText, &flushedText); err != nil {
-		return 0, 0, postgresFault("describe slot "+slot, err)
+	if err := db.QueryRow(ctx, query, slot).Scan(&confirmedText, &flushedText, &pid); err != nil {
+		return 0, 0, 0, postgresFault("describe slot "+slot, err)
 	}
 	if confirmed, err = schema.ParseLSN(confirmedText); err != nil {
-		return 0, 0, fmt.Errorf("slot %s: confirmed_flush_lsn: %w", slot, err)
+		return 0, 0, 0, fmt.Errorf("slot %s: confirmed_flush_lsn: %w", slot, err)
 	}
 	if flushed, err = schema.ParseLSN(flushedText); err != nil {
-		return 0, 0, fmt.Errorf("pg_current_wal_flush_lsn: %w", err)
+		return 0, 0, 0, fmt.Errorf("pg_current_wal_flush_lsn: %w", err)
 	}
-	return confirmed, flushed, nil
+	return confirmed, flushed, pid, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
 	"penstock/cdc"
@@ -115,7 +116,12 @@ type capturing struct {
 
 func (s *source) start() *capturing {
 	s.t.Helper()
-	capture, err := cdc.New(s.cfg, zaptest.NewLogger(s.t))
+	return s.startWith(zaptest.NewLogger(s.t))
+}
+
+func (s *source) startWith(log *zap.Logger) *capturing {
+	s.t.Helper()
+	capture, err := cdc.New(s.cfg, log)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -134,12 +140,17 @@ func (s *source) start() *capturing {
 func (s *source) startStreaming() *capturing {
 	s.t.Helper()
 	c := s.start()
+	s.awaitStreaming()
+	return c
+}
+
+func (s *source) awaitStreaming() {
+	s.t.Helper()
 	eventually(s.t, "the slot is read from", func() bool {
 		// A slot is also active while it is being created.
 		return s.one(`SELECT count(*)::text FROM pg_replication_slots s JOIN pg_stat_replication r ON r.pid = s.active_pid
 			WHERE r.state = 'streaming' AND s.slot_name = '`+s.cfg.Slot+"'") == "1"
 	})
-	return c
 }
 
 // wait returns how Run ended.

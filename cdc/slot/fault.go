@@ -25,6 +25,7 @@ const (
 	insufficientPrivilege = "42501"
 	undefinedObject       = "42704"
 	duplicateObject       = "42710"
+	undefinedFunction     = "42883"
 	undefinedTable        = "42P01"
 	limitExceeded         = "53400"
 	notInPrerequisite     = "55000"
@@ -83,6 +84,14 @@ func notOnStandby(name string, err error) error {
 		Kind: fault.Refused, Where: place(name), What: "the server cannot have it", Err: err,
 		Why: "a standby decodes its log from Postgres 16 on",
 		Fix: "create the slot on the primary",
+	}
+}
+
+func noFailover(name string, err error) error {
+	return &fault.Error{
+		Kind: fault.Usage, Where: place(name), What: "the server knows no failover slots", Err: err,
+		Why: "Postgres has them from version 17 on",
+		Fix: "create the slot without failover, or upgrade the server",
 	}
 }
 

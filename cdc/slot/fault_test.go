@@ -132,7 +132,7 @@ func TestRefusalsOfAServerBecomeFaults(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := slot.Create(t.Context(), c.db, "orders")
+			_, err := slot.Create(t.Context(), c.db, "orders", slot.Options{})
 			c.want.Where = `slot "orders"`
 			checkFault(t, err, c.want)
 			if !errors.Is(err, c.db[create].(error)) {
@@ -205,14 +205,14 @@ func TestFailedQuestionsNameTheirSubject(t *testing.T) {
 
 func TestSlotNamesAreChecked(t *testing.T) {
 	for _, name := range []string{"", "Orders", "orders-1", "o'; DROP TABLE x", "é", "a\n", strings.Repeat("a", 64)} {
-		_, err := slot.Create(t.Context(), script{}, name)
+		_, err := slot.Create(t.Context(), script{}, name, slot.Options{})
 		checkFault(t, err, fault.Error{
 			Kind: fault.Usage, Where: fmt.Sprintf("slot %q", name), What: "not a valid slot name",
 			Why: "Postgres takes 1 to 63 lower-case letters, digits and underscores",
 			Fix: "choose a name such as penstock_orders",
 		})
 	}
-	if _, err := slot.Create(t.Context(), script{}, strings.Repeat("a", 63)); fault.KindOf(err) == fault.Usage {
+	if _, err := slot.Create(t.Context(), script{}, strings.Repeat("a", 63), slot.Options{}); fault.KindOf(err) == fault.Usage {
 		t.Errorf("63 characters are refused: %v", err)
 	}
 }

@@ -17,12 +17,19 @@ const Plugin = "pgoutput"
 // (ReplicationSlotValidateName; NAMEDATALEN is 64 with the terminator).
 var validName = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
 
+// Options are what a new slot may be beyond a plain one.
+type Options struct {
+	// Failover has the slot kept in step on the standbys that synchronise slots, so
+	// that its reader can go on from a promoted one. From Postgres 17 on.
+	Failover bool
+}
+
 // Create makes a persistent logical slot in the database of db. It returns the
 // consistent point: the slot sends every transaction that commits after it and
 // none before. Creating waits until the transactions that run now have ended, so
 // ctx should carry a deadline. An existing slot is refused, never reused: its
 // position may be anybody's.
-func Create(ctx context.Context, db DB, name string) (schema.LSN, error) {
+func Create(ctx context.Context, db DB, name string, opts Options) (schema.LSN, error) {
 	if !validName.MatchString(name) {
 		return 0, &fault.Error{
 			Kind:  fault.Usage,
@@ -33,8 +40,14 @@ func Create(ctx context.Context, db DB, name string) (schema.LSN, error) {
 		}
 	}
 	var point string
-	err := db.QueryRow(ctx, "SELECT lsn::text FROM pg_create_logical_replication_slot($1, $2)", name, Plugin).Scan(&point)
+	sql := "SELECT lsn::text FROM pg_create_logical_replication_slot($1, $2)"
+	if opts.Failover {
+		sql = "SELECT lsn::text FROM pg_create_logical_replication_slot($1, $2, failover => true)"
+	}
+	err := db.QueryRow(ctx, sql, name, Plugin).Scan(&point)
 	switch {
+	case opts.Failover && isState(err, undefinedFunction):
+		return 0, noFailover(name, err)
 	case isState(err, duplicateObject):
 		return 0, existing(name, err)
 	case isState(err, notSupported):

@@ -72,7 +72,7 @@ func name(t *testing.T, suffix string) string {
 // create makes a slot that goes with the database.
 func (s server) create(t *testing.T, name string) schema.LSN {
 	t.Helper()
-	point, err := slot.Create(t.Context(), s, name)
+	point, err := slot.Create(t.Context(), s, name, slot.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestAnExistingSlotIsNotCreatedAgain(t *testing.T) {
 	db := setup(t)
 	orders := name(t, "orders")
 	db.create(t, orders)
-	_, err := slot.Create(t.Context(), db, orders)
+	_, err := slot.Create(t.Context(), db, orders, slot.Options{})
 	checkFault(t, err, fault.Error{
 		Kind: fault.Refused, Where: fmt.Sprintf("slot %q", orders), What: "the slot exists already",
 		Why: "its position is its consumer's, and starting from there may miss or repeat changes",
@@ -192,7 +192,7 @@ func stream(t *testing.T, dsn, name string) int32 {
 func TestARoleWithoutReplicationIsToldHowToGetIt(t *testing.T) {
 	db := setup(t)
 	role := db.role(t, "reader")
-	_, err := slot.Create(t.Context(), db, name(t, "orders"))
+	_, err := slot.Create(t.Context(), db, name(t, "orders"), slot.Options{})
 	checkFault(t, err, fault.Error{
 		Kind: fault.Usage, Where: fmt.Sprintf("slot %q", name(t, "orders")),
 		What: fmt.Sprintf("role %q may not use replication slots", role),
@@ -216,7 +216,7 @@ func (s server) role(t *testing.T, suffix string) string {
 
 func TestAServerWithoutLogicalLogIsToldHowToGetIt(t *testing.T) {
 	db := private(t, map[string]string{"wal_level": "replica"})
-	_, err := slot.Create(t.Context(), db, "orders")
+	_, err := slot.Create(t.Context(), db, "orders", slot.Options{})
 	checkFault(t, err, fault.Error{
 		Kind: fault.Usage, Where: `slot "orders"`, What: "wal_level is replica, not logical",
 		Why: "the log does not hold what logical decoding needs",
@@ -227,7 +227,7 @@ func TestAServerWithoutLogicalLogIsToldHowToGetIt(t *testing.T) {
 func TestAServerWithItsSlotsTakenSaysHowManyItHas(t *testing.T) {
 	db := private(t, map[string]string{"max_replication_slots": "1"})
 	db.create(t, "orders")
-	_, err := slot.Create(t.Context(), db, "lines")
+	_, err := slot.Create(t.Context(), db, "lines", slot.Options{})
 	checkFault(t, err, fault.Error{
 		Kind: fault.Refused, Where: `slot "lines"`, What: "no replication slot is free",
 		Why: "max_replication_slots is 1",
@@ -282,7 +282,7 @@ func TestCreationGivesUpWhenATransactionHoldsItBack(t *testing.T) {
 	db.exec(t, "CREATE TABLE orders (id int); BEGIN; INSERT INTO orders VALUES (1)")
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	_, err := slot.Create(ctx, connect(t, db.dsn), name(t, "orders"))
+	_, err := slot.Create(ctx, connect(t, db.dsn), name(t, "orders"), slot.Options{})
 	if f := asFault(t, err); f.Kind != fault.Unreachable || !strings.Contains(f.Why, "waits for every transaction") {
 		t.Errorf("got %v, why %q", f, f.Why)
 	}

@@ -31,6 +31,10 @@ type Status struct {
 	Active   bool   `json:"active"`             // also while it is being created
 	PID      int32  `json:"pid,omitempty"`      // of the server process that streams from the slot or creates it
 
+	Temporary bool `json:"temporary,omitempty"` // goes with the session that made it; on a standby also: not yet in step
+	Failover  bool `json:"failover,omitempty"`  // is kept in step on standbys; from Postgres 17 on
+	Synced    bool `json:"synced,omitempty"`    // is or was kept in step with a primary's; from Postgres 17 on
+
 	WALStatus         WALStatus  `json:"wal_status,omitempty"`
 	RestartLSN        schema.LSN `json:"restart_lsn"`         // oldest log that the slot keeps; zero when it keeps none
 	ConfirmedFlushLSN schema.LSN `json:"confirmed_flush_lsn"` // zero for a physical slot
@@ -78,7 +82,8 @@ SELECT slot_name, coalesce(plugin, ''), coalesce(database, ''), active, coalesce
        coalesce(greatest(log_end - confirmed_flush_lsn, 0), 0)::bigint,
        safe_wal_size,
        (to_jsonb(s) ->> 'inactive_since')::timestamptz,
-       coalesce(to_jsonb(s) ->> 'invalidation_reason', '')
+       coalesce(to_jsonb(s) ->> 'invalidation_reason', ''),
+       temporary, coalesce((to_jsonb(s) ->> 'failover')::boolean, false), coalesce((to_jsonb(s) ->> 'synced')::boolean, false)
 FROM pg_replication_slots s,
      (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS log_end) wal`
 
@@ -97,7 +102,7 @@ func scanStatus(row pgx.CollectableRow) (Status, error) {
 	if err := row.Scan(
 		&s.Name, &s.Plugin, &s.Database, &s.Active, &s.PID,
 		&s.WALStatus, &restart, &confirmed, &s.RetainedBytes, &s.BehindBytes, &s.SafeBytes,
-		&inactiveSince, &s.InvalidationReason,
+		&inactiveSince, &s.InvalidationReason, &s.Temporary, &s.Failover, &s.Synced,
 	); err != nil {
 		return Status{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -19,7 +20,8 @@ import (
 
 func (a *app) runCommand() *cobra.Command {
 	var from configFlags
-	var acceptGap string
+	var accept string
+	var word operatorWord
 	only := choices{allowed: roleNames()}
 	cmd := &cobra.Command{
 		Use:   "run",
@@ -27,7 +29,8 @@ func (a *app) runCommand() *cobra.Command {
 		Long: `Capture the configured tables into Kafka and carry the pipelines into the
 stores, until SIGINT or SIGTERM ends it gracefully with exit code 0. Slot,
 publication, topics, keyspace and tables that do not exist are created. A server
-that does not answer is waited for as long as the key "wait" says.
+that does not answer is waited for as long as the key "wait" says; while another
+daemon captures from the slot, this one stands by.
 
 The smallest useful penstock.yaml:
 
@@ -47,8 +50,8 @@ The smallest useful penstock.yaml:
   PENSTOCK_WAIT=5m penstock run --set source.slot=engagement_2`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			gap, err := parseGap(acceptGap)
-			if err != nil {
+			var err error
+			if word.accept, err = parseAccept(accept); err != nil {
 				return err
 			}
 			roles := roles(only.values)
@@ -57,12 +60,14 @@ The smallest useful penstock.yaml:
 				return err
 			}
 			log := newLogger(a.stderr, cfg.Log.Level, cfg.Log.Format)
-			return newDaemon(cfg, roles, gap, log).run(cmd.Context())
+			return newDaemon(cfg, roles, word, log).run(cmd.Context())
 		},
 	}
 	from.register(cmd)
 	cmd.Flags().Var(&only, "only", "run some of the roles on this machine")
-	cmd.Flags().StringVar(&acceptGap, "accept-gap", "", "go on although the changes before this `LSN` are missing")
+	cmd.Flags().StringVar(&accept, "accept", "", "go on from the slot in spite of this refusal, as `state@LSN`")
+	cmd.Flags().BoolVar(&word.noStandby, "no-standby", false, "end with exit code 5 when another daemon holds the slot for longer than the key \"wait\" says")
+	cmd.Flags().BoolVar(&word.takeover, "takeover", false, "end the walsender of whoever holds the slot at the start")
 	return cmd
 }
 
@@ -86,30 +91,44 @@ func roles(names []string) []config.Role {
 	return list
 }
 
-func parseGap(text string) (schema.LSN, error) {
+// operatorWord is what only an operator can decide, and only for one start.
+type operatorWord struct {
+	accept    cdc.Accept
+	noStandby bool
+	takeover  bool
+}
+
+// parseAccept reads the word as a refusal has named it.
+func parseAccept(text string) (cdc.Accept, error) {
 	if text == "" {
-		return 0, nil
+		return cdc.Accept{}, nil
 	}
-	lsn, err := schema.ParseLSN(text)
-	if err != nil {
-		return 0, &fault.Error{
-			Kind: fault.Usage, What: fmt.Sprintf("bad value %q for flag --accept-gap", text), Err: err,
-			Fix: "give the LSN that penstock run named when it refused, such as 16/B374D848",
-		}
+	bad := &fault.Error{
+		Kind: fault.Usage, What: fmt.Sprintf("bad value %q for flag --accept", text),
+		Fix: "give the word that penstock run named when it refused, such as gap_detected@16/B374D848",
 	}
-	return lsn, nil
+	state, at, _ := strings.Cut(text, "@")
+	accept := cdc.Accept{State: fault.State(state)}
+	if !slices.Contains([]fault.State{fault.GapDetected, fault.Diverged}, accept.State) {
+		bad.Why = fmt.Sprintf("%s and %s can be accepted; a lost slot has to be dropped and created", fault.GapDetected, fault.Diverged)
+		return cdc.Accept{}, bad
+	}
+	if accept.LSN, bad.Err = schema.ParseLSN(at); bad.Err != nil {
+		return cdc.Accept{}, bad
+	}
+	return accept, nil
 }
 
 // daemon is a capture and a sink for each pipeline in one process, or some of them.
 type daemon struct {
 	cfg   *config.Config
 	roles []config.Role
-	gap   schema.LSN
+	word  operatorWord
 	log   *zap.Logger
 }
 
-func newDaemon(cfg *config.Config, roles []config.Role, gap schema.LSN, log *zap.Logger) *daemon {
-	return &daemon{cfg: cfg, roles: roles, gap: gap, log: log}
+func newDaemon(cfg *config.Config, roles []config.Role, word operatorWord, log *zap.Logger) *daemon {
+	return &daemon{cfg: cfg, roles: roles, word: word, log: log}
 }
 
 // run works until ctx ends, which is no error, or until one part fails, which
@@ -118,7 +137,7 @@ func (d *daemon) run(ctx context.Context) error {
 	d.log.Info("penstock starts", zap.String("version", readBuildInfo().Version), zap.Any("roles", d.roles))
 	parts, ctx := errgroup.WithContext(ctx)
 	if slices.Contains(d.roles, config.RoleCapture) {
-		capture, err := cdc.New(captureConfig(d.cfg, d.gap), d.log.Named("capture"))
+		capture, err := cdc.New(captureConfig(d.cfg, d.word), d.log.Named("capture"))
 		if err != nil {
 			return err
 		}

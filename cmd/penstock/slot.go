@@ -25,16 +25,17 @@ reader has confirmed it. A slot that nobody reads fills the disk.`,
 
 func (a *app) slotCreateCommand() *cobra.Command {
 	var from sourceFlags
+	var opts slot.Options
 	cmd := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Create a logical slot for the pgoutput plugin",
 		Long: `Create a slot in the database of the connection. It keeps the log from now on:
 start a capture on it soon, or drop it.`,
-		Example: "  penstock slot create engagement --dsn \"$PG_DSN\"",
+		Example: "  penstock slot create engagement --dsn \"$PG_DSN\"\n  penstock slot create engagement --failover",
 		Args:    exactArgs("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withSource(cmd.Context(), &from, func(ctx context.Context, conn *pgx.Conn) error {
-				lsn, err := slot.Create(ctx, conn, args[0])
+				lsn, err := slot.Create(ctx, conn, args[0], opts)
 				if err != nil {
 					return err
 				}
@@ -47,5 +48,6 @@ start a capture on it soon, or drop it.`,
 		},
 	}
 	from.register(cmd)
+	cmd.Flags().BoolVar(&opts.Failover, "failover", false, "have standbys keep the slot in step, so that it outlives a failover (Postgres 17)")
 	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,7 +19,9 @@ func (a *app) slotListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "Show all slots of the server and what they hold back",
 		Long: `RETAINED is the log from the slot's restart LSN to its end, BEHIND from its
-confirmed LSN, SAFE LEFT how much may yet be written before the slot is lost.`,
+confirmed LSN, SAFE LEFT how much may yet be written before the slot is lost. A
+failover slot is kept in step on standbys; there, and after a promotion, it is
+synced.`,
 		Example: "  penstock slot list\n  penstock slot list --dsn \"$PG_DSN\" -o json",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -70,10 +73,21 @@ func slotNote(s *slot.Status) string {
 		return "✗ lost: the log it needs is gone"
 	case s.WALStatus == slot.WALUnreserved:
 		return "✗ about to be lost at the next checkpoint"
-	case !s.Active && s.Plugin == slot.Plugin:
-		return "nobody reads it"
 	}
-	return ""
+	var notes []string
+	if s.Temporary {
+		notes = append(notes, "temporary")
+	}
+	if s.Failover {
+		notes = append(notes, "failover")
+	}
+	if s.Synced {
+		notes = append(notes, "synced")
+	}
+	if !s.Active && s.Plugin == slot.Plugin {
+		notes = append(notes, "nobody reads it")
+	}
+	return strings.Join(notes, ", ")
 }
 
 func orDash(text string) string {

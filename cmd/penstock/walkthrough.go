@@ -63,7 +63,7 @@ func openWalkthrough(ctx context.Context, servers stack.Servers, log *zap.Logger
 	daemonCtx, stop := context.WithCancelCause(ctx)
 	w.stop = stop
 	go func() {
-		err := newDaemon(w.cfg, config.Roles(), 0, log).run(daemonCtx)
+		err := newDaemon(w.cfg, config.Roles(), operatorWord{}, log).run(daemonCtx)
 		if daemonCtx.Err() == nil { // of itself: whoever waits for something hears it
 			stop(cmp.Or(err, errDaemonEnded))
 			err = nil

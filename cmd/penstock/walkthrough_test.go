@@ -151,7 +151,7 @@ func TestDemoConfigurationIsValid(t *testing.T) {
 		if p.Topic != names.input() || p.Group != names.group() {
 			t.Errorf("pipeline %s reads %s as %s", names.Pipeline, p.Topic, p.Group)
 		}
-		topics := []string{captureConfig(cfg, 0).Tables[1].Topic, captureConfig(cfg, 0).Tables[0].Topic, captureConfig(cfg, 0).PositionTopic}
+		topics := []string{captureConfig(cfg, operatorWord{}).Tables[1].Topic, captureConfig(cfg, operatorWord{}).Tables[0].Topic, captureConfig(cfg, operatorWord{}).PositionTopic}
 		if diff := cmp.Diff([]string{names.Events, names.Content, names.Position}, topics); diff != "" {
 			t.Error(diff)
 		}

@@ -9,21 +9,20 @@ import (
 
 	"penstock/cdc"
 	"penstock/internal/config"
-	"penstock/schema"
 	"penstock/sink"
 	"penstock/sink/cassandra"
 	"penstock/sink/redis"
 )
 
 // captureConfig is what the capture needs of a configuration.
-func captureConfig(cfg *config.Config, acceptGap schema.LSN) cdc.Config {
+func captureConfig(cfg *config.Config, word operatorWord) cdc.Config {
 	c := cdc.Config{
 		Name: cfg.Source.Name, Version: readBuildInfo().Version,
 		DSN: cfg.Source.DSN.Reveal(), Slot: cfg.Source.Slot, Publication: cfg.Source.Publication,
 		Brokers: cfg.Kafka.Brokers, TransactionalID: cfg.Kafka.TransactionalID, PositionTopic: cfg.Kafka.PositionTopic,
 		Partitions: cfg.Kafka.Partitions, ReplicationFactor: cfg.Kafka.ReplicationFactor,
 		TransactionTopic: cfg.Kafka.TransactionTopic, TransactionTimeout: cfg.Kafka.Transaction.Timeout,
-		Wait: cfg.Wait, AcceptGap: acceptGap,
+		Wait: cfg.Wait, Accept: word.accept, NoStandby: word.noStandby, Takeover: word.takeover,
 		Failover: cfg.Source.Failover, Heartbeat: cfg.Source.Heartbeat, Streaming: cfg.Source.Streaming, Spool: cfg.Source.Spool,
 		Limits: limits(cfg.Kafka.Transaction), Failpoint: failpoint(),
 	}

@@ -33,7 +33,7 @@ func TestExitCodes(t *testing.T) {
 	w.awaitTruth()
 
 	w.deliverNothing("a second daemon", func() {
-		w.testExit(t, exit{code: 5, args: []string{"wait=2s"}, says: []string{"the slot is in use", "penstock slot list"}})
+		w.testExit(t, exit{code: 5, args: []string{"wait=2s", "--no-standby"}, says: []string{"the slot is in use", "penstock slot list"}})
 	})
 	w.exec("UPDATE engagement_events SET device = 'radio'") // it has not fenced the first
 	w.awaitTruth()
@@ -42,7 +42,11 @@ func TestExitCodes(t *testing.T) {
 	w.exec("UPDATE engagement_events SET device = 'gone'")
 	w.exec("SELECT pg_replication_slot_advance('" + w.slot() + "', pg_current_wal_lsn())")
 	w.deliverNothing("a daemon with a gap before it", func() {
-		w.testExit(t, exit{code: 6, says: []string{"a gap", "--accept-gap"}})
+		w.testExit(t, exit{code: 6, says: []string{"gap_detected: ", "in neither Kafka nor the slot", "--accept gap_detected@"}})
+	})
+	w.exec("SELECT pg_drop_replication_slot('" + w.slot() + "')")
+	w.deliverNothing("a daemon whose slot is gone", func() {
+		w.testExit(t, exit{code: 6, says: []string{"slot_lost: ", "the changes from ", "penstock slot create " + w.slot()}})
 	})
 }
 
