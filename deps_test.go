@@ -100,13 +100,18 @@ var laws = []law{
 		why: "cmd wires the others together and is the top",
 	},
 	{
+		binds: []string{"penstock/..."}, unless: []string{"penstock/internal/chaos/...", "penstock/cmd/chaos"}, scope: everybody,
+		bans: []string{"penstock/internal/chaos/..."},
+		why:  "the proof judges the product; nothing of the product may know it",
+	},
+	{
 		binds: []string{"penstock/..."}, unless: []string{"penstock/cmd/..."}, scope: code, bans: []string{"penstock/internal/config"},
 		why: "each package has a configuration of its own, which cmd fills from the file",
 	},
 	{
-		binds: []string{"penstock/..."}, unless: []string{"penstock/cmd/...", "penstock/internal/stack/..."}, scope: code,
-		bans: []string{"penstock/internal/stack/..."},
-		why:  "the daemon is given its servers; only the demo and the tests start some",
+		binds: []string{"penstock/..."}, unless: []string{"penstock/cmd/...", "penstock/internal/stack/...", "penstock/internal/chaos/..."},
+		scope: code, bans: []string{"penstock/internal/stack/..."},
+		why: "the daemon is given its servers; only the demo, the proof and the tests start some",
 	},
 	{
 		binds: []string{"penstock/..."}, scope: code, bans: []string{"penstock/internal/stack/stacktest", "penstock/sink/storetest"},
@@ -116,15 +121,15 @@ var laws = []law{
 	// The drivers: each lives where its server is spoken to.
 	{
 		binds: []string{"penstock/..."}, scope: code,
-		unless: []string{"penstock/cdc", "penstock/cdc/slot", "penstock/cmd/...", "penstock/internal/stack/..."},
+		unless: []string{"penstock/cdc", "penstock/cdc/slot", "penstock/cmd/...", "penstock/internal/stack/...", "penstock/internal/chaos/..."},
 		bans:   []string{"github.com/jackc/..."},
-		why:    "only the capture's side speaks to Postgres",
+		why:    "only the capture's side, and the proof of it, speaks to Postgres",
 	},
 	{
 		binds: []string{"penstock/..."}, scope: code,
-		unless: []string{"penstock/cdc", "penstock/sink", "penstock/cmd/...", "penstock/internal/stack/..."},
+		unless: []string{"penstock/cdc", "penstock/sink", "penstock/cmd/...", "penstock/internal/stack/...", "penstock/internal/chaos/..."},
 		bans:   []string{"github.com/twmb/franz-go/..."},
-		why:    "each half speaks to Kafka in one package",
+		why:    "each half speaks to Kafka in one package; the proof looks for itself",
 	},
 	{
 		binds: []string{"penstock/..."}, scope: code,

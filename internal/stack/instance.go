@@ -236,6 +236,12 @@ func (in *Instance) about() About { return About{in.version, FromNative} }
 // Kill ends the server as a crash would (SIGKILL, for Postgres to all its processes) and waits for its end.
 func (in *Instance) Kill() { in.proc.kill() }
 
+// Pause holds the server and its own children as a machine that hangs would (SIGSTOP). Only Resume, Kill and Close may follow.
+func (in *Instance) Pause() error { return in.proc.signal(syscall.SIGSTOP) }
+
+// Resume lets a paused server go on.
+func (in *Instance) Resume() error { return in.proc.signal(syscall.SIGCONT) }
+
 // Stop ends the server in order, its data kept; Restart starts it again.
 func (in *Instance) Stop() error {
 	if !in.proc.alive() {

@@ -99,6 +99,17 @@ func (p *process) end(signal syscall.Signal, timeout time.Duration) error {
 	}
 }
 
+// signal sends it to the process and its own children.
+func (p *process) signal(signal syscall.Signal) error {
+	pid := p.cmd.Process.Pid
+	for _, target := range append([]int{pid}, childrenOf(pid)...) {
+		if err := syscall.Kill(target, signal); err != nil && (target == pid || !errors.Is(err, syscall.ESRCH)) {
+			return fmt.Errorf("signal pid %d: %w", target, err)
+		}
+	}
+	return nil
+}
+
 // kill ends the process and its own children (Postgres' backends) the hard way and waits for its end.
 func (p *process) kill() {
 	children := childrenOf(p.cmd.Process.Pid)

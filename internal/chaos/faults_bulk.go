@@ -1,0 +1,146 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+func bulkScenarios() []Scenario {
+	return []Scenario{
+		{
+			ID: "P8", What: "300 MB of log that are not the capture's, over an idle source",
+			Short: Size{1, 0}, Full: Size{1, 0}, run: floodUnpublished,
+			tune: func(t *tuning) { t.idleSource = true },
+		}, {
+			ID: "P9", What: "one huge transaction; the daemon is killed inside it",
+			Short: Size{2, 30_000}, Full: Size{10, 1_000_000}, run: func(ctx context.Context, w *world) error { return killInside(ctx, w, false) },
+			tune: func(t *tuning) { t.rate, t.idleSource = 50, true },
+		}, {
+			ID: "P9-streaming", What: "one large transaction, streamed before it commits; the daemon is killed meanwhile",
+			Short: Size{1, 30_000}, Full: Size{4, 200_000}, run: func(ctx context.Context, w *world) error { return killInside(ctx, w, true) },
+			tune: func(t *tuning) { t.rate, t.idleSource, t.streaming = 50, true, true },
+		},
+	}
+}
+
+// floodUnpublished writes to a table of which the slot gets nothing. The slot must
+// follow all the same, or the server keeps its log for ever.
+func floodUnpublished(ctx context.Context, w *world) error {
+	const flood, step = 300 << 20, 10 << 20
+	if err := w.begin(ctx); err != nil {
+		return err
+	}
+	if err := w.source.exec(ctx, "CREATE TABLE noise (text text); ALTER TABLE noise ALTER text SET STORAGE EXTERNAL"); err != nil {
+		return err
+	}
+	before, err := w.source.logEnd(ctx)
+	if err != nil {
+		return err
+	}
+	w.inject()
+	for written := 0; written < flood; written += step {
+		err := w.source.exec(ctx, fmt.Sprintf("INSERT INTO noise SELECT repeat('x', 10000) FROM generate_series(1, %d); TRUNCATE noise", step/10_000))
+		if err != nil {
+			return err
+		}
+	}
+	after, err := w.source.logEnd(ctx)
+	if err != nil {
+		return err
+	}
+	w.figure("flood_mb", (after-before)>>20)
+	if after-before >= flood {
+		w.witness("the server wrote %d bytes of log", after-before)
+	} else {
+		w.miss("the server wrote %d bytes of log only", after-before)
+	}
+	var retained int64
+	err = eventually(ctx, 45*time.Second, "the slot to let the log go", func(ctx context.Context) (string, error) {
+		var err error
+		if retained, err = w.source.retained(ctx); retained > retainedMax {
+			return fmt.Sprintf("%d bytes are held back", retained), err
+		}
+		return "", err
+	})
+	w.figure("retained_mb", retained>>20)
+	return err
+}
+
+// killInside writes as many rows as the size says in one transaction, and kills
+// the daemon each time that it has come further.
+func killInside(ctx context.Context, w *world, streaming bool) error {
+	if err := w.begin(ctx); err != nil {
+		return err
+	}
+	w.startLoad(ctx)
+	written := make(chan error, 1) // one: it ends whether or not anybody asks
+	writing, cancel := context.WithCancel(ctx)
+	go func() { written <- w.load.Large(writing, int(w.size.Events)) }() // joined below
+	err := w.killWhileLarge(ctx, streaming)
+	if err != nil {
+		cancel()
+	}
+	writeErr := <-written
+	cancel()
+	if err != nil {
+		return err
+	}
+	if writeErr != nil {
+		return writeErr
+	}
+	began := time.Now()
+	end, err := w.source.logEnd(ctx)
+	if err != nil {
+		return err
+	}
+	waiting, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	defer cancel()
+	err = w.tail.reach(waiting, end)
+	w.figure("caught_up", seconds(time.Since(began)))
+	return err
+}
+
+func (w *world) killWhileLarge(ctx context.Context, streaming bool) error {
+	for range w.size.Faults {
+		waiting, cancel := context.WithTimeout(ctx, 5*time.Minute)
+		err := w.awaitInside(waiting, streaming)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("to be inside the large transaction: %w", err)
+		}
+		w.inject()
+		inside, _ := w.tail.last()
+		exit, err := w.daemon.Kill(ctx)
+		if err != nil {
+			return err
+		}
+		if !streaming && inside.Open.IsZero() {
+			w.miss("%s, but not inside the transaction", exit)
+			continue
+		}
+		w.sawKill(exit)
+	}
+	return nil
+}
+
+// awaitInside returns when the daemon has delivered some more of a transaction,
+// or when it receives one that is not committed yet.
+func (w *world) awaitInside(ctx context.Context, streaming bool) error {
+	before, _ := w.tail.last()
+	if err := w.awaitStreaming(ctx); err != nil {
+		return err
+	}
+	if streaming {
+		return eventually(ctx, time.Minute, "a file in the spool", func(context.Context) (string, error) {
+			if !w.spooling() {
+				return "there is none", nil
+			}
+			return "", nil
+		})
+	}
+	return w.tail.until(ctx, func() bool {
+		open := w.tail.position.Open
+		return open.N > before.Open.N || open.IsZero() && !before.Open.IsZero()
+	})
+}

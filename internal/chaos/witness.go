@@ -1,0 +1,96 @@
+package chaos
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// witnesses counts what was done to the servers and the daemon, and what of it
+// was seen to happen by something that does not depend on who did it: an exit
+// status, a counter of the proxy, another process id. Methods may be called from
+// several goroutines.
+type witnesses struct {
+	mu        sync.Mutex
+	injected  int
+	seen      []string // one entry a fault
+	recovered []time.Duration
+	problems  []string
+	unseen    []string
+	thin      []string // why the run shows too little, beside unseen faults
+	figures   []Figure
+}
+
+// inject counts a fault that is about to be made.
+func (w *witnesses) inject() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.injected++
+}
+
+// witness notes what was seen of a fault.
+func (w *witnesses) witness(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen = append(w.seen, fmt.Sprintf(format, args...))
+}
+
+// miss notes a fault of which nothing was seen.
+func (w *witnesses) miss(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unseen = append(w.unseen, fmt.Sprintf(format, args...))
+}
+
+// wrong notes something that must not be.
+func (w *witnesses) wrong(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.problems = append(w.problems, fmt.Sprintf(format, args...))
+}
+
+// object notes why the run shows too little.
+func (w *witnesses) object(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.thin = append(w.thin, fmt.Sprintf(format, args...))
+}
+
+// figure adds a number to the verdict line.
+func (w *witnesses) figure(name string, value any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.figures = append(w.figures, Figure{name, fmt.Sprint(value)})
+}
+
+// recoveredIn notes how long it took after a fault until something new was delivered.
+func (w *witnesses) recoveredIn(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.recovered = append(w.recovered, d)
+}
+
+// count is how many faults have been seen.
+func (w *witnesses) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.seen)
+}
+
+// report fills in the result.
+func (w *witnesses) report(r *Result) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r.Injected, r.Witnessed = w.injected, len(w.seen)
+	r.Problems = append(r.Problems, w.problems...)
+	r.Objections = append(r.Objections, w.thin...)
+	if len(w.seen) < r.Wanted {
+		r.Objections = append(r.Objections, w.unseen...)
+	}
+	r.Figures = append(r.Figures, Figure{"faults", fmt.Sprint(w.injected)}, Figure{"witnessed", fmt.Sprint(len(w.seen))})
+	r.Figures = append(r.Figures, w.figures...)
+	if len(w.recovered) > 0 {
+		r.Figures = append(r.Figures,
+			Figure{"recover_p95", seconds(quantile(w.recovered, 0.95))}, Figure{"recover_max", seconds(quantile(w.recovered, 1))})
+	}
+}

@@ -1,0 +1,342 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"penstock/internal/chaos/workload"
+	"penstock/internal/fault"
+	"penstock/schema"
+)
+
+const (
+	upTimeout      = time.Minute      // for a daemon to stream after its start
+	recoverTimeout = time.Minute      // the most that a recovery may take
+	quietTimeout   = 15 * time.Second // for the slot to be confirmed once the load has ended
+	stopTimeout    = 10 * time.Second // for a graceful stop
+	retainedMax    = 64 << 20         // bytes of log that an idle slot may hold back
+	memoryMax      = 256 << 20        // bytes of a daemon
+)
+
+// world is what one run of a scenario has for its own on the shared servers: a
+// database, topics, a slot, daemons, a load and a ledger.
+type world struct {
+	*witnesses
+	rig    *Rig
+	size   Size
+	seed   uint64
+	random *rand.Rand
+	tuning tuning
+	name   string // of database, slot, publication and topics
+	dir    string // for configuration and logs
+
+	source  *source
+	books   books // nil when nothing is held against the source
+	tail    *tail
+	load    *workload.Load
+	loaded  chan loadEnd // one, when the load has ended
+	daemon  *Daemon      // the first one
+	daemons []*Daemon    // all of them
+	links   []*link      // to Postgres, one a daemon
+}
+
+// open makes database, tables and ledger; nothing captures yet.
+func (r *Rig) open(ctx context.Context, s Scenario, size Size, seed uint64) (w *world, err error) {
+	w = &world{
+		witnesses: &witnesses{}, rig: r, size: size, seed: seed, random: rand.New(rand.NewPCG(seed, 0)),
+		tuning: usualTuning(), name: r.unique(s.ID),
+	}
+	if s.tune != nil {
+		s.tune(&w.tuning)
+	}
+	w.dir = filepath.Join(r.dir, w.name)
+	if err := os.MkdirAll(w.dir, 0o755); err != nil {
+		return w, err
+	}
+	if err := w.createDatabase(ctx); err != nil {
+		return w, err
+	}
+	if err := workload.Setup(ctx, w.source.dsn); err != nil {
+		return w, fmt.Errorf("set up the source: %w", err)
+	}
+	if !s.refuses {
+		if w.books, err = openBooks(ctx, w.target()); err != nil {
+			return w, fmt.Errorf("open the ledger: %w", err)
+		}
+	}
+	w.daemon, err = w.addDaemon(ctx)
+	return w, err
+}
+
+func (w *world) createDatabase(ctx context.Context) error {
+	admin := &source{dsn: w.rig.postgres.DSN()}
+	if err := admin.exec(ctx, "CREATE DATABASE "+w.name); err != nil {
+		return err
+	}
+	if w.seed%2 == 0 { // half of the runs: the server spills every larger transaction to its disk
+		if err := admin.exec(ctx, "ALTER DATABASE "+w.name+" SET logical_decoding_work_mem = '64kB'"); err != nil {
+			return err
+		}
+	}
+	dsn, err := withDatabase(w.rig.postgres.DSN(), w.name)
+	w.source = &source{dsn: dsn, slot: w.name}
+	return err
+}
+
+func (w *world) target() target {
+	topics := map[schema.TableName]string{}
+	for _, table := range workload.Tables() {
+		topics[table] = w.topic(table.Name)
+	}
+	return target{
+		DSN: w.source.dsn, Slot: w.name, Brokers: []string{w.rig.kafka.Address()}, Topics: topics,
+		PositionTopic: w.topic("position"), PositionKey: w.name, TransactionTopic: w.topic("transactions"),
+	}
+}
+
+func (w *world) topic(name string) string { return w.name + "." + name }
+
+// addDaemon starts another daemon of the same capture, with a link of its own.
+func (w *world) addDaemon(ctx context.Context) (*Daemon, error) {
+	name := fmt.Sprintf("daemon%d", len(w.daemons)+1)
+	link, err := w.rig.linkPostgres(ctx, w.seed)
+	if err != nil {
+		return nil, err
+	}
+	w.links = append(w.links, link)
+	text, err := w.yaml(link)
+	if err != nil {
+		return nil, err
+	}
+	d := &Daemon{
+		Name: name, binary: w.rig.binary, spawner: w.rig.spawner,
+		config: filepath.Join(w.dir, name+".yaml"), log: filepath.Join(w.dir, name+".log"),
+	}
+	if err := os.WriteFile(d.config, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	d.start(ctx)
+	w.daemons = append(w.daemons, d)
+	return d, nil
+}
+
+func (w *world) yaml(link *link) (string, error) {
+	dsn, err := withAddress(w.source.dsn, link.Addr())
+	if err != nil {
+		return "", err
+	}
+	var tables, topics []string
+	for _, table := range workload.Tables() {
+		tables = append(tables, table.String())
+		topics = append(topics, fmt.Sprintf("%s: %s", table, w.topic(table.Name)))
+	}
+	return fmt.Sprintf(`source:
+  dsn: %q
+  slot: %s
+  publication: %s
+  tables: [%s]
+  heartbeat: 1s
+  streaming: %t
+  spool: %q
+kafka:
+  brokers: [%s]
+  partitions: 4
+  topics: { %s }
+  position_topic: %s
+  transaction_topic: %s
+  transaction: { records: %d, age: %s, idle: %s, split_records: %d, split_age: 5s, timeout: 10s }
+wait: %s
+log: { format: json }
+`, dsn, w.name, w.name, strings.Join(tables, ", "), w.tuning.streaming, filepath.Join(w.dir, "spool"),
+		w.rig.broker.Addr(), strings.Join(topics, ", "), w.topic("position"), w.topic("transactions"),
+		w.tuning.records, w.tuning.age, w.tuning.idle, w.tuning.splitRecords, w.tuning.wait), nil
+}
+
+// begin returns when the daemon streams, and starts the load unless the scenario writes by itself.
+func (w *world) begin(ctx context.Context) error {
+	if err := w.awaitStreaming(ctx); err != nil {
+		return err
+	}
+	at := w.target()
+	var err error
+	if w.tail, err = follow(ctx, at.Brokers, at.PositionTopic, at.PositionKey); err != nil {
+		return err
+	}
+	if !w.tuning.idleSource {
+		w.startLoad(ctx)
+	}
+	return nil
+}
+
+// loadEnd is how the load ended.
+type loadEnd struct {
+	log *workload.Log
+	err error
+}
+
+// startLoad writes until the faults and the events are done.
+func (w *world) startLoad(ctx context.Context) {
+	load := workload.Start(ctx, workload.Options{
+		DSN: w.source.dsn, Seed: w.seed, Workers: w.tuning.workers, Rate: w.tuning.rate, Mix: w.tuning.mix,
+		MaxValue: w.tuning.maxValue, Patience: recoverTimeout,
+	})
+	ended := make(chan loadEnd, 1) // one: it ends whether or not anybody asks
+	go func() {                    // joined by endLoad or close
+		log, err := load.Wait()
+		ended <- loadEnd{log, err}
+	}()
+	w.load, w.loaded = load, ended
+}
+
+func (w *world) awaitStreaming(ctx context.Context) error {
+	return eventually(ctx, upTimeout, "a daemon to stream from slot "+w.name, func(ctx context.Context) (string, error) {
+		streams, err := w.source.streams(ctx)
+		if !streams {
+			return "nobody streams", err
+		}
+		return "", err
+	})
+}
+
+// awaitRecovery returns when all that was committed at the call is visible, and
+// notes how long after healed that was.
+func (w *world) awaitRecovery(ctx context.Context, healed time.Time) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, recoverTimeout, fmt.Errorf("nothing new within %s of the end of the fault", recoverTimeout))
+	defer cancel()
+	end, err := w.source.logEnd(ctx)
+	if err == nil {
+		err = w.tail.reach(ctx, end)
+	}
+	w.recoveredIn(time.Since(healed))
+	return err
+}
+
+// settle lets the load come to its end, awaits that everything is delivered,
+// stops the daemons and holds the topics against the source.
+func (w *world) settle(ctx context.Context) error {
+	log, err := w.endLoad(ctx)
+	if err != nil {
+		return err
+	}
+	quiet := time.Now()
+	if err := w.awaitDrained(ctx); err != nil {
+		return err
+	}
+	drained := time.Since(quiet)
+	w.figure("drained", seconds(drained))
+	if err := w.stopDaemons(ctx); err != nil {
+		return err
+	}
+	return w.books.finish(ctx, w, log)
+}
+
+func (w *world) endLoad(ctx context.Context) (*workload.Log, error) {
+	if w.load == nil {
+		return &workload.Log{Seed: w.seed}, nil
+	}
+	enough := func(context.Context) (string, error) {
+		if n := w.load.Written(); n < w.size.Events && len(w.loaded) == 0 {
+			return fmt.Sprintf("%d events are written", n), nil
+		}
+		return "", nil
+	}
+	if err := eventually(ctx, 20*time.Minute, fmt.Sprintf("the load to write %d events", w.size.Events), enough); err != nil {
+		return nil, err
+	}
+	end := w.stopLoad()
+	if end.err != nil {
+		return nil, fmt.Errorf("the load: %w", end.err)
+	}
+	return end.log, nil
+}
+
+func (w *world) stopLoad() loadEnd {
+	w.load.Stop()
+	end := <-w.loaded
+	w.load = nil
+	return end
+}
+
+func (w *world) awaitDrained(ctx context.Context) error {
+	return eventually(ctx, 2*time.Minute, "everything to be delivered", func(ctx context.Context) (string, error) {
+		ok, missing, err := w.books.drained(ctx)
+		if !ok && missing == "" {
+			missing = "not drained"
+		}
+		return missing, err
+	})
+}
+
+// stopDaemons ends all of them gracefully; that takes them 10 s at most.
+func (w *world) stopDaemons(ctx context.Context) error {
+	for _, d := range w.daemons {
+		d.Hold()
+		if !d.Running() {
+			continue // its end is among the exits
+		}
+		began := time.Now()
+		exit, err := d.Terminate(ctx)
+		if err != nil {
+			return err
+		}
+		if took := time.Since(began); exit.Code != 0 || took > stopTimeout {
+			w.wrong("%s: graceful stop: %s after %s\n%s", d.Name, exit, took.Round(time.Millisecond), d.LogTail(5))
+		}
+	}
+	return nil
+}
+
+// judgeExits counts the daemons' ends that nobody asked for: a service would have
+// needed no hand to go on, but the daemon should not have needed the service.
+func (w *world) judgeExits() {
+	unexpected, peak := 0, int64(0)
+	for _, d := range w.daemons {
+		peak = max(peak, d.Peak())
+		for _, exit := range d.Exits() {
+			if !exit.Asked && exit.Code != fault.Refused.ExitCode() { // another daemon has the slot
+				unexpected++
+				w.wrong("%s ended by itself: %s", d.Name, exit)
+			}
+		}
+	}
+	w.figure("ends", unexpected)
+	w.figure("rss_mb", peak>>20)
+	if peak > memoryMax {
+		w.wrong("a daemon had %d MB resident, %d are allowed", peak>>20, memoryMax>>20)
+	}
+}
+
+// close ends all that the world started and removes what it made on the servers.
+func (w *world) close(ctx context.Context) error {
+	if w.load != nil {
+		w.stopLoad() // the run is over: what it wrote is looked at no more
+	}
+	for _, d := range w.daemons {
+		d.Close()
+	}
+	if w.tail != nil {
+		w.tail.close()
+	}
+	var errs []error
+	if w.books != nil {
+		errs = append(errs, w.books.close())
+	}
+	for _, l := range w.links {
+		errs = append(errs, l.Close())
+	}
+	if w.source != nil {
+		errs = append(errs, w.source.remove(ctx, w.rig.postgres.DSN(), w.name))
+	}
+	return errors.Join(append(errs, w.rig.removeTopics(ctx, w.name+"."))...)
+}
+
+// between is a random duration.
+func (w *world) between(from, to time.Duration) time.Duration {
+	return from + time.Duration(w.random.Int64N(int64(to-from)))
+}
