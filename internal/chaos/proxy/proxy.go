@@ -131,8 +131,8 @@ func (p *Proxy) ClearToxics() {
 	}
 }
 
-// Err returns what the proxy could not understand of the protocol, joined, or nil. Such a connection is carried on as raw
-// bytes from there.
+// Err returns what the proxy could not understand of the protocol, or why it accepts no more, joined, or nil. A connection
+// that is not understood is carried on as raw bytes from there.
 func (p *Proxy) Err() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,15 +149,19 @@ func (p *Proxy) Close() error {
 	return p.Err()
 }
 
-// run accepts until ctx ends.
+// run accepts until ctx ends, or reports why it cannot. Then nothing is left of the proxy.
 func (p *Proxy) run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { _ = p.listener.Close() })
 	defer stop()
-	for ctx.Err() == nil {
+	for {
 		conn, err := p.listener.AcceptTCP()
-		if err == nil {
-			p.accept(ctx, conn)
+		if err != nil {
+			if ctx.Err() == nil {
+				p.report(errors.Join(fmt.Errorf("accept: %w", err), p.listener.Close()))
+			}
+			break
 		}
+		p.accept(ctx, conn)
 	}
 	p.mu.Lock()
 	p.closed = true
