@@ -1,0 +1,193 @@
+package simulation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"penstock/schema"
+	"penstock/schema/record"
+)
+
+// kafka is kfake and somebody who looks at it from outside.
+type kafka struct {
+	cluster  *kfake.Cluster
+	listener *listener
+
+	mu     sync.Mutex
+	epochs map[int64]int16 // the newest of each producer id that InitProducerID has given
+
+	positions *positionReader
+}
+
+func newKafka(ctx context.Context) (*kafka, error) {
+	k := &kafka{listener: newListener(kafkaAddr), epochs: map[int64]int16{}}
+	var err error
+	k.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092),
+		kfake.ListenFn(func(string, string) (net.Listener, error) { return k.listener, nil }))
+	if err != nil {
+		return nil, err
+	}
+	k.cluster.ControlKey(kmsg.InitProducerID.Int16(), k.refuseStaleEpoch)
+	if k.positions, err = k.openPositions(ctx); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// refuseStaleEpoch is what a broker does and kfake does not: a producer that was
+// fenced cannot come back by initialising again.
+func (k *kafka) refuseStaleEpoch(req kmsg.Request) (kmsg.Response, error, bool) {
+	k.cluster.KeepControl()
+	init := req.(*kmsg.InitProducerIDRequest)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if init.ProducerID < 0 || init.ProducerEpoch >= k.epochs[init.ProducerID] {
+		return nil, nil, false
+	}
+	resp := init.ResponseKind().(*kmsg.InitProducerIDResponse)
+	resp.ErrorCode = kerr.ProducerFenced.Code
+	return resp, nil, true
+}
+
+// learnEpoch reads a frame that goes to a client.
+func (k *kafka) learnEpoch(key int16, frame []byte) {
+	if key != kmsg.InitProducerID.Int16() {
+		return
+	}
+	const flexibleHeader = 9
+	resp := kmsg.NewPtrInitProducerIDResponse()
+	resp.Version = 5
+	if resp.ReadFrom(frame[flexibleHeader:]) != nil || resp.ErrorCode != 0 {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.epochs[resp.ProducerID] = max(k.epochs[resp.ProducerID], resp.ProducerEpoch)
+}
+
+// dial connects without delay or accident.
+func (k *kafka) dial(_ context.Context, _, _ string) (net.Conn, error) {
+	client, server := newConn(kafkaAddr, noDelay)
+	k.listener.conns <- server
+	return client, nil
+}
+
+func (k *kafka) client(opts ...kgo.Opt) (*kgo.Client, error) {
+	return kgo.NewClient(append([]kgo.Opt{
+		kgo.SeedBrokers(kafkaAddr), kgo.Dialer(k.dial), kgo.MetadataMinAge(metadataAge),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(fetchWait), kgo.DisableClientMetrics(),
+	}, opts...)...)
+}
+
+func (k *kafka) close() {
+	k.positions.client.Close()
+	k.cluster.Close()
+}
+
+// readAll returns what each partition of a topic holds for a read-committed
+// reader, control records among it. It waits until no transaction is open.
+func (k *kafka) readAll(ctx context.Context, topic string) (map[int32][]*kgo.Record, error) {
+	client, err := k.client(kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	ends, err := admin.ListEndOffsets(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	stable, err := admin.ListCommittedOffsets(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	records, left := map[int32][]*kgo.Record{}, 0
+	var open error
+	ends.Each(func(o kadm.ListedOffset) {
+		if s, _ := stable.Lookup(topic, o.Partition); s.Offset != o.Offset {
+			open = fmt.Errorf("topic %s, partition %d: a transaction is open at %d, below %d", topic, o.Partition, s.Offset, o.Offset)
+		}
+		if o.Offset > 0 {
+			left++
+		}
+	})
+	if open != nil {
+		return nil, open
+	}
+	for left > 0 {
+		fetches := client.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			return nil, err
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			records[r.Partition] = append(records[r.Partition], r)
+			if end, _ := ends.Lookup(topic, r.Partition); r.Offset == end.Offset-1 {
+				left--
+			}
+		})
+	}
+	return records, nil
+}
+
+// positionReader follows the position topic.
+type positionReader struct {
+	turn   chan struct{} // holds one token; who waits for a mutex would stop the bubble's clock
+	client *kgo.Client
+	read   int64 // the offset after what was read
+	last   schema.Position
+}
+
+func (k *kafka) openPositions(ctx context.Context) (*positionReader, error) {
+	client, err := k.client(kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{positionTopic: {0: kgo.NewOffset().AtStart()}}))
+	if err != nil {
+		return nil, err
+	}
+	compact := "compact"
+	created, err := kadm.NewClient(client).CreateTopics(ctx, 1, 1, map[string]*string{"cleanup.policy": &compact}, positionTopic)
+	if err == nil {
+		err = created.Error()
+	}
+	reader := &positionReader{client: client, turn: make(chan struct{}, 1)}
+	reader.turn <- struct{}{}
+	return reader, err
+}
+
+// committed returns the last position that a read-committed reader sees now.
+func (k *kafka) committed(ctx context.Context) (schema.Position, error) {
+	p := k.positions
+	<-p.turn
+	defer func() { p.turn <- struct{}{} }()
+	listed, err := kadm.NewClient(p.client).ListCommittedOffsets(ctx, positionTopic)
+	if err != nil {
+		return p.last, err
+	}
+	stable, found := listed.Lookup(positionTopic, 0)
+	if !found || stable.Err != nil {
+		return p.last, errors.Join(errors.New("no position topic"), stable.Err)
+	}
+	for p.read < stable.Offset {
+		fetches := p.client.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			return p.last, err
+		}
+		for _, r := range fetches.Records() {
+			p.read = r.Offset + 1
+			if r.Attrs.IsControl() {
+				continue
+			}
+			if p.last, err = record.ParsePosition(r.Value); err != nil {
+				return p.last, err
+			}
+		}
+	}
+	return p.last, nil
+}
