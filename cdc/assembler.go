@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"penstock/cdc/pgoutput"
-	"penstock/internal/fault"
 	"penstock/schema"
 	"penstock/schema/record"
 )
@@ -278,11 +277,9 @@ func (a *Assembler) errorf(format string, args ...any) error {
 // diverged is the error for a slot that does not send again, as it was, what
 // Kafka holds the beginning of.
 func (a *Assembler) diverged(format string, args ...any) error {
-	return &fault.Error{
-		Kind:  fault.PositionLost,
-		Where: fmt.Sprintf("commit %s of transaction %d", a.open.FinalLSN, a.open.XID),
-		What: fmt.Sprintf("Kafka holds its first %d change messages, hash %s; ", a.open.N, a.open.Hash) +
-			fmt.Sprintf(format, args...),
-		Why: "the rest of the commit cannot be told from what is in Kafka",
-	}
+	return diverged(
+		fmt.Sprintf("commit %s of transaction %d", a.open.FinalLSN, a.open.XID),
+		fmt.Sprintf("Kafka holds its first %d change messages, hash %s; ", a.open.N, a.open.Hash)+fmt.Sprintf(format, args...),
+		"the rest of the commit cannot be told from what is in Kafka",
+	)
 }

@@ -198,20 +198,6 @@ func (c *Capture) bounded(ctx context.Context) (context.Context, context.CancelF
 	return context.WithTimeoutCause(ctx, c.cfg.Wait, fmt.Errorf("no answer within %s", c.cfg.Wait))
 }
 
-// deliver delivers from a position. It reports whether anything was, or the stream
-// was idle and well for a while.
-func (c *Capture) deliver(ctx context.Context, l *lease, producer *Producer, ready preparation, from schema.Position) (bool, error) {
-	c.log.Info("streaming", zap.String(keySlot, c.cfg.Slot), zap.Stringer(keyLSN, from.EndLSN))
-	router := newRouter(&c.cfg, l.server.database, ready.keys, ready.topics.partitions)
-	s := newSession(&c.cfg, l.stream, producer, router, from, c.log)
-	begun := time.Now()
-	err := s.run(ctx)
-	c.position = s.position
-	c.log.Info("streaming ended", zap.String(keySlot, c.cfg.Slot), zap.Stringer(keyLSN, s.position.EndLSN))
-	idle := time.Since(begun) > statusInterval && !s.assembler.InTransaction()
-	return s.position != from || idle, err
-}
-
 // resume gathers the evidence, decides where to go on, and writes a new position
 // down before anything is delivered from it.
 func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topicsUsed bool) (schema.Position, error) {

@@ -2,7 +2,6 @@ package cdc
 
 import (
 	"context"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -10,27 +9,45 @@ import (
 // heartbeatPrefix is that of the logical messages a capture writes.
 const heartbeatPrefix = "penstock.heartbeat"
 
-// heartbeat writes a logical message to the log every now and then, so that a
-// quiet database, too, moves its slot: Postgres notes how far back a slot needs
-// the log only when something is written. It uses a connection of its own, and
-// ends with ctx or the first error, which is the attempt's.
-func (c *Capture) heartbeat(ctx context.Context) error {
+// withHeartbeat runs do, and beside it writes a logical message to the log every
+// now and then, so that a quiet database, too, moves its slot: Postgres notes how
+// far back a slot needs the log only when something is written. If it cannot, do
+// is stopped, and the reason is the error.
+func (c *Capture) withHeartbeat(ctx context.Context, do func(context.Context) error) error {
 	if c.cfg.Heartbeat == 0 {
-		return nil
+		return do(ctx)
 	}
-	return c.cfg.withSQL(ctx, func(db *pgx.Conn) error {
-		tick := time.NewTicker(c.cfg.Heartbeat)
-		defer tick.Stop()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	stopped := make(chan error, 1)
+	go func() {
+		err := c.beat(ctx)
+		stop()
+		stopped <- err
+	}()
+	err := do(ctx)
+	stop()
+	if beatErr := <-stopped; err == nil {
+		err = beatErr
+	}
+	return err
+}
+
+// beat writes heartbeats, on a connection of its own, until ctx ends.
+func (c *Capture) beat(ctx context.Context) error {
+	err := c.cfg.withSQL(ctx, func(db *pgx.Conn) error {
 		for {
-			select {
-			case <-ctx.Done():
+			if sleep(ctx, c.cfg.Heartbeat) != nil {
 				return nil
-			case <-tick.C:
 			}
 			// Not transactional: it is sent as soon as it is in the log, whatever else runs.
-			if _, err := db.Exec(ctx, "SELECT pg_logical_emit_message(false, $1, $2)", heartbeatPrefix, c.cfg.Name); err != nil && ctx.Err() == nil {
+			if _, err := db.Exec(ctx, "SELECT pg_logical_emit_message(false, $1, $2)", heartbeatPrefix, c.cfg.Name); err != nil {
 				return postgresFault("take a heartbeat", err)
 			}
 		}
 	})
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }

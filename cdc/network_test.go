@@ -97,6 +97,33 @@ func (c *cutConn) Read(answer []byte) (int, error) {
 	return n, err
 }
 
+// kafkaLine is the way to Kafka, and can be cut for longer.
+type kafkaLine struct{ cut atomic.Bool }
+
+func (c *kafkaLine) dial(ctx context.Context, network, host string) (net.Conn, error) {
+	if c.cut.Load() {
+		return nil, errOutage
+	}
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, network, host)
+	if err != nil {
+		return nil, err
+	}
+	return &lineConn{Conn: conn, line: c}, nil
+}
+
+type lineConn struct {
+	net.Conn
+	line *kafkaLine
+}
+
+func (c *lineConn) Write(request []byte) (int, error) {
+	if c.line.cut.Load() {
+		return 0, errors.Join(errOutage, c.Close())
+	}
+	return c.Conn.Write(request)
+}
+
 const apiEndTxn = 26
 
 // TestInDoubtCommit: when the answer to EndTxn is lost, only the position topic

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"penstock/cdc/pgoutput"
+	"penstock/cdc/spool"
 	"penstock/schema"
 )
 
@@ -29,6 +31,7 @@ type session struct {
 	producer  *Producer
 	router    *Router
 	decoder   pgoutput.Decoder
+	spool     *spool.Spool // holds back streamed transactions; nil if the server does not stream them
 	assembler *Assembler
 	log       *zap.Logger
 
@@ -41,8 +44,12 @@ type session struct {
 	latest   time.Time       // of its last
 	ended    time.Time       // of the last Kafka transaction
 
+	giveUp  time.Time // a graceful stop waits for the end of a commit until then; zero before it
 	scratch []*kgo.Record
 }
+
+// errGraceOver says that a graceful stop has waited long enough.
+var errGraceOver = errors.New("the commit under way did not end in time")
 
 // volume is an amount of data records.
 type volume struct {
@@ -74,7 +81,9 @@ func (s *session) run(ctx context.Context) error {
 			if !open {
 				return nil
 			}
-			if err := s.take(ctx, batch); err != nil {
+			if err := s.take(ctx, batch); errors.Is(err, errGraceOver) {
+				return s.abandon(ctx)
+			} else if err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -90,23 +99,11 @@ func (s *session) take(ctx context.Context, batch Batch) error {
 	urgent := false
 	for data := batch.data; len(batch.frames) > 0; batch.frames = batch.frames[1:] {
 		f := batch.frames[0]
-		step, err := s.step(f, data[:f.length])
-		if err != nil {
+		if err := s.frame(ctx, f, data[:f.length]); err != nil {
 			return err
 		}
 		data = data[f.length:]
 		urgent = urgent || f.replyWanted
-		if err := s.produce(ctx, step.Events); err != nil {
-			return err
-		}
-		if !step.Boundary.IsZero() {
-			err = s.reached(ctx, step.Boundary)
-		} else if s.oversized() {
-			err = s.splitCommit(ctx)
-		}
-		if err != nil {
-			return err
-		}
 	}
 	if !s.mayEnd() || len(s.stream.Batches()) > 0 {
 		return nil
@@ -121,15 +118,58 @@ func (s *session) take(ctx context.Context, batch Batch) error {
 	return nil
 }
 
-func (s *session) step(f frame, data []byte) (Step, error) {
-	if f.keepalive {
-		return s.assembler.Keepalive(f.walEnd)
+func (s *session) frame(ctx context.Context, f frame, data []byte) error {
+	switch {
+	case f.keepalive:
+		step, err := s.assembler.Keepalive(f.walEnd)
+		if err != nil {
+			return err
+		}
+		return s.follow(ctx, step)
+	case s.spool == nil:
+		return s.message(ctx, data)
 	}
+	if err := s.spool.Take(data); err != nil {
+		return err
+	}
+	for {
+		data, err := s.spool.Next()
+		if err != nil || data == nil {
+			return err
+		}
+		if s.graceOver(ctx) {
+			return errGraceOver
+		}
+		if err := s.message(ctx, data); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *session) message(ctx context.Context, data []byte) error {
 	msg, err := s.decoder.Parse(data)
 	if err != nil {
-		return Step{}, s.assembler.errorf("%w", err)
+		return s.assembler.errorf("%w", err)
 	}
-	return s.assembler.Message(msg, data)
+	step, err := s.assembler.Message(msg, data)
+	if err != nil {
+		return err
+	}
+	return s.follow(ctx, step)
+}
+
+// follow does what a step says.
+func (s *session) follow(ctx context.Context, step Step) error {
+	if err := s.produce(ctx, step.Events); err != nil {
+		return err
+	}
+	switch {
+	case !step.Boundary.IsZero():
+		return s.reached(ctx, step.Boundary)
+	case s.oversized():
+		return s.splitCommit(ctx)
+	}
+	return nil
 }
 
 func (s *session) produce(ctx context.Context, events []schema.Event) error {
@@ -162,10 +202,9 @@ func (s *session) produce(ctx context.Context, events []schema.Event) error {
 // if it is large or old enough.
 func (s *session) reached(ctx context.Context, boundary schema.LSN) error {
 	if s.split {
-		if err := s.producer.Mark(ctx, s.assembler.Mark(true)); err != nil {
+		if err := s.mark(ctx, true); err != nil {
 			return err
 		}
-		s.split = false
 	}
 	s.boundary, s.commit = boundary, volume{}
 	if !s.full() {
@@ -178,8 +217,8 @@ func (s *session) reached(ctx context.Context, boundary schema.LSN) error {
 // transaction.
 func (s *session) oversized() bool {
 	limits := &s.cfg.Limits
-	return s.commit.records > 0 && (s.commit.records >= limits.SplitRecords || s.commit.bytes >= limits.SplitBytes ||
-		s.latest.Sub(s.began) >= limits.SplitAge)
+	return s.commit.records > limits.SplitRecords || s.commit.bytes > limits.SplitBytes ||
+		(s.commit.records > 0 && s.latest.Sub(s.began) >= limits.SplitAge)
 }
 
 // splitCommit ends the Kafka transaction within a commit. Postgres keeps all of
@@ -187,10 +226,9 @@ func (s *session) oversized() bool {
 func (s *session) splitCommit(ctx context.Context) error {
 	s.cfg.reach(FailSplit)
 	if !s.split {
-		if err := s.producer.Mark(ctx, s.assembler.Mark(false)); err != nil {
+		if err := s.mark(ctx, false); err != nil {
 			return err
 		}
-		s.split = true
 	}
 	next := s.position
 	next.Open = s.assembler.Open()
@@ -198,6 +236,13 @@ func (s *session) splitCommit(ctx context.Context) error {
 		next.EndLSN = s.boundary
 	}
 	return s.write(ctx, next)
+}
+
+// mark produces the begin or the end mark of the commit under way.
+func (s *session) mark(ctx context.Context, end bool) error {
+	s.split = !end
+	s.held.records++
+	return s.producer.Mark(ctx, s.assembler.Mark(end))
 }
 
 // mayEnd reports whether the open Kafka transaction holds whole Postgres
@@ -264,26 +309,47 @@ func forward(last, next schema.Position) bool {
 // stop ends at the next commit boundary, for which it waits a little.
 func (s *session) stop(ctx context.Context) error {
 	s.cfg.reach(FailStopping)
-	grace := time.NewTimer(stopGrace)
-	defer grace.Stop()
 	for s.assembler.InTransaction() {
+		if s.graceOver(ctx) {
+			return s.abandon(ctx)
+		}
+		grace := time.NewTimer(time.Until(s.giveUp))
 		select {
 		case batch, open := <-s.stream.Batches():
+			grace.Stop()
 			if !open {
 				return nil
 			}
-			if err := s.take(ctx, batch); err != nil {
+			if err := s.take(ctx, batch); errors.Is(err, errGraceOver) {
+				return s.abandon(ctx)
+			} else if err != nil {
 				return err
 			}
 		case <-grace.C:
-			if err := s.producer.Abort(ctx); err != nil {
-				s.log.Warn("the open transaction stays until its timeout", zap.Error(err))
-			}
-			return nil
+			return s.abandon(ctx)
 		}
 	}
 	if s.mayEnd() {
 		return s.end(ctx)
+	}
+	return nil
+}
+
+// graceOver reports whether a graceful stop has waited long enough.
+func (s *session) graceOver(ctx context.Context) bool {
+	if ctx.Err() == nil {
+		return false
+	}
+	if s.giveUp.IsZero() {
+		s.giveUp = time.Now().Add(stopGrace)
+	}
+	return time.Now().After(s.giveUp)
+}
+
+// abandon leaves the commit under way to the next start.
+func (s *session) abandon(ctx context.Context) error {
+	if err := s.producer.Abort(ctx); err != nil {
+		s.log.Warn("the open transaction stays until its timeout", zap.Error(err))
 	}
 	return nil
 }

@@ -74,8 +74,8 @@ func TestLargeCommitIsSplit(t *testing.T) {
 	if got := fmt.Sprint(tables); got != "[{public.content 10} {public.events 4990}]" {
 		t.Errorf("the end mark counts %s", got)
 	}
-	if got := s.parts(); got != 5 {
-		t.Errorf("%d positions within the commit, want 5 parts of 1000 rows and none for the rest of nothing", got)
+	if got := s.parts(); got != 4 {
+		t.Errorf("%d positions within the commit, want 4 for parts of 1001 rows", got)
 	}
 	if got, want := s.confirmed(), s.position().EndLSN; got != want {
 		t.Errorf("the slot is confirmed to %s, the position is %s", got, want)

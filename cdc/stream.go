@@ -67,9 +67,7 @@ type frame struct {
 // The caller owns conn until it succeeds; then the Stream does.
 func startStream(ctx context.Context, conn *pgconn.PgConn, cfg *Config) (*Stream, error) {
 	err := pglogrepl.StartReplication(ctx, conn, cfg.Slot, 0, pglogrepl.StartReplicationOptions{
-		PluginArgs: []string{
-			"proto_version '1'", "publication_names " + quoteLiteral(pgx.Identifier{cfg.Publication}.Sanitize()), "messages 'true'",
-		},
+		PluginArgs: pluginArgs(cfg),
 	})
 	if err != nil {
 		return nil, err
@@ -78,6 +76,16 @@ func startStream(ctx context.Context, conn *pgconn.PgConn, cfg *Config) (*Stream
 	return &Stream{
 		cfg: cfg, conn: conn, batches: make(chan Batch, batchQueue), lastStatus: now, lastAsked: now, lastHeard: now,
 	}, nil
+}
+
+// pluginArgs asks for logical messages always: the position within a commit
+// counts them, whatever else is configured.
+func pluginArgs(cfg *Config) []string {
+	args := []string{"publication_names " + quoteLiteral(pgx.Identifier{cfg.Publication}.Sanitize()), "messages 'true'"}
+	if cfg.Streaming {
+		return append(args, "proto_version '2'", "streaming 'on'")
+	}
+	return append(args, "proto_version '1'")
 }
 
 // Batches is closed when Run ends.
