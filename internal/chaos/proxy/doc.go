@@ -1,7 +1,7 @@
 // Package proxy is a TCP proxy for fault injection that lies between a daemon under test, which is another process, and a
-// real server on loopback. It harms connections (latency, bandwidth, slices, stalls, losses, resets, half-closes), and where
-// it is told the protocol it also knows where in it it is: on Kafka's it picks requests by API key and loses, holds or
-// delays them or exactly their answers, on Postgres' it moves the clock of the source and watches what is confirmed.
+// real server on loopback. It harms connections (latency, bandwidth, slices, stalls, losses, resets, half-closes). Of
+// Kafka's protocol it knows enough to pick requests by API key and to lose, hold or delay them or exactly their answers, of
+// Postgres' enough to move the clock of the source and to watch what is confirmed.
 //
 // Everything done is counted at the moment it has happened, not when it was asked for (see [Stats]): a fault that was not
 // witnessed does not count.

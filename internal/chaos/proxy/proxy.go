@@ -178,8 +178,8 @@ func (p *Proxy) accept(ctx context.Context, client *net.TCPConn) {
 	number, target, refusing := p.number, p.target, p.refusing
 	p.mu.Unlock()
 	if refusing || target == "" {
-		reset(client)
 		p.stats.add(func(s *Stats) { s.Refused++ })
+		reset(client)
 		return
 	}
 	p.stats.add(func(s *Stats) { s.Accepted++ })
@@ -191,8 +191,8 @@ func (p *Proxy) carry(ctx context.Context, client *net.TCPConn, number uint64, t
 	dialer := net.Dialer{Timeout: dialTimeout}
 	conn, err := dialer.DialContext(ctx, "tcp", target)
 	if err != nil {
-		reset(client)
 		p.stats.add(func(s *Stats) { s.Unreachable++ })
+		reset(client)
 		return
 	}
 	server, ok := conn.(*net.TCPConn)
