@@ -64,6 +64,11 @@ var laws = []law{
 		why: "the decoder is pure: bytes in, messages out, no driver, no logger",
 	},
 	{
+		binds: []string{"penstock/cdc/spool"}, scope: codeAll, bans: []string{"..."},
+		but: []string{"penstock/cdc/pgoutput", "penstock/schema", "penstock/internal/fault"},
+		why: "it keeps the server's bytes and gives them back: no driver, no logger, no Kafka",
+	},
+	{
 		binds: []string{"penstock/internal/fault"}, scope: codeAll, bans: []string{"..."},
 		why: "everybody reports by it, so it can need nobody",
 	},

@@ -13,8 +13,9 @@
 // A relation that was announced within a rolled back subtransaction is left out
 // too. It is not missed: pgoutput forgets, at every abort, what it has announced in
 // the transaction, and announces again before the next change. And it must not be
-// replayed: its shape may have been rolled back with it, or be older than what was
-// announced since. relations.go has the latter for the relations that do survive.
+// replayed: its shape may have been rolled back with it, or, as the lock on the
+// table is gone too, be older than what was announced since. relations.go has the
+// latter for the relations that do survive.
 //
 // # What is not kept
 //

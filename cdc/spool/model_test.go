@@ -46,7 +46,7 @@ func (w *world) id() uint32 {
 func (w *world) message() []byte {
 	w.rows++
 	size := w.IntN(20)
-	if w.IntN(50) == 0 {
+	if w.IntN(400) == 0 { // more than a buffer
 		size = w.IntN(400 << 10)
 	}
 	return row(table, fmt.Sprintf("%d %s", w.rows, bytes.Repeat([]byte{'.'}, size)))
@@ -148,7 +148,7 @@ func (w *world) commit(tx *running) {
 
 // TestReplayIsWhatAServerSendsThatDoesNotStream, for many servers.
 func TestReplayIsWhatAServerSendsThatDoesNotStream(t *testing.T) {
-	const worlds, steps = 150, 400
+	const worlds, steps = 100, 300
 	var rolledBack, committed, interleaved int
 	for seed := range uint64(worlds) {
 		w := newWorld(seed)

@@ -11,8 +11,9 @@ import (
 // A streamed transaction announces its relations in its own blocks, and has them
 // replayed at its commit. Most tables cannot change their shape in between, as the
 // transaction holds a lock on them; but a publication's columns can, and a schema's
-// name. If the table was announced anew meanwhile, the server takes that as known.
-// So a replay that brings back an older shape must end with the newer one.
+// name. If the table was announced anew meanwhile, the server takes that as known
+// (14.0 and 17.4 do; 18.6 announces once more). So a replay that brings back an
+// older shape must end with the newer one.
 type relations struct {
 	current map[uint32]announcement // by relation OID
 }
