@@ -2,9 +2,11 @@ package cdc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"penstock/cdc/slot"
 	"penstock/internal/fault"
@@ -30,15 +32,27 @@ func (c *Capture) streamFault(ctx context.Context, cause error) error {
 			return postgresFault("describe slot "+c.cfg.Slot, err)
 		case !exists:
 			return c.slotGone(ctx, db, cause)
+		case invalid(&status), ofPublication(cause):
+			return c.slotLost(ctx, db, &status, cause)
 		}
-		return c.slotLost(ctx, db, &status, cause)
+		return postgresFault("keep up the stream", cause)
 	})
+}
+
+func invalid(s *slot.Status) bool { return s.WALStatus == slot.WALLost || s.InvalidationReason != "" }
+
+// ofPublication reports whether the server misses the publication at the point of
+// the log that it reads: as an error up to Postgres 17, and as a warning of the
+// output plugin since.
+func ofPublication(cause error) bool {
+	pgErr, ok := errors.AsType[*pgconn.PgError](cause)
+	return ok && (pgErr.Code == undefinedObject || pgErr.File == "pgoutput.c")
 }
 
 // slotLost is the refusal to go on from a slot that is there and of no use.
 func (c *Capture) slotLost(ctx context.Context, db *pgx.Conn, s *slot.Status, cause error) error {
 	what := "postgres cannot send what comes next: the log that the slot reads is older than its publication"
-	if s.WALStatus == slot.WALLost || s.InvalidationReason != "" {
+	if invalid(s) {
 		what = fmt.Sprintf("the slot is lost (wal_status %s, invalidation_reason %s)", s.WALStatus, s.InvalidationReason)
 	}
 	return c.lost(ctx, db, s.ConfirmedFlushLSN, what, c.recreateFix(), cause)

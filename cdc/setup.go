@@ -62,7 +62,7 @@ func (c *Capture) checkSlot(ctx context.Context, db *pgx.Conn, s *slot.Status) e
 	case s.Database != database:
 		return bad(fmt.Sprintf("the slot is of database %q, source.dsn names %q", s.Database, database), "",
 			"name another slot, or correct source.dsn")
-	case s.WALStatus == slot.WALLost || s.InvalidationReason != "":
+	case invalid(s):
 		return c.slotLost(ctx, db, s, nil)
 	case s.Temporary:
 		return bad("the slot is a temporary one", "it goes with the session that made it",

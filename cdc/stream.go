@@ -190,6 +190,9 @@ func warning(msg *pgproto3.NoticeResponse) error {
 	case "DEBUG", "LOG", "INFO", "NOTICE":
 		return nil
 	}
+	if msg.Routine == "StandbySlotsHaveCaughtup" {
+		return nil // it waits for a standby of synchronized_standby_slots, and leaves nothing out
+	}
 	return pgconn.ErrorResponseToPgError((*pgproto3.ErrorResponse)(msg))
 }
 

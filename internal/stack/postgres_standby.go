@@ -20,9 +20,10 @@ const StandbySlot = "standby"
 const promoteTimeout = time.Minute
 
 // StartPostgresStandby starts a private native Postgres that streams from primary, which is one of StartPostgres and stays
-// up, as it is after a base backup. It keeps failover slots in step (sync_replication_slots; `settings`, over the primary's own
-// settings, may turn that off) and holds the primary's log by the slot [StandbySlot]. It returns when the standby answers
-// queries; it may yet have to catch up. A primary has one standby of this kind at a time. Close ends it; the slot stays.
+// up, as it is after a base backup, with settings over the primary's own. It holds the primary's log by the slot [StandbySlot]
+// and keeps failover slots in step; what makes it do so (primary_conninfo, sync_replication_slots and the like) can be changed
+// by ALTER SYSTEM and a reload. It returns when the standby answers queries; it may yet have to catch up. A primary has one
+// standby of this kind at a time. Close ends it; the slot stays.
 func StartPostgresStandby(ctx context.Context, opts Options, primary *Instance, settings map[string]string) (*Instance, error) {
 	if opts.PostgresVersion == "" {
 		opts.PostgresVersion = primary.home.opts.PostgresVersion
@@ -42,14 +43,18 @@ func StartPostgresStandby(ctx context.Context, opts Options, primary *Instance, 
 		}
 		return r, err
 	}
-	replication := overlay(overlay(map[string]string{}, primary.settings), map[string]string{
-		"primary_conninfo":           fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=postgres application_name=%s", primary.ports[0], StandbySlot),
-		"primary_slot_name":          StandbySlot,
-		"hot_standby_feedback":       "on",
-		"sync_replication_slots":     "on",
-		"synchronized_standby_slots": "", // of the primary, should it become this one's standby; nobody follows it yet
-	})
-	return startPrivate(ctx, opts, k, overlay(replication, settings))
+	inherited := overlay(map[string]string{}, primary.settings)
+	inherited["synchronized_standby_slots"] = "" // nobody follows the standby
+	return startPrivate(ctx, opts, k, overlay(inherited, settings))
+}
+
+// replicationSettings make a server follow primary.
+func replicationSettings(primary *Instance) string {
+	return fmt.Sprintf(`primary_conninfo = 'host=127.0.0.1 port=%d user=postgres dbname=postgres application_name=%s'
+primary_slot_name = '%[2]s'
+hot_standby_feedback = on
+sync_replication_slots = on
+`, primary.ports[0], StandbySlot)
 }
 
 // Promote makes a standby a primary, on a timeline of its own, and returns when it takes writes. The old primary must be
@@ -126,19 +131,27 @@ func backUpPostgres(ctx context.Context, from *Instance, dir string, uid int) er
 		if err := db.QueryRow(ctx, "select labelfile from pg_backup_stop(wait_for_archive => false)").Scan(&label); err != nil {
 			return fmt.Errorf("end the backup: %w", err)
 		}
-		for name, content := range map[string]string{"backup_label": label, "standby.signal": ""} {
-			path := filepath.Join(dir, name)
-			if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-				return err
-			}
-			if uid >= 0 {
-				if err := os.Lchown(path, uid, uid); err != nil {
-					return err
-				}
+		for name, content := range map[string]string{
+			"backup_label": label, "standby.signal": "", "postgresql.auto.conf": replicationSettings(from),
+		} {
+			if err := addTo(filepath.Join(dir, name), content, uid); err != nil {
+				return fmt.Errorf("configure the standby: %w", err)
 			}
 		}
 		return os.Chmod(dir, 0o700)
 	})
+}
+
+// addTo writes to the end of a file, which is the server's then.
+func addTo(path, content string, uid int) error {
+	before, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.WriteFile(path, append(before, content...), 0o600); err != nil || uid < 0 {
+		return err
+	}
+	return os.Lchown(path, uid, uid)
 }
 
 // copyRunning copies a data folder that is in use: less what belongs to the running server alone, and what goes away meanwhile.
