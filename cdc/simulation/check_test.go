@@ -232,7 +232,8 @@ func (w *world) checkPositions() {
 			w.problem("position at offset %d: %v", r.Offset, err)
 			continue
 		}
-		forward := p.EndLSN > last.EndLSN || p.EndLSN == last.EndLSN && p.Open.N > last.Open.N
+		forward := p.EndLSN > last.EndLSN || p.EndLSN == last.EndLSN &&
+			(p.Open.N > last.Open.N || p.Open.N == last.Open.N && p.Timeline > last.Timeline)
 		if !forward || p.Version < last.Version {
 			w.problem("position at offset %d goes from %s to %s", r.Offset, describe(last), describe(p))
 		}

@@ -42,7 +42,7 @@ func (w *world) play(incidents int) {
 			continue
 		}
 		switch t.blow {
-		case blowBreak, blowPostgres, blowWalsender, blowKafka:
+		case blowBreak, blowPostgres, blowPromote, blowWalsender, blowKafka:
 			alive.troubled = true
 		case blowCrash:
 			alive.stop()
@@ -81,6 +81,7 @@ func replaced(l *life) bool {
 // write appends to the log until ctx ends, once there is a slot: in bursts, with
 // quiet times between them.
 func (w *world) write(ctx context.Context) {
+	w.postgres.awaitSlot(ctx)
 	for ctx.Err() == nil {
 		wait := time.Duration(w.author.rand.IntN(800)) * time.Millisecond
 		switch dice := w.author.rand.IntN(60); {
@@ -91,12 +92,6 @@ func (w *world) write(ctx context.Context) {
 		}
 		if wait > 0 && await(ctx.Done(), wait) {
 			return
-		}
-		if w.postgres.begun() == 0 {
-			if await(ctx.Done(), 50*time.Millisecond) {
-				return
-			}
-			continue
 		}
 		w.author.write()
 	}
@@ -127,6 +122,10 @@ func (w *world) pause(most int) {
 
 // happens waits for the trap to be sprung by a life.
 func (w *world) happens(l *life, t *trap) bool {
+	limit := trapPatience
+	if t.point != "" && t.nth == 1 {
+		limit = turnPatience
+	}
 	l.host.arm(t)
 	if t.point == cdc.FailStopping {
 		l.stop()
@@ -136,10 +135,6 @@ func (w *world) happens(l *life, t *trap) bool {
 		if s, sprung := l.host.meets(atTime, anyTime); sprung {
 			l.host.strike(s, nil)
 		}
-	}
-	limit := trapPatience
-	if t.point != "" && t.nth == 1 {
-		limit = turnPatience
 	}
 	patience := time.NewTimer(limit)
 	defer patience.Stop()
@@ -238,7 +233,7 @@ func (w *world) trap() *trap {
 	points := cdc.Failpoints()
 	t := &trap{
 		nth: 1 + w.rand.IntN(6), key: keys[w.rand.IntN(len(keys))].Int16(),
-		blow: []blow{blowCrash, blowCrash, blowCrash, blowBreak, blowIsolate, blowPostgres}[w.rand.IntN(6)],
+		blow: []blow{blowCrash, blowCrash, blowCrash, blowCrash, blowBreak, blowBreak, blowIsolate, blowPostgres, blowPromote}[w.rand.IntN(9)],
 	}
 	switch dice := w.rand.IntN(20); {
 	case dice < 6:

@@ -59,6 +59,7 @@ const (
 	blowBreak     blow = "break"      // the connection is cut, or those to Kafka
 	blowIsolate   blow = "isolate"    // Postgres is cut off and Kafka is slow, but it lives
 	blowPostgres  blow = "postgres"   // Postgres crashes and forgets
+	blowPromote   blow = "promote"    // Postgres fails over to a standby that has the whole log
 	blowWalsender blow = "walsender"  // Postgres ends the stream
 	blowStop      blow = "stop"       // it is asked to stop
 	blowKafka     blow = "kafka-mute" // Kafka does not answer for a while
@@ -121,6 +122,8 @@ func (h *host) strike(t *trap, on *wire) {
 		h.isolate()
 	case blowPostgres:
 		h.world.postgres.crash(time.Duration(h.roll(2000)) * time.Millisecond)
+	case blowPromote:
+		h.world.postgres.promote(h.world.wal.flushed(), time.Duration(h.roll(2000))*time.Millisecond)
 	case blowWalsender:
 		h.world.postgres.terminate(0, "")
 	case blowKafka:

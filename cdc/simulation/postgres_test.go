@@ -1,6 +1,7 @@
 package simulation_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -207,6 +208,13 @@ func (p *postgres) begun() schema.LSN {
 	return p.created
 }
 
+// awaitSlot waits until the slot is there, or ctx ends.
+func (p *postgres) awaitSlot(ctx context.Context) {
+	for p.begun() == 0 && !await(ctx.Done(), 50*time.Millisecond) {
+		continue
+	}
+}
+
 // isDown reports whether the server refuses connections.
 func (p *postgres) isDown() bool {
 	p.mu.Lock()
@@ -223,24 +231,29 @@ func (p *postgres) checkpoint() {
 	}
 }
 
-// promote goes on with a new timeline, as a standby does that has all of the log
-// up to at and, of the slot, what was saved.
-func (p *postgres) promote(at schema.LSN) {
-	p.crash(time.Second)
+// promote goes on with a new timeline, as a standby does that has the log up to
+// at and, of the slot, what was saved.
+func (p *postgres) promote(at schema.LSN, down time.Duration) {
+	p.crash(down)
+	p.wal.truncate(at)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.history = append(p.history, switchover{p.timeline, at})
 	p.timeline++
+	if p.slot != nil {
+		p.slot.confirmed = min(p.slot.confirmed, at)
+		p.slot.saved = p.slot.confirmed
+	}
 }
 
-// invalidate loses the log that the slot needs.
-func (p *postgres) invalidate() {
+// alter changes the slot as somebody does who may; nil drops it.
+func (p *postgres) alter(change func(replicationSlot) *replicationSlot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.slot.lost = true
 	if s := p.slot.holder; s != nil {
 		s.conn.reset(errCut)
 	}
+	p.slot = change(*p.slot)
 }
 
 // terminate ends the slot's walsender, if it is the one that is meant; the empty

@@ -61,9 +61,9 @@ func simulate(t *testing.T, seed uint64, incidents int, prepare func(*world)) (r
 // failpoint was reached and struck.
 func TestCrashes(t *testing.T) {
 	s := &survey{strikes: map[string]int{}, failpoints: map[cdc.Failpoint]int{}, next: *seedFlag, left: *runsFlag}
-	s.until = time.Now().Add(50 * time.Second)
+	s.until = time.Now().Add(35 * time.Second)
 	if testing.Short() {
-		s.until = time.Now().Add(6 * time.Second)
+		s.until = time.Now().Add(4 * time.Second)
 	}
 	t.Run("seeds", func(t *testing.T) {
 		for range workers {

@@ -102,7 +102,17 @@ func (w *wal) commits() []entry {
 	return all
 }
 
-// add appends what make makes of the log's end.
+// truncate loses the log from at on, as a standby does that is behind.
+func (w *wal) truncate(at schema.LSN) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for n := len(w.entries); n > 0 && w.entries[n-1].end > at; n-- {
+		w.entries = w.entries[:n-1]
+	}
+	w.end = at
+}
+
+// add appends what record makes of the log's end.
 func (w *wal) add(record func(end schema.LSN) entry) entry {
 	w.mu.Lock()
 	defer w.mu.Unlock()

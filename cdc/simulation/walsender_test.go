@@ -60,7 +60,7 @@ func (s *session) stream(command string) error {
 func (p *postgres) release(s *session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.slot.holder == s {
+	if p.slot != nil && p.slot.holder == s {
 		p.slot.holder = nil
 	}
 }
@@ -89,6 +89,8 @@ func (s *session) listen(asked chan<- struct{}) error {
 			}
 		case *pgproto3.CopyDone:
 			return nil
+		case *pgproto3.Terminate:
+			return errCut
 		default:
 			s.server.report("the walsender was sent %T", msg)
 			return errCut

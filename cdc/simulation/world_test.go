@@ -178,7 +178,7 @@ func (w *world) captureConfig(h *host) cdc.Config {
 		Name: "sim", Version: "test", Slot: slotName, Publication: publicationName,
 		DSN:     "host=127.0.0.1 port=5432 user=sim password=sim dbname=" + databaseName + " sslmode=disable default_query_exec_mode=simple_protocol",
 		Brokers: []string{kafkaAddr}, TransactionalID: "sim", PositionTopic: positionTopic, TransactionTopic: transactionTopic,
-		Partitions: partitions, ReplicationFactor: 1, Wait: 2 * time.Minute, TransactionTimeout: 20 * time.Second,
+		Partitions: partitions, ReplicationFactor: 1, Wait: 2 * time.Minute, TransactionTimeout: time.Minute,
 		Limits: cdc.Limits{
 			Records: 5, Bytes: 1 << 20, Age: 50 * time.Millisecond, Idle: time.Second,
 			SplitRecords: splitRecords, SplitBytes: 1 << 20, SplitAge: time.Hour,
