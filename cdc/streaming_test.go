@@ -2,113 +2,157 @@ package cdc_test
 
 import (
 	"fmt"
-	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"penstock/cdc"
 	"penstock/internal/fault"
 	"penstock/internal/stack/stacktest"
 )
 
-// TestStreamedTransactions come before they commit and are delivered when they
-// do, without what a savepoint took back, split or not, whatever ends meanwhile.
-func TestStreamedTransactions(t *testing.T) {
-	server := stacktest.Postgres(t, map[string]string{"logical_decoding_work_mem": "64kB"})
-	s := newSourceAt(t, server.DSN())
-	s.cfg.Streaming, s.cfg.Spool = true, t.TempDir()
-	s.cfg.Limits = cdc.Limits{SplitRecords: 1000}
-	c := s.startStreaming()
-	s.exec("BEGIN")
-	s.exec("INSERT INTO events SELECT i, 'kept', i FROM generate_series(1, 5000) i")
-	s.exec("SAVEPOINT a; INSERT INTO events SELECT i, 'taken back', i FROM generate_series(5001, 10000) i; ROLLBACK TO a")
-	eventually(t, "the spool to be written", func() bool { return spooled(t, s.cfg.Spool) > 0 })
-	other := connect(t, server.DSN())
-	if _, err := other.Exec(t.Context(), "INSERT INTO events VALUES (0, 'between', 0)"); err != nil {
-		t.Fatal(err)
-	}
-	if got := len(s.read(s.cfg.Tables[1].Topic, 1)); got != 1 {
-		t.Fatalf("%d records before the commit, want the other transaction's", got)
-	}
-	s.exec("INSERT INTO events SELECT i, 'kept', i FROM generate_series(10001, 12000) i")
-	s.exec("COMMIT")
-	if got := versions(t, s.read(s.cfg.Tables[1].Topic, 7001)); got != 7001 {
-		t.Errorf("%d changes, want 7001", got)
-	}
-	if parts := s.parts(); parts == 0 {
-		t.Error("the commit was not split")
-	}
-	c.finish()
-	left, err := os.ReadDir(s.cfg.Spool)
-	if err != nil || len(left) != 0 {
-		t.Errorf("the spool holds %v, %v after the end", left, err)
-	}
-}
-
-// TestStreamingMayBeSwitched within a commit: what the server sends again is the
-// same either way.
-func TestStreamingMayBeSwitched(t *testing.T) {
-	const rows = 50_000
-	server := stacktest.Postgres(t, map[string]string{"logical_decoding_work_mem": "64kB"})
-	s := newSourceAt(t, server.DSN())
-	s.cfg.Limits = cdc.Limits{SplitRecords: 1000}
-	s.cfg.Wait = 2 * time.Second
-	line := &kafkaLine{}
-	s.cfg.Client = []kgo.Opt{kgo.Dialer(line.dial)}
-	c := s.startStreaming()
-	s.exec(fmt.Sprintf("INSERT INTO events SELECT i, 'c' || i %% 7, i FROM generate_series(1, %d) i", rows))
-	for round := range 4 {
-		s.read(s.cfg.Tables[1].Topic, 2000*(round+1))
-		line.cut.Store(true)
-		if err := c.wait(); fault.KindOf(err) != fault.Unreachable {
-			t.Fatalf("got %v, want an end for want of Kafka", err)
-		}
-		if s.position().Open.IsZero() {
-			t.Fatal("the capture did not end within the commit")
-		}
-		line.cut.Store(false)
-		s.cfg.Streaming, s.cfg.Spool = round%2 == 0, t.TempDir()
-		c = s.start()
-	}
-	if got := versions(t, s.read(s.cfg.Tables[1].Topic, rows)); got != rows {
-		t.Errorf("%d changes, want %d", got, rows)
-	}
-	c.finish()
-}
-
-// TestHeartbeat moves the slot of a database in which nothing else happens.
-func TestHeartbeat(t *testing.T) {
-	s := newSource(t)
-	s.cfg.Heartbeat = 20 * time.Millisecond
-	s.cfg.Limits.Idle = 50 * time.Millisecond
-	c := s.startStreaming()
-	before := s.confirmed()
-	eventually(t, "the slot to move", func() bool { return s.confirmed() > before })
-	if confirmed, p := s.confirmed(), s.position(); p.EndLSN < confirmed {
-		t.Errorf("the slot is confirmed to %s, the position is %s", confirmed, p.EndLSN)
-	}
-	c.finish()
-}
-
-// spooled is how many bytes lie under a folder.
-func spooled(t *testing.T, dir string) (bytes int64) {
+// newStreamingSource is a source whose server streams what exceeds 64 kB.
+func newStreamingSource(t *testing.T) *source {
 	t.Helper()
-	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		info, err := entry.Info()
-		if err == nil {
-			bytes += info.Size()
-		}
-		return err
-	})
+	dsn, err := url.Parse(stacktest.Database(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return bytes
+	query := dsn.Query()
+	query.Set("options", "-clogical_decoding_work_mem=64kB")
+	dsn.RawQuery = query.Encode()
+	s := newSourceAt(t, dsn.String())
+	s.cfg.Streaming, s.cfg.Spool, s.cfg.Partitions = true, t.TempDir(), 1
+	return s
+}
+
+// spooled reports whether a transaction waits on disk for its commit.
+func (s *source) spooled() bool {
+	s.t.Helper()
+	files, err := filepath.Glob(filepath.Join(s.cfg.Spool, "*", "*"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return len(files) > 0
+}
+
+func insertEvents(from, to int) string {
+	return fmt.Sprintf("INSERT INTO events SELECT i, 'c' || i %% 7, i FROM generate_series(%d, %d) i", from, to)
+}
+
+// keys renders what topic order the rows of events have.
+func keys(records []*kgo.Record) []string {
+	var got []string
+	for _, r := range records {
+		got = append(got, string(r.Key))
+	}
+	return got
+}
+
+func keysOf(ranges ...[2]int) []string {
+	var want []string
+	for _, r := range ranges {
+		for id := r[0]; id <= r[1]; id++ {
+			want = append(want, fmt.Sprintf(`{"id":%d}`, id))
+		}
+	}
+	return want
+}
+
+// TestStreamedTransactionsAreDeliveredAtTheirCommit, and what is rolled back never.
+func TestStreamedTransactionsAreDeliveredAtTheirCommit(t *testing.T) {
+	s := newStreamingSource(t)
+	topic := s.cfg.Tables[1].Topic
+	c := s.startStreaming()
+	other := connect(t, s.cfg.DSN)
+
+	s.exec("BEGIN")
+	s.exec(insertEvents(1, 2000))
+	s.exec("SAVEPOINT a")
+	s.exec(insertEvents(2001, 4000))
+	eventually(t, "the transaction is streamed", s.spooled)
+	if _, err := other.Exec(t.Context(), insertEvents(9001, 9001)); err != nil {
+		t.Fatal(err)
+	}
+	want := keysOf([2]int{9001, 9001})
+	if diff := cmp.Diff(want, keys(s.read(topic, 1))); diff != "" {
+		t.Fatalf("before the commit (-want +got):\n%s", diff)
+	}
+	s.exec("ROLLBACK TO a")
+	s.exec(insertEvents(4001, 6000))
+	s.exec("COMMIT")
+	want = append(want, keysOf([2]int{1, 2000}, [2]int{4001, 6000})...)
+	records := s.read(topic, len(want))
+	if diff := cmp.Diff(want, keys(records)); diff != "" {
+		t.Fatalf("after the commit (-want +got):\n%s", diff)
+	}
+
+	s.exec("BEGIN")
+	s.exec(insertEvents(7000, 9000))
+	eventually(t, "the transaction is streamed", s.spooled)
+	s.exec("ROLLBACK")
+	s.exec(insertEvents(9002, 9002))
+	want = append(want, keysOf([2]int{9002, 9002})...)
+	records = s.read(topic, len(want))
+	if diff := cmp.Diff(want, keys(records)); diff != "" || versions(t, records) != len(want) {
+		t.Errorf("after the rollback, %d versions (-want +got):\n%s", versions(t, records), diff)
+	}
+	if s.spooled() {
+		t.Error("what was rolled back is still on disk")
+	}
+	c.finish()
+	if left, err := os.ReadDir(s.cfg.Spool); err != nil || len(left) > 0 {
+		t.Errorf("%d files are left, error %v", len(left), err)
+	}
+}
+
+// TestStreamedTransactionIsSentAgain when the connection was lost in its middle:
+// the spool forgets, the server does not.
+func TestStreamedTransactionIsSentAgain(t *testing.T) {
+	s := newStreamingSource(t)
+	topic := s.cfg.Tables[1].Topic
+	c := s.startStreaming()
+	other := connect(t, s.cfg.DSN)
+	s.exec("BEGIN")
+	const rounds = 3
+	var want []string
+	for round := range rounds {
+		s.exec(insertEvents(round*2000+1, round*2000+2000))
+		eventually(t, "the transaction is streamed", s.spooled)
+		// A position moves past the transaction's first rows.
+		if _, err := other.Exec(t.Context(), insertEvents(9001+round, 9001+round)); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, keysOf([2]int{9001 + round, 9001 + round})...)
+		s.read(topic, len(want))
+		eventually(t, "a walsender to end", func() bool {
+			var ended int
+			err := other.QueryRow(t.Context(), `SELECT count(pg_terminate_backend(active_pid))
+				FROM pg_replication_slots WHERE slot_name = $1 AND active`, s.cfg.Slot).Scan(&ended)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ended == 1
+		})
+	}
+	s.exec("COMMIT")
+	want = append(want, keysOf([2]int{1, rounds * 2000})...)
+	records := s.read(topic, len(want))
+	if diff := cmp.Diff(want, keys(records)); diff != "" || versions(t, records) != len(want) {
+		t.Errorf("%d versions (-want +got):\n%s", versions(t, records), diff)
+	}
+	c.finish()
+}
+
+// TestSpoolThatCannotBe ends the capture with the directory's name.
+func TestSpoolThatCannotBe(t *testing.T) {
+	s := newStreamingSource(t)
+	s.cfg.Spool = filepath.Join(s.cfg.Spool, "file")
+	if err := os.WriteFile(s.cfg.Spool, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, s.refusal(), fault.Usage, "spool directory "+s.cfg.Spool, "may write to")
 }
