@@ -39,11 +39,12 @@ func (s *source) spooled() bool {
 	return len(files) > 0
 }
 
+// insertEvents is a statement; enough rows of it are streamed.
 func insertEvents(from, to int) string {
 	return fmt.Sprintf("INSERT INTO events SELECT i, 'c' || i %% 7, i FROM generate_series(%d, %d) i", from, to)
 }
 
-// keys renders what topic order the rows of events have.
+// keys returns the keys of records, in their order.
 func keys(records []*kgo.Record) []string {
 	var got []string
 	for _, r := range records {
@@ -52,6 +53,7 @@ func keys(records []*kgo.Record) []string {
 	return got
 }
 
+// keysOf returns the keys of ranges of events.
 func keysOf(ranges ...[2]int) []string {
 	var want []string
 	for _, r := range ranges {
