@@ -236,6 +236,9 @@ func (p *pair) forkedAt() schema.LSN {
 // which are nothing to stop for. What waits is delivered when the standby is back.
 func TestStandbyThatIsAway(t *testing.T) {
 	p := newPair(t, map[string]string{"synchronized_standby_slots": stack.StandbySlot, "wal_sender_timeout": "3s"}, nil)
+	lost := *p.source
+	lost.cfg.DSN, lost.cfg.Wait = p.standby.DSN(), time.Second
+	expect(t, lost.refusal(), fault.Unreachable, "the server is a standby", "target_session_attrs=read-write")
 	c := p.startStreaming()
 	rows := p.awaitSync(0)
 	if err := p.standby.Stop(); err != nil {

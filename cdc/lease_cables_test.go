@@ -92,12 +92,13 @@ func (w *cables) mend() {
 	w.down = false
 }
 
-// freeze stops every byte in both directions: the process stands still.
-func (w *cables) freeze() {
+// freeze stops every byte of some connections in both directions; of all of them
+// when the process stands still.
+func (w *cables) freeze(kinds ...cableKind) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i := range w.frozen {
-		w.frozen[i] = make(chan struct{})
+	for _, kind := range kinds {
+		w.frozen[kind] = make(chan struct{})
 	}
 }
 

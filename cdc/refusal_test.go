@@ -141,19 +141,45 @@ func TestAcceptedGapGoesOn(t *testing.T) {
 	s.refuses(fault.GapDetected, "in neither Kafka nor the slot")
 }
 
-// TestLostSlot has the server give up the log that the slot needs: before the
-// capture starts, and while it streams and cannot confirm.
+// TestLostSlot has the server give up the log that the slot needs: while nobody
+// reads it, and while a capture streams that cannot confirm, because Kafka hangs.
 func TestLostSlot(t *testing.T) {
-	server := stacktest.Postgres(t, map[string]string{"max_slot_wal_keep_size": "1MB", "max_wal_size": "2MB"})
-	s := newSourceAt(t, server.DSN())
-	s.startStreaming().finishAfter(s, "INSERT INTO events VALUES (1, 'a', 1)", 1)
-	from := s.position().EndLSN
-	for range 4 { // segments, where the limit allows one
-		s.exec("SELECT pg_logical_emit_message(true, 'filler', 'x')")
-		s.exec("SELECT pg_switch_wal()")
+	lose := func(s *source) {
+		for range 4 { // segments, where the limit allows one
+			s.exec("SELECT pg_logical_emit_message(true, 'filler', 'x')")
+			s.exec("SELECT pg_switch_wal()")
+		}
+		s.exec("CHECKPOINT")
 	}
-	s.exec("CHECKPOINT")
-	s.refuses(fault.SlotLost, "wal_status lost", "invalidation_reason wal_removed", "the changes from "+from.String(), "slot drop "+s.cfg.Slot)
+	named := func(t *testing.T, s *source, err error) {
+		expect(t, err, fault.PositionLost, "slot_lost: ", "wal_status lost", "invalidation_reason wal_removed",
+			"the changes from "+s.position().EndLSN.String()+" to the end of the log", "slot drop "+s.cfg.Slot)
+	}
+	start := func(t *testing.T) *source {
+		return newSourceAt(t, stacktest.Postgres(t, map[string]string{"max_slot_wal_keep_size": "1MB", "max_wal_size": "2MB"}).DSN())
+	}
+	t.Run("before the start", func(t *testing.T) {
+		s := start(t)
+		s.startStreaming().finishAfter(s, "INSERT INTO events VALUES (1, 'a', 1)", 1)
+		lose(s)
+		named(t, s, s.refusal())
+	})
+	t.Run("while streaming", func(t *testing.T) {
+		s := start(t)
+		wires := newCables(t)
+		wires.plug(&s.cfg)
+		c := s.startStreaming()
+		s.exec("INSERT INTO events VALUES (1, 'a', 1)")
+		s.read(s.cfg.Tables[1].Topic, 1)
+		wires.freeze(kafkaCable)
+		s.exec("INSERT INTO events VALUES (2, 'a', 1)")
+		lose(s)
+		eventually(t, "the slot to be lost", func() bool {
+			return s.one("SELECT wal_status FROM pg_replication_slots WHERE slot_name = '"+s.cfg.Slot+"'") == "lost"
+		})
+		wires.thaw(kafkaCable)
+		named(t, s, c.wait())
+	})
 }
 
 func TestServerWithoutLogicalLog(t *testing.T) {

@@ -109,7 +109,7 @@ func TestReplaced(t *testing.T) {
 			h := holder.startStreaming()
 			s.exec("INSERT INTO events VALUES (1, 'a', 1)")
 			s.read(s.cfg.Tables[1].Topic, 1)
-			wires.freeze()
+			wires.freeze(postgresCable, kafkaCable)
 			s.exec("INSERT INTO events SELECT i, 'b', i FROM generate_series(2, 1000) i")
 			s.cfg.Takeover = true
 			successor := s.startStreamingAs()
@@ -227,4 +227,3 @@ func (l *standbyLog) last(part string) string {
 	}
 	return line
 }
-

@@ -129,6 +129,28 @@ func listed(t *testing.T, db slot.DB, name string) bool {
 	return false
 }
 
+func TestAFailoverSlotIsShownAsOne(t *testing.T) {
+	db := setup(t)
+	if !since17(t, db) {
+		_, err := slot.Create(t.Context(), db, name(t, "orders"), slot.Options{Failover: true})
+		checkFault(t, err, fault.Error{
+			Kind: fault.Usage, Where: fmt.Sprintf("slot %q", name(t, "orders")), What: "the server knows no failover slots",
+			Why: "Postgres has them from version 17 on", Fix: "create the slot without failover, or upgrade the server",
+		})
+		return
+	}
+	if _, err := slot.Create(t.Context(), db, name(t, "orders"), slot.Options{Failover: true}); err != nil {
+		t.Fatal(err)
+	}
+	db.create(t, name(t, "plain"))
+	db.exec(t, fmt.Sprintf("SELECT pg_create_logical_replication_slot('%s', 'pgoutput', temporary => true)", name(t, "passing")))
+	for suffix, want := range map[string][2]bool{"orders": {true, false}, "plain": {false, false}, "passing": {false, true}} {
+		if s := db.status(t, name(t, suffix)); s.Failover != want[0] || s.Temporary != want[1] || s.Synced {
+			t.Errorf("slot %s: failover %t, temporary %t, synced %t", suffix, s.Failover, s.Temporary, s.Synced)
+		}
+	}
+}
+
 func TestAnExistingSlotIsNotCreatedAgain(t *testing.T) {
 	db := setup(t)
 	orders := name(t, "orders")

@@ -24,17 +24,10 @@ func TestStandbyTakesOver(t *testing.T) {
 	holder := w.start("--only=capture")
 	w.awaitStreaming()
 	w.exec(testdata.Seed)
-	wait := w.startLoad(60_000, 1)
 	for round := range rounds {
 		standby := w.start("--only=capture")
 		w.awaitLog(standby, "standing by")
-		before := w.delivered()
-		w.eventually("the load to go on", func() string {
-			if w.delivered() < before+1000 {
-				return "it does not"
-			}
-			return ""
-		})
+		wait := w.awaitLoad(uint64(round))
 		holder.kill()
 		killed := time.Now()
 		w.awaitConfirmed()
@@ -43,16 +36,37 @@ func TestStandbyTakesOver(t *testing.T) {
 		if took > takeOver {
 			t.Errorf("taken over after %s, want at most %s", took, takeOver)
 		}
+		if err := wait(); err != nil {
+			t.Fatal(err)
+		}
 		holder = standby
 	}
-	if err := wait(); err != nil {
-		t.Fatal(err)
-	}
 	w.awaitConfirmed()
-	if diff := cmp.Diff(w.historyOps(), w.topicOps()); diff != "" {
-		t.Errorf("operations by event id (-history +topic):\n%.2000s", diff)
-	}
+	w.wantHistory()
 	holder.stop()
+}
+
+// awaitLoad starts a load and returns when a part of it is delivered.
+func (w *world) awaitLoad(seed uint64) (wait func() error) {
+	w.t.Helper()
+	const rows, part = 10_000, 1000
+	before := w.delivered()
+	wait = w.startLoad(rows, seed)
+	w.eventually("the load to be delivered", func() string {
+		if n := w.delivered() - before; n < part {
+			return fmt.Sprintf("%d records", n)
+		}
+		return ""
+	})
+	return wait
+}
+
+// wantHistory wants every change of an event exactly once, in order, in the topic.
+func (w *world) wantHistory() {
+	w.t.Helper()
+	if diff := cmp.Diff(w.historyOps(), w.topicOps()); diff != "" {
+		w.t.Errorf("operations by event id (-history +topic):\n%.2000s", diff)
+	}
 }
 
 // TestAStoppedDaemonIsReplaced has a daemon stand still in the middle of a load
@@ -63,14 +77,7 @@ func TestAStoppedDaemonIsReplaced(t *testing.T) {
 	frozen := w.start("--only=capture")
 	w.awaitStreaming()
 	w.exec(testdata.Seed)
-	wait := w.startLoad(30_000, 2)
-	before := w.delivered()
-	w.eventually("the load to be delivered", func() string {
-		if w.delivered() < before+1000 {
-			return "it is not"
-		}
-		return ""
-	})
+	wait := w.awaitLoad(2)
 	frozen.signal(syscall.SIGSTOP)
 	successor := w.start("--only=capture", "--takeover")
 	w.awaitLog(successor, "taking the slot over")
@@ -84,9 +91,7 @@ func TestAStoppedDaemonIsReplaced(t *testing.T) {
 	}
 	w.exec("UPDATE engagement_events SET device = 'tv' WHERE id < 100")
 	w.awaitConfirmed()
-	if diff := cmp.Diff(w.historyOps(), w.topicOps()); diff != "" {
-		t.Errorf("operations by event id (-history +topic):\n%.2000s", diff)
-	}
+	w.wantHistory()
 	successor.stop()
 }
 
