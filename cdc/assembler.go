@@ -129,11 +129,20 @@ func (a *Assembler) begin(m *pgoutput.Begin) error {
 	a.skipping = m.FinalLSN < a.delivered
 	a.source = schema.Source{CommitLSN: m.FinalLSN, XID: m.XID, CommitTime: m.CommitTime}
 	a.tally.reset()
-	if !a.skipping && !a.open.IsZero() && (m.FinalLSN != a.open.FinalLSN || m.XID != a.open.XID) {
-		return a.diverged("transaction %d, which commits at %s, was sent in its place", m.XID, m.FinalLSN)
+	if !a.awaiting() || m.FinalLSN < a.open.FinalLSN || (m.FinalLSN == a.open.FinalLSN && m.XID == a.open.XID) {
+		return nil
 	}
-	return nil
+	return a.diverged("transaction %d, which commits at %s, was sent in its place", m.XID, m.FinalLSN)
 }
+
+// awaiting reports whether a commit is open and the transaction under way, which
+// is not skipped, is not yet past what Kafka has of it.
+func (a *Assembler) awaiting() bool { return !a.skipping && !a.open.IsZero() }
+
+// early reports whether the transaction under way commits before the one that is
+// open. Kafka has all of these that changed anything; what may come between is an
+// empty one, which some servers send and some do not.
+func (a *Assembler) early() bool { return a.awaiting() && a.source.CommitLSN < a.open.FinalLSN }
 
 func (a *Assembler) commit(m *pgoutput.Commit) (Step, error) {
 	if !a.inTransaction {
@@ -143,10 +152,10 @@ func (a *Assembler) commit(m *pgoutput.Commit) (Step, error) {
 		return Step{}, a.errorf("commit at %s, but its begin announced %s", m.CommitLSN, a.source.CommitLSN)
 	}
 	a.inTransaction = false
-	if a.skipping {
+	if a.skipping || a.early() {
 		return Step{}, nil
 	}
-	if !a.open.IsZero() {
+	if a.awaiting() {
 		return Step{}, a.diverged("it was sent with %d change messages", a.tally.messages)
 	}
 	a.delivered = m.EndLSN
@@ -182,6 +191,9 @@ func (a *Assembler) message(data []byte) (known bool, err error) {
 	a.tally.message(data)
 	if a.open.IsZero() {
 		return false, nil
+	}
+	if a.early() {
+		return true, a.diverged("transaction %d, which commits at %s, was sent with changes before it", a.source.XID, a.source.CommitLSN)
 	}
 	if a.tally.messages == a.open.N {
 		if sum := a.tally.sum(); sum != a.open.Hash {

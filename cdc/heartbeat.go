@@ -36,18 +36,16 @@ func (c *Capture) withHeartbeat(ctx context.Context, do func(context.Context) er
 // beat writes heartbeats, on a connection of its own, until ctx ends.
 func (c *Capture) beat(ctx context.Context) error {
 	err := c.cfg.withSQL(ctx, func(db *pgx.Conn) error {
-		for {
-			if sleep(ctx, c.cfg.Heartbeat) != nil {
-				return nil
-			}
+		for sleep(ctx, c.cfg.Heartbeat) == nil {
 			// Not transactional: it is sent as soon as it is in the log, whatever else runs.
 			if _, err := db.Exec(ctx, "SELECT pg_logical_emit_message(false, $1, $2)", heartbeatPrefix, c.cfg.Name); err != nil {
 				return postgresFault("take a heartbeat", err)
 			}
 		}
-	})
-	if ctx.Err() != nil {
 		return nil
+	})
+	if err != nil && ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }

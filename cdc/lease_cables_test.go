@@ -155,14 +155,10 @@ func (c *cable) Read(b []byte) (int, error) {
 		return 0, err
 	}
 	n, err := c.Conn.Read(b)
-	return n, errors.Join(err, c.awaitIf(err))
-}
-
-func (c *cable) awaitIf(err error) error {
-	if err != nil {
-		return nil
+	if err == nil {
+		err = c.await() // what has come stays outside a process that stands still
 	}
-	return c.await()
+	return n, err
 }
 
 func (c *cable) Write(b []byte) (int, error) {

@@ -203,12 +203,13 @@ func (p *Producer) flush(ctx context.Context) error {
 }
 
 // fault classes what went wrong with the open transaction. One that was open for
-// longer than Kafka waits has been aborted by it, and would be again.
+// longer than Kafka waits has been aborted by it, which is not the work of another
+// daemon. Starting again may help: Kafka may have been slow for a while.
 func (p *Producer) fault(doing string, err error) error {
 	f := kafkaFault("kafka.brokers", doing, err)
 	if open := time.Since(p.since); p.open && open > p.cfg.TransactionTimeout && errors.Is(err, kerr.InvalidProducerEpoch) {
 		return &fault.Error{
-			Kind: fault.Runtime, Where: "kafka.brokers", Err: f,
+			Kind: fault.Unreachable, Where: "kafka.brokers", Err: f,
 			What: fmt.Sprintf("a kafka transaction was open for %s, Kafka aborts it after %s", open.Round(time.Second), p.cfg.TransactionTimeout),
 			Why:  "Kafka takes longer to write what it holds",
 			Fix:  "lower the limits of kafka.transaction, raise its timeout, or make Kafka faster",

@@ -137,6 +137,23 @@ func TestReplaced(t *testing.T) {
 	}
 }
 
+// TestTakeover ends a holder that is alive: it may not come back before the one
+// that took the slot.
+func TestTakeover(t *testing.T) {
+	s := newSource(t)
+	h := s.startStreaming()
+	s.exec("INSERT INTO events VALUES (1, 'a', 1)")
+	s.read(s.cfg.Tables[1].Topic, 1)
+	s.cfg.Takeover = true
+	successor := s.startStreamingAs()
+	expect(t, h.wait(), fault.Refused, "another daemon has taken over")
+	s.exec("INSERT INTO events VALUES (2, 'a', 1)")
+	if n := versions(t, s.read(s.cfg.Tables[1].Topic, 2)); n != 2 {
+		t.Errorf("%d changes, want 2", n)
+	}
+	successor.finish()
+}
+
 // TestOwnStaleWalsender: a capture that was cut off from a server that has not
 // noticed ends what is left of its own connection, and nobody else's.
 func TestOwnStaleWalsender(t *testing.T) {

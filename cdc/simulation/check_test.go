@@ -186,7 +186,7 @@ func (l *ledger) whole() {
 	sizes := l.sizes()
 	for at, commits := range l.parts {
 		for lsn, transactions := range commits {
-			if len(transactions) > 1 && sizes[lsn] < splitRecords {
+			if len(transactions) > 1 && sizes[lsn] <= splitRecords {
 				l.world.problem("torn: commit %s with %d records is in %d Kafka transactions of %s", lsn, sizes[lsn], len(transactions), at)
 			}
 		}

@@ -36,7 +36,11 @@ func newKafka(ctx context.Context) (*kafka, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.cluster.ControlKey(kmsg.InitProducerID.Int16(), k.refuseStaleEpoch)
+	k.cluster.ControlKey(kmsg.InitProducerID.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // kfake's signature
+		k.cluster.KeepControl()
+		resp := k.refuseStaleEpoch(req.(*kmsg.InitProducerIDRequest))
+		return resp, nil, resp != nil
+	})
 	if k.positions, err = k.openPositions(ctx); err != nil {
 		return nil, err
 	}
@@ -44,18 +48,17 @@ func newKafka(ctx context.Context) (*kafka, error) {
 }
 
 // refuseStaleEpoch is what a broker does and kfake does not: a producer that was
-// fenced cannot come back by initialising again.
-func (k *kafka) refuseStaleEpoch(req kmsg.Request) (kmsg.Response, error, bool) {
-	k.cluster.KeepControl()
-	init := req.(*kmsg.InitProducerIDRequest)
+// fenced cannot come back by initialising again. It returns nil for the others.
+func (k *kafka) refuseStaleEpoch(req *kmsg.InitProducerIDRequest) kmsg.Response {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if init.ProducerID < 0 || init.ProducerEpoch >= k.epochs[init.ProducerID] {
-		return nil, nil, false
+	if req.ProducerID < 0 || req.ProducerEpoch >= k.epochs[req.ProducerID] {
+		return nil
 	}
-	resp := init.ResponseKind().(*kmsg.InitProducerIDResponse)
+	resp := kmsg.NewPtrInitProducerIDResponse()
+	resp.Version = req.Version
 	resp.ErrorCode = kerr.ProducerFenced.Code
-	return resp, nil, true
+	return resp
 }
 
 // learnEpoch reads a frame that goes to a client.

@@ -36,7 +36,7 @@ func (l *ledger) marked() {
 		case m == mark{} && !parted[e.start]:
 		case m != mark{begins: 1, ends: 1, events: len(e.commit.changes)}:
 			l.world.problem("marks: commit %s with %d changes is announced by %+v", e.start, len(e.commit.changes), m)
-		case sizes[e.start] < splitRecords:
+		case sizes[e.start] <= splitRecords:
 			l.world.problem("marks: commit %s has marks, and %d records", e.start, sizes[e.start])
 		}
 	}

@@ -26,6 +26,7 @@ const (
 // result is what a run leaves.
 type result struct {
 	problems   []string
+	said       []string // by the captures, in the end
 	strikes    map[string]int
 	failpoints map[cdc.Failpoint]int
 	commits    int
@@ -51,7 +52,7 @@ func simulate(t *testing.T, seed uint64, incidents int, prepare func(*world)) (r
 		}
 		w.check()
 		w.close()
-		r = result{w.problems, w.strikes, w.failpoints, len(w.wal.commits())}
+		r = result{w.problems, w.said.lines, w.strikes, w.failpoints, len(w.wal.commits())}
 	})
 	return r
 }
@@ -125,8 +126,8 @@ func (s *survey) add(t *testing.T, seed uint64, r result) {
 	}
 	if len(r.problems) > 0 {
 		s.ended = true
-		t.Errorf("seed %d; to repeat it: go test ./cdc/simulation -run TestCrashes -seed %d -runs 1\n%s",
-			seed, seed, strings.Join(r.problems[:min(len(r.problems), 12)], "\n"))
+		t.Errorf("seed %d; to repeat it: go test ./cdc/simulation -run TestCrashes -seed %d -runs 1\n%s\n%s",
+			seed, seed, strings.Join(r.problems[:min(len(r.problems), 12)], "\n"), strings.Join(r.said, ""))
 	}
 }
 

@@ -5,12 +5,14 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"penstock/cdc"
 	"penstock/schema"
@@ -44,6 +46,8 @@ type world struct {
 	rand     *rand.Rand // of the director alone
 	tamper   func(status []byte) []byte
 	config   func(*cdc.Config)
+	log      *zap.Logger // of the captures, by their numbers
+	said     *tail
 
 	afterwards func(*world) error // once everything is delivered
 
@@ -59,8 +63,9 @@ type world struct {
 func newWorld(ctx context.Context, seed uint64) (*world, error) {
 	w := &world{
 		seed: seed, ctx: ctx, wal: newWAL(), rand: rand.New(rand.NewPCG(seed, 0)),
-		strikes: map[string]int{}, failpoints: map[cdc.Failpoint]int{},
+		strikes: map[string]int{}, failpoints: map[cdc.Failpoint]int{}, said: &tail{},
 	}
+	w.log = zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), zapcore.Lock(zapcore.AddSync(w.said)), zap.InfoLevel))
 	w.author = newAuthor(seed, w.wal, splitRecords)
 	w.postgres = newPostgres(seed, w.wal, w.problem)
 	var err error
@@ -94,6 +99,7 @@ func (w *world) witness(t *trap) {
 		where = kmsg.Key(t.key).Name() + " " + where
 	}
 	w.strikes[string(t.blow)+" at "+where]++
+	w.log.Info(string(t.blow) + " at " + where)
 }
 
 func (w *world) reached(p cdc.Failpoint) {
@@ -132,6 +138,17 @@ func (w *world) watchStatus(b []byte) []byte {
 	return b
 }
 
+// tail keeps the last lines that were written to it. The logger locks it.
+type tail struct{ lines []string }
+
+// Write takes one line.
+func (t *tail) Write(line []byte) (int, error) {
+	const most = 40
+	t.lines = append(t.lines, string(line))
+	t.lines = t.lines[max(0, len(t.lines)-most):]
+	return len(line), nil
+}
+
 // life is one capture, from its start to its end.
 type life struct {
 	host  *host
@@ -159,7 +176,7 @@ func (w *world) start() (*life, error) {
 	if w.config != nil {
 		w.config(&cfg)
 	}
-	capture, err := cdc.New(cfg, zap.NewNop())
+	capture, err := cdc.New(cfg, w.log.Named(strconv.Itoa(w.hosts)))
 	if err != nil {
 		return nil, err
 	}
