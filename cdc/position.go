@@ -171,7 +171,7 @@ func (p *positionTopic) corrupt(offset int64, err error) error {
 		Where: fmt.Sprintf("topic %s, partition 0, offset %d", p.topic, offset),
 		What:  "the position cannot be read",
 		Why:   "without it the capture cannot tell what is in Kafka already",
-		Fix:   "run the version that wrote it, or start with --accept-gap",
+		Fix:   "run the version that wrote it",
 		Err:   err,
 	}
 }
