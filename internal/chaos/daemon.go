@@ -248,7 +248,8 @@ func (d *Daemon) Signal(ctx context.Context, signal syscall.Signal) (Exit, error
 
 // ExitAfter awaits the end of the process that follows the first n ends.
 func (d *Daemon) ExitAfter(ctx context.Context, n int, within time.Duration) (Exit, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("%s did not end within %s", d.Name, within))
+	cause := fmt.Errorf("%s did not end within %s: %w", d.Name, within, context.DeadlineExceeded)
+	ctx, cancel := context.WithTimeoutCause(ctx, within, cause)
 	defer cancel()
 	return d.exitAfter(ctx, n)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"penstock/schema"
 )
 
 func bulkScenarios() []Scenario {
@@ -14,7 +16,7 @@ func bulkScenarios() []Scenario {
 			tune: func(t *tuning) { t.idleSource = true },
 		}, {
 			ID: "P9", What: "one huge transaction; the daemon is killed inside it",
-			Short: Size{2, 30_000}, Full: Size{10, 1_000_000}, run: func(ctx context.Context, w *world) error { return killInside(ctx, w, false) },
+			Short: Size{2, 100_000}, Full: Size{10, 1_000_000}, run: func(ctx context.Context, w *world) error { return killInside(ctx, w, false) },
 			tune: func(t *tuning) { t.rate, t.idleSource = 50, true },
 		}, {
 			ID: "P9-streaming", What: "one large transaction, streamed before it commits; the daemon is killed meanwhile",
@@ -38,7 +40,9 @@ func floodUnpublished(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	w.inject()
+	if err := w.inject(ctx); err != nil {
+		return err
+	}
 	for written := 0; written < flood; written += step {
 		err := w.source.exec(ctx, fmt.Sprintf("INSERT INTO noise SELECT repeat('x', 10000) FROM generate_series(1, %d); TRUNCATE noise", step/10_000))
 		if err != nil {
@@ -49,7 +53,7 @@ func floodUnpublished(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	w.figure("flood_mb", (after-before)>>20)
+	w.figure("flood_mb", uint64(after-before)>>20)
 	if after-before >= flood {
 		w.witness("the server wrote %d bytes of log", after-before)
 	} else {
@@ -103,44 +107,46 @@ func killInside(ctx context.Context, w *world, streaming bool) error {
 
 func (w *world) killWhileLarge(ctx context.Context, streaming bool) error {
 	for range w.size.Faults {
+		if err := w.inject(ctx); err != nil {
+			return err
+		}
 		waiting, cancel := context.WithTimeout(ctx, 5*time.Minute)
-		err := w.awaitInside(waiting, streaming)
+		inside, err := w.awaitInside(waiting, streaming)
 		cancel()
 		if err != nil {
 			return fmt.Errorf("to be inside the large transaction: %w", err)
 		}
-		w.inject()
-		inside, _ := w.tail.last()
+		if !inside {
+			w.miss("the large transaction was delivered before the next kill")
+			return nil
+		}
 		exit, err := w.daemon.Kill(ctx)
 		if err != nil {
 			return err
-		}
-		if !streaming && inside.Open.IsZero() {
-			w.miss("%s, but not inside the transaction", exit)
-			continue
 		}
 		w.sawKill(exit)
 	}
 	return nil
 }
 
-// awaitInside returns when the daemon has delivered some more of a transaction,
-// or when it receives one that is not committed yet.
-func (w *world) awaitInside(ctx context.Context, streaming bool) error {
+// awaitInside returns true when the daemon has delivered some more of a
+// transaction, or when it receives one that is not committed yet; false when the
+// transaction's end has come first.
+func (w *world) awaitInside(ctx context.Context, streaming bool) (bool, error) {
 	before, _ := w.tail.last()
-	if err := w.awaitStreaming(ctx); err != nil {
-		return err
-	}
 	if streaming {
-		return eventually(ctx, time.Minute, "a file in the spool", func(context.Context) (string, error) {
-			if !w.spooling() {
-				return "there is none", nil
+		began := time.Now() // a killed daemon leaves files behind
+		return true, eventually(ctx, time.Minute, "a file in the spool", func(context.Context) (string, error) {
+			if !w.spooling(began) || !w.daemon.Running() {
+				return "there is none that grows", nil
 			}
 			return "", nil
 		})
 	}
-	return w.tail.until(ctx, func() bool {
-		open := w.tail.position.Open
+	var open schema.OpenCommit
+	err := w.tail.until(ctx, func() bool {
+		open = w.tail.position.Open
 		return open.N > before.Open.N || open.IsZero() && !before.Open.IsZero()
 	})
+	return !open.IsZero(), err
 }

@@ -39,7 +39,9 @@ func daemonScenarios() []Scenario {
 
 // kill ends a daemon by SIGKILL; the supervisor starts it again at once.
 func (w *world) kill(ctx context.Context, d *Daemon) error {
-	w.inject()
+	if err := w.inject(ctx); err != nil {
+		return err
+	}
 	exit, err := d.Kill(ctx)
 	if err != nil {
 		return err
@@ -112,13 +114,15 @@ func killAtFailpoints(ctx context.Context, w *world) error {
 // crash lets a daemon run into a failpoint, with what that one needs.
 func (w *world) crash(ctx context.Context, p cdc.Failpoint) error {
 	const within = 20 * time.Second
-	w.inject()
+	if err := w.inject(ctx); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	nth := 1
 	var help func(context.Context) error
 	switch p {
-	case cdc.FailLeased, cdc.FailFenced, cdc.FailPositionRead: // once a life
+	case cdc.FailLeased, cdc.FailFenced, cdc.FailPositionRead, cdc.FailIdle: // once a life, or seldom
 	case cdc.FailStopping:
 		help = w.terminateSoon
 	case cdc.FailSplit:
@@ -177,7 +181,9 @@ func stopUnderLoad(ctx context.Context, w *world) error {
 		if err := pause(ctx, w.between(500*time.Millisecond, 2*time.Second)); err != nil {
 			return err
 		}
-		w.inject()
+		if err := w.inject(ctx); err != nil {
+			return err
+		}
 		w.daemon.Hold()
 		began := time.Now()
 		exit, err := w.daemon.Terminate(ctx)
@@ -249,14 +255,16 @@ func (w *world) zombie(ctx context.Context, first, second *Daemon) error {
 	if err := pause(ctx, w.between(time.Second, 2*time.Second)); err != nil {
 		return err
 	}
-	w.inject()
+	if err := w.inject(ctx); err != nil {
+		return err
+	}
 	first.Hold()
 	n := len(first.Exits())
 	if err := first.Pause(); err != nil {
 		return err
 	}
 	began := time.Now()
-	held := stopped(first.PID())
+	held := awaitStopped(ctx, first.PID())
 	if err := w.awaitWalsender(ctx, before); err != nil {
 		return fmt.Errorf("takeover by %s: %w", second.Name, err)
 	}
@@ -268,7 +276,7 @@ func (w *world) zombie(ctx context.Context, first, second *Daemon) error {
 	}
 	held = held && stopped(first.PID())
 	link := w.linkOf(first)
-	flushed := link.Stats().Flushed
+	position, _ := w.tail.last()
 	if err := first.Resume(); err != nil {
 		return err
 	}
@@ -283,8 +291,8 @@ func (w *world) zombie(ctx context.Context, first, second *Daemon) error {
 	if exit.Code == 0 || exit.Signal != 0 {
 		w.wrong("the daemon that woke up: %s, want an exit code that is not 0\n%s", exit, first.LogTail(5))
 	}
-	if now := link.Stats().Flushed; now > flushed {
-		w.wrong("the daemon that woke up confirmed %s after %s", schema.LSN(now), schema.LSN(flushed))
+	if now := schema.LSN(link.Stats().Flushed); now > position.EndLSN { // up to there another has told the server already
+		w.wrong("the daemon that woke up confirmed %s, the position stood at %s", now, position.EndLSN)
 	}
 	if held {
 		w.witness("pid %d was stopped for %s, then %s", exit.PID, time.Since(began).Round(time.Second), exit)
@@ -292,6 +300,16 @@ func (w *world) zombie(ctx context.Context, first, second *Daemon) error {
 		w.miss("pid %d was not seen stopped", exit.PID)
 	}
 	return nil
+}
+
+// awaitStopped reports whether the process is seen held by SIGSTOP within a second.
+func awaitStopped(ctx context.Context, pid int) bool {
+	return eventually(ctx, time.Second, "the process to stop", func(context.Context) (string, error) {
+		if !stopped(pid) {
+			return "it runs", nil
+		}
+		return "", nil
+	}) == nil
 }
 
 // awaitWalsender returns when another process of the server streams from the slot.
@@ -341,7 +359,9 @@ func jumpClock(ctx context.Context, w *world) error {
 		if i%2 == 1 {
 			shift = -time.Hour
 		}
-		w.inject()
+		if err := w.inject(ctx); err != nil {
+			return err
+		}
 		link := w.linkOf(w.daemon)
 		before := link.Stats().Shifted
 		link.shiftClock(shift)

@@ -41,7 +41,9 @@ func killBroker(ctx context.Context, w *world) error {
 		if err := pause(ctx, w.between(time.Second, 4*time.Second)); err != nil {
 			return err
 		}
-		w.inject()
+		if err := w.inject(ctx); err != nil {
+			return err
+		}
 		pid := w.rig.kafka.PID()
 		w.rig.kafka.Kill()
 		if err := w.rig.kafka.Restart(ctx); err != nil {
@@ -70,7 +72,9 @@ func hangBroker(ctx context.Context, w *world) error {
 		if err := pause(ctx, w.between(time.Second, 3*time.Second)); err != nil {
 			return err
 		}
-		w.inject()
+		if err := w.inject(ctx); err != nil {
+			return err
+		}
 		if err := w.rig.kafka.Pause(); err != nil {
 			return err
 		}
@@ -106,7 +110,9 @@ func loseEndTxn(ctx context.Context, w *world) error {
 			return err
 		}
 		act := []proxy.Act{proxy.DropReply, proxy.DropRequest}[i%2]
-		w.inject()
+		if err := w.inject(ctx); err != nil {
+			return err
+		}
 		done, err := w.disturb(ctx, proxy.Rule{Key: proxy.EndTxn, Act: act, Nth: 1 + w.random.IntN(3), Times: 1})
 		if err != nil {
 			return err
@@ -153,7 +159,9 @@ func openForeignTransaction(ctx context.Context, w *world) error {
 		if i%2 == 1 {
 			topic = w.topic("position")
 		}
-		w.inject()
+		if err := w.inject(ctx); err != nil {
+			return err
+		}
 		stranger, err := w.hang(ctx, topic)
 		if err != nil {
 			return err
@@ -286,7 +294,9 @@ func expireProducer(ctx context.Context, w *world) error {
 		if err := pause(ctx, w.between(time.Second, 2*time.Second)); err != nil {
 			return err
 		}
-		w.inject()
+		if err := w.inject(ctx); err != nil {
+			return err
+		}
 		w.daemon.Hold()
 		if _, err := w.daemon.Kill(ctx); err != nil {
 			return err

@@ -35,7 +35,7 @@ func weathers() []weather {
 			name: "latency", lasts: 5 * time.Second, toxics: both(proxy.Toxics{Latency: 200 * time.Millisecond, Jitter: 100 * time.Millisecond}),
 			witness: func(s proxy.Stats) uint64 { return s.Delayed[0] + s.Delayed[1] },
 		}, {
-			name: "resets", lasts: 5 * time.Second, toxics: both(proxy.Toxics{Reset: 0.01}),
+			name: "resets", lasts: 6 * time.Second, toxics: both(proxy.Toxics{Reset: 0.02}),
 			witness: func(s proxy.Stats) uint64 { return s.Resets },
 		}, {
 			name: "reset", lasts: time.Second, act: func(p *proxy.Proxy) { p.ResetAll() },
@@ -90,7 +90,9 @@ func (w *world) weather(ctx context.Context, p *proxy.Proxy) error {
 }
 
 func (w *world) blow(ctx context.Context, p *proxy.Proxy, of weather) error {
-	w.inject()
+	if err := w.inject(ctx); err != nil {
+		return err
+	}
 	before := of.witness(p.Stats())
 	p.SetToxics(proxy.ToServer, of.toxics[proxy.ToServer])
 	p.SetToxics(proxy.ToClient, of.toxics[proxy.ToClient])

@@ -29,7 +29,7 @@ func postgresScenarios() []Scenario {
 			Short: Size{3, 3_000}, Full: Size{30, 150_000}, run: killAtRandom,
 			tune: func(t *tuning) {
 				t.mix = workload.Mix{
-					Copy: 5, MultiRow: 5, Savepoint: 10, Rollback: 5, Empty: 10, Message: 10, Long: 10, Insert: 5, Truncate: 2, KeySwap: 3,
+					Copy: 5, MultiRow: 5, Savepoint: 10, Rollback: 5, Empty: 10, Message: 10, Insert: 5, Truncate: 2, KeySwap: 3,
 				}
 			},
 		},
@@ -51,7 +51,9 @@ func killPostgres(ctx context.Context, w *world) error {
 		if err != nil {
 			return err
 		}
-		w.inject()
+		if err := w.inject(ctx); err != nil {
+			return err
+		}
 		pid := w.rig.postgres.PID()
 		w.rig.postgres.Kill()
 		if err := w.rig.postgres.Restart(ctx); err != nil {
@@ -94,7 +96,9 @@ func killWalsender(ctx context.Context, w *world) error {
 		if err != nil {
 			return err
 		}
-		w.inject()
+		if err := w.inject(ctx); err != nil {
+			return err
+		}
 		var ended bool
 		if err := w.source.ask(ctx, "SELECT pg_terminate_backend($1, 5000)", []any{pid}, &ended); err != nil {
 			return err
@@ -126,7 +130,9 @@ func shutPostgresDown(ctx context.Context, w *world) error {
 		if err := pause(ctx, w.between(time.Second, 3*time.Second)); err != nil {
 			return err
 		}
-		w.inject()
+		if err := w.inject(ctx); err != nil {
+			return err
+		}
 		pid, began := w.rig.postgres.PID(), time.Now()
 		if err := w.rig.postgres.Stop(); err != nil {
 			w.wrong("fast shutdown of Postgres: %s", err)

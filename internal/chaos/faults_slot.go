@@ -55,7 +55,7 @@ func advanceSlot(ctx context.Context, w *world) error {
 
 // invalidateSlot lets the log grow past what the server is allowed to keep.
 func invalidateSlot(ctx context.Context, w *world) error {
-	admin := &source{dsn: w.rig.postgres.DSN()}
+	admin := &source{dsn: w.postgres.DSN()}
 	if err := admin.exec(ctx, "ALTER SYSTEM SET max_slot_wal_keep_size = '2MB'", "SELECT pg_reload_conf()"); err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func refuseSlot(ctx context.Context, w *world, h harm) error {
 	if _, err := w.endLoad(ctx); err != nil {
 		return err
 	}
-	if err := w.awaitRecovery(ctx, time.Now()); err != nil {
+	if err := w.awaitCaughtUp(ctx); err != nil {
 		return err
 	}
 	w.daemon.Hold()
@@ -101,7 +101,9 @@ func refuseSlot(ctx context.Context, w *world, h harm) error {
 	if err := w.source.exec(ctx, "INSERT INTO evt VALUES (-1, 0, -1, 0, 1, 'lost')"); err != nil {
 		return err
 	}
-	w.inject()
+	if err := w.inject(ctx); err != nil {
+		return err
+	}
 	if err := h.do(ctx, w); err != nil {
 		return fmt.Errorf("the slot is to be %s: %w", h.name, err)
 	}
@@ -110,6 +112,21 @@ func refuseSlot(ctx context.Context, w *world, h harm) error {
 }
 
 func (w *world) checkRefusal(ctx context.Context, h harm) error {
+	position, _ := w.tail.last()
+	wanted := []string{string(h.state), position.EndLSN.String()}
+	if h.gap {
+		confirmed, err := w.source.confirmed(ctx)
+		if err != nil {
+			return err
+		}
+		wanted = append(wanted, confirmed.String())
+	}
+	return w.refuses(ctx, "the slot was "+h.name, wanted)
+}
+
+// refuses starts the held daemon, which must end with exit code 6, say the wanted
+// words (the state, and what is missing from where to where), and write nothing.
+func (w *world) refuses(ctx context.Context, because string, wanted []string) error {
 	position, records := w.tail.last()
 	ends, err := w.ends(ctx)
 	if err != nil {
@@ -123,29 +140,16 @@ func (w *world) checkRefusal(ctx context.Context, h harm) error {
 	w.daemon.Hold()
 	exit, err := w.daemon.ExitAfter(ctx, n, 30*time.Second)
 	if err != nil {
-		w.wrong("the slot was %s and the daemon goes on: %s", h.name, err)
+		w.wrong("%s, and the daemon goes on: %s", because, err)
 		return nil
 	}
-	said := w.daemon.Log()[before:]
-	if exit.Code == fault.PositionLost.ExitCode() {
-		w.daemon.pardon(n)
-	} else {
-		w.wrong("the slot was %s: %s, want exit code %d\n%s", h.name, exit, fault.PositionLost.ExitCode(), w.daemon.LogTail(5))
+	w.daemon.pardon(n)
+	if exit.Code != fault.PositionLost.ExitCode() {
+		w.wrong("%s: %s, want exit code %d\n%s", because, exit, fault.PositionLost.ExitCode(), w.daemon.LogTail(5))
 	}
-	if !mentions(said, string(h.state)) {
-		w.wrong("the slot was %s: the refusal does not name the state %s:\n%s", h.name, h.state, w.daemon.LogTail(5))
-	}
-	wanted := []string{position.EndLSN.String()}
-	if h.gap {
-		confirmed, err := w.source.confirmed(ctx)
-		if err != nil {
-			return err
-		}
-		wanted = append(wanted, confirmed.String())
-	}
-	for _, lsn := range wanted {
-		if !mentions(said, lsn) {
-			w.wrong("the slot was %s: the refusal does not name %s, the range is %s:\n%s", h.name, lsn, strings.Join(wanted, " to "), w.daemon.LogTail(5))
+	for _, word := range wanted {
+		if !mentions(w.daemon.Log()[before:], word) {
+			w.wrong("%s: the refusal does not name %s:\n%s", because, word, w.daemon.LogTail(5))
 		}
 	}
 	return w.checkNothingWritten(ctx, records, position.EndLSN, ends)

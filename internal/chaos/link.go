@@ -11,9 +11,9 @@ import (
 // daemon says is not taken for another's.
 type link struct{ *proxy.Proxy }
 
-func (r *Rig) linkPostgres(ctx context.Context, seed uint64) (*link, error) {
+func (w *world) linkPostgres(ctx context.Context) (*link, error) {
 	p, err := proxy.Listen(context.WithoutCancel(ctx), proxy.Options{
-		Protocol: proxy.Postgres, Target: r.postgres.Address(), Seed: seed,
+		Protocol: proxy.Postgres, Target: w.postgres.Address(), Seed: w.seed,
 	})
 	return &link{p}, err
 }

@@ -81,12 +81,16 @@ func (r *Rig) start(ctx context.Context) error {
 func (r *Rig) startPostgres(ctx context.Context) error {
 	r.say("starting Postgres")
 	var err error
-	r.postgres, err = stack.StartPostgres(ctx, stack.Options{Mode: stack.Native}, map[string]string{
+	r.postgres, err = stack.StartPostgres(ctx, stack.Options{Mode: stack.Native}, postgresSettings())
+	return err
+}
+
+func postgresSettings() map[string]string {
+	return map[string]string{
 		"fsync": "on", "full_page_writes": "on",
 		"wal_sender_timeout": "5s", "max_replication_slots": "64", "max_wal_senders": "64",
 		"log_min_messages": "warning",
-	})
-	return err
+	}
 }
 
 // startKafka starts a broker with a second listener, which advertises the proxy:

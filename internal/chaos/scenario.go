@@ -29,7 +29,7 @@ type Scenario struct {
 
 // Scenarios lists them all, in the order of the fault matrix.
 func Scenarios() []Scenario {
-	return slices.Concat(daemonScenarios(), postgresScenarios(), slotScenarios(), bulkScenarios(), kafkaScenarios(), networkScenarios())
+	return slices.Concat(daemonScenarios(), postgresScenarios(), failoverScenarios(), slotScenarios(), bulkScenarios(), kafkaScenarios(), networkScenarios())
 }
 
 // Select returns the scenarios whose id is one of ids or begins with one and a
@@ -65,12 +65,19 @@ type tuning struct {
 	workers      int
 	maxValue     int // bytes
 	mix          workload.Mix
+	failover     failover
 	idleSource   bool // the scenario begins the load, or writes by itself
 }
 
 func usualTuning() tuning {
 	return tuning{
 		records: 2_000, age: "100ms", idle: "1s", splitRecords: 10_000, wait: "60s",
-		rate: 3_000, workers: 4, maxValue: 20_000,
+		rate: 3_000, workers: 4, maxValue: 20_000, mix: withoutLong(),
 	}
+}
+
+func withoutLong() workload.Mix {
+	mix := workload.DefaultMix()
+	mix.Long = 0
+	return mix
 }

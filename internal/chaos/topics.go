@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -116,11 +117,17 @@ func (w *world) scan(ctx context.Context, topics []string, take func(*kgo.Record
 	return nil
 }
 
-// spooling reports whether some daemon keeps transactions that are not committed.
-func (w *world) spooling() bool {
+// spooling reports whether some daemon has written since then to a transaction
+// that was not committed.
+func (w *world) spooling(since time.Time) bool {
 	found := false
 	_ = filepath.WalkDir(filepath.Join(w.dir, "spool"), func(_ string, entry os.DirEntry, err error) error {
-		found = found || err == nil && !entry.IsDir()
+		if err != nil || entry.IsDir() {
+			return nil // gone already, or none yet
+		}
+		if info, err := entry.Info(); err == nil && info.Size() > 0 && info.ModTime().After(since) {
+			found = true
+		}
 		return nil
 	})
 	return found

@@ -10,14 +10,17 @@ import (
 	"strings"
 	"time"
 
+	"penstock/internal/chaos/proxy"
 	"penstock/internal/chaos/workload"
 	"penstock/internal/fault"
+	"penstock/internal/stack"
 	"penstock/schema"
 )
 
 const (
 	upTimeout      = time.Minute      // for a daemon to stream after its start
 	recoverTimeout = time.Minute      // the most that a recovery may take
+	catchUpTimeout = 2 * time.Minute  // for what was written meanwhile
 	quietTimeout   = 15 * time.Second // for the slot to be confirmed once the load has ended
 	stopTimeout    = 10 * time.Second // for a graceful stop
 	retainedMax    = 64 << 20         // bytes of log that an idle slot may hold back
@@ -36,21 +39,25 @@ type world struct {
 	name   string // of database, slot, publication and topics
 	dir    string // for configuration and logs
 
-	source  *source
-	books   books // nil when nothing is held against the source
-	tail    *tail
-	load    *workload.Load
-	loaded  chan loadEnd // one, when the load has ended
-	daemon  *Daemon      // the first one
-	daemons []*Daemon    // all of them
-	links   []*link      // to Postgres, one a daemon
+	postgres *stack.Instance // the rig's, or the world's own primary
+	standby  *stack.Instance // nil without
+	front    *proxy.Proxy    // the load's and the ledger's way to a source that fails over; nil: they go straight
+	source   *source
+	fault    schema.LSN // end of the log when the last fault was made
+	books    books      // nil when nothing is held against the source
+	tail     *tail
+	load     *workload.Load
+	loaded   chan loadEnd // one, when the load has ended
+	daemon   *Daemon      // the first one
+	daemons  []*Daemon    // all of them
+	links    []*link      // to Postgres, one a daemon
 }
 
 // open makes database, tables and ledger; nothing captures yet.
 func (r *Rig) open(ctx context.Context, s Scenario, size Size, seed uint64) (w *world, err error) {
 	w = &world{
 		witnesses: &witnesses{}, rig: r, size: size, seed: seed, random: rand.New(rand.NewPCG(seed, 0)),
-		tuning: usualTuning(), name: r.unique(s.ID),
+		tuning: usualTuning(), name: r.unique(s.ID), postgres: r.postgres,
 	}
 	if s.tune != nil {
 		s.tune(&w.tuning)
@@ -75,16 +82,22 @@ func (r *Rig) open(ctx context.Context, s Scenario, size Size, seed uint64) (w *
 }
 
 func (w *world) createDatabase(ctx context.Context) error {
-	admin := &source{dsn: w.rig.postgres.DSN()}
+	if err := w.ownServers(ctx); err != nil {
+		return err
+	}
+	admin := &source{dsn: w.postgres.DSN()}
 	if err := admin.exec(ctx, "CREATE DATABASE "+w.name); err != nil {
 		return err
 	}
-	if w.seed%2 == 0 { // half of the runs: the server spills every larger transaction to its disk
+	if w.seed%2 == 0 || w.tuning.streaming { // half of the runs: the server spills every larger transaction to its disk
 		if err := admin.exec(ctx, "ALTER DATABASE "+w.name+" SET logical_decoding_work_mem = '64kB'"); err != nil {
 			return err
 		}
 	}
-	dsn, err := withDatabase(w.rig.postgres.DSN(), w.name)
+	dsn, err := withDatabase(w.postgres.DSN(), w.name)
+	if err == nil && w.front != nil {
+		dsn, err = withAddress(dsn, w.front.Addr())
+	}
 	w.source = &source{dsn: dsn, slot: w.name}
 	return err
 }
@@ -105,7 +118,7 @@ func (w *world) topic(name string) string { return w.name + "." + name }
 // addDaemon starts another daemon of the same capture, with a link of its own.
 func (w *world) addDaemon(ctx context.Context) (*Daemon, error) {
 	name := fmt.Sprintf("daemon%d", len(w.daemons)+1)
-	link, err := w.rig.linkPostgres(ctx, w.seed)
+	link, err := w.linkPostgres(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -142,6 +155,7 @@ func (w *world) yaml(link *link) (string, error) {
   publication: %s
   tables: [%s]
   heartbeat: 1s
+  failover: %t
   streaming: %t
   spool: %q
 kafka:
@@ -153,7 +167,7 @@ kafka:
   transaction: { records: %d, age: %s, idle: %s, split_records: %d, split_age: 5s, timeout: 10s }
 wait: %s
 log: { format: json }
-`, dsn, w.name, w.name, strings.Join(tables, ", "), w.tuning.streaming, filepath.Join(w.dir, "spool"),
+`, dsn, w.name, w.name, strings.Join(tables, ", "), w.standby != nil, w.tuning.streaming, filepath.Join(w.dir, "spool"),
 		w.rig.broker.Addr(), strings.Join(topics, ", "), w.topic("position"), w.topic("transactions"),
 		w.tuning.records, w.tuning.age, w.tuning.idle, w.tuning.splitRecords, w.tuning.wait), nil
 }
@@ -204,17 +218,35 @@ func (w *world) awaitStreaming(ctx context.Context) error {
 	})
 }
 
-// awaitRecovery returns when all that was committed at the call is visible, and
-// notes how long after healed that was.
+// inject counts a fault that is about to be made, and marks where the log stands.
+func (w *world) inject(ctx context.Context) error {
+	w.count()
+	var err error
+	w.fault, err = w.source.logEnd(ctx)
+	return err
+}
+
+// awaitRecovery returns when all that is committed by now is visible. It notes how
+// long after healed something became visible that was committed after the fault.
 func (w *world) awaitRecovery(ctx context.Context, healed time.Time) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, recoverTimeout, fmt.Errorf("nothing new within %s of the end of the fault", recoverTimeout))
+	waiting, cancel := context.WithTimeoutCause(ctx, recoverTimeout, fmt.Errorf("nothing new within %s of the end of the fault", recoverTimeout))
 	defer cancel()
-	end, err := w.source.logEnd(ctx)
-	if err == nil {
-		err = w.tail.reach(ctx, end)
+	if err := w.tail.reach(waiting, w.fault+1); err != nil {
+		return err
 	}
 	w.recoveredIn(time.Since(healed))
-	return err
+	return w.awaitCaughtUp(ctx)
+}
+
+// awaitCaughtUp returns when all that is committed by now is visible.
+func (w *world) awaitCaughtUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, catchUpTimeout, fmt.Errorf("not up to date after %s", catchUpTimeout))
+	defer cancel()
+	end, err := w.source.logEnd(ctx)
+	if err != nil {
+		return err
+	}
+	return w.tail.reach(ctx, end)
 }
 
 // settle lets the load come to its end, awaits that everything is delivered,
@@ -330,8 +362,10 @@ func (w *world) close(ctx context.Context) error {
 	for _, l := range w.links {
 		errs = append(errs, l.Close())
 	}
-	if w.source != nil {
-		errs = append(errs, w.source.remove(ctx, w.rig.postgres.DSN(), w.name))
+	if w.postgres != w.rig.postgres {
+		errs = append(errs, w.closeServers())
+	} else if w.source != nil {
+		errs = append(errs, w.source.remove(ctx, w.postgres.DSN(), w.name))
 	}
 	return errors.Join(append(errs, w.rig.removeTopics(ctx, w.name+"."))...)
 }
