@@ -38,8 +38,9 @@ type walsender struct {
 // errSlotTaken says that somebody else holds the slot, and may go on doing so.
 var errSlotTaken = errors.New("the slot is in use")
 
-// look and lease, as often as it takes: while somebody else holds the slot,
-// nothing is fenced, and what was looked at may change. stoodBy says that it did.
+// lease looks and takes the slot, in turns, until it has it: while somebody else
+// holds it nothing is fenced, and what was looked at may change. stoodBy says that
+// this took a while in which all was well.
 func (c *Capture) lease(ctx context.Context) (ready preparation, l *lease, stoodBy bool, err error) {
 	begun := time.Now()
 	for {
@@ -70,18 +71,10 @@ func (c *Capture) take(ctx context.Context) (*lease, error) {
 	}
 	l, err := c.takeOn(ctx, conn)
 	if err != nil {
-		return nil, errors.Join(err, closeQuietly(ctx, conn))
+		_ = conn.Close(context.WithoutCancel(ctx)) // it is of no use any more
+		return nil, err
 	}
 	return l, nil
-}
-
-// closeQuietly ends a connection that has failed at something else already.
-func closeQuietly(ctx context.Context, conn *pgconn.PgConn) error {
-	err := conn.Close(context.WithoutCancel(ctx))
-	if conn.IsClosed() {
-		return nil
-	}
-	return err
 }
 
 func (c *Capture) takeOn(ctx context.Context, conn *pgconn.PgConn) (*lease, error) {
