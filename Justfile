@@ -45,9 +45,13 @@ golden:
 bench *flags:
     go test -run '^$' -bench . -benchmem {{ flags }} ./...
 
-# Kill the daemon with -9 under load, again and again: every row exactly once, both stores equal to SQL.
-chaos runs="5":
-    go test -timeout 60m -count {{ runs }} -v -run Kill ./internal/e2e
+# The proof: break daemon, Postgres, Kafka and the network, hold Kafka against what Postgres wrote down (75 minutes).
+chaos *flags:
+    go run ./cmd/chaos {{ flags }}
+
+# The proof of the proof: capture builds that are broken on purpose, each of which has to be caught.
+chaos-mutants *flags:
+    go run ./cmd/chaos mutants {{ flags }}
 
 # Start Postgres, Kafka, Cassandra and Redis and leave them running for demo and tests.
 up:

@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// recoverMost is how long 95 of 100 recoveries may take; world has the bound of the others.
+const recoverMost = 15 * time.Second
+
 // witnesses counts what was done to the servers and the daemon, and what of it
 // was seen to happen by something that does not depend on who did it: an exit
 // status, a counter of the proxy, another process id. Methods may be called from
@@ -83,7 +86,10 @@ func (w *witnesses) report(r *Result) {
 	r.Figures = append(r.Figures, Figure{"faults", fmt.Sprint(w.injected)}, Figure{"witnessed", fmt.Sprint(len(w.seen))})
 	r.Figures = append(r.Figures, w.figures...)
 	if len(w.recovered) > 0 {
-		r.Figures = append(r.Figures,
-			Figure{"recover_p95", seconds(quantile(w.recovered, 0.95))}, Figure{"recover_max", seconds(quantile(w.recovered, 1))})
+		p95, longest := quantile(w.recovered, 0.95), quantile(w.recovered, 1)
+		r.Figures = append(r.Figures, Figure{"recover_p95", seconds(p95)}, Figure{"recover_max", seconds(longest)})
+		if p95 > recoverMost {
+			r.Problems = append(r.Problems, fmt.Sprintf("of 100 recoveries 5 take %s or more, %s are allowed", seconds(p95), recoverMost))
+		}
 	}
 }

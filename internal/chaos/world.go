@@ -256,12 +256,12 @@ func (w *world) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	quiet := time.Now()
-	if err := w.awaitDrained(ctx); err != nil {
+	if err := w.awaitCaughtUp(ctx); err != nil {
 		return err
 	}
-	drained := time.Since(quiet)
-	w.figure("drained", seconds(drained))
+	if err := w.awaitQuiet(ctx); err != nil {
+		return err
+	}
 	if err := w.stopDaemons(ctx); err != nil {
 		return err
 	}
@@ -295,14 +295,37 @@ func (w *world) stopLoad() loadEnd {
 	return end
 }
 
-func (w *world) awaitDrained(ctx context.Context) error {
-	return eventually(ctx, 2*time.Minute, "everything to be delivered", func(ctx context.Context) (string, error) {
+// awaitQuiet returns when the slot is confirmed to the last commit, which takes a
+// moment, and lets the log go.
+func (w *world) awaitQuiet(ctx context.Context) error {
+	began := time.Now()
+	err := eventually(ctx, catchUpTimeout, "everything to be delivered", func(ctx context.Context) (string, error) {
 		ok, missing, err := w.books.drained(ctx)
 		if !ok && missing == "" {
 			missing = "not drained"
 		}
 		return missing, err
 	})
+	took := time.Since(began)
+	w.figure("drained", seconds(took))
+	if err == nil && took > quietTimeout {
+		w.wrong("the slot was confirmed %s after the last commit was visible, %s are allowed", seconds(took), quietTimeout)
+	}
+	return errors.Join(err, w.awaitLetGo(ctx))
+}
+
+// awaitLetGo returns when the slot holds back no more than an idle one may.
+func (w *world) awaitLetGo(ctx context.Context) error {
+	var retained int64
+	err := eventually(ctx, recoverTimeout, "the slot to let the log go", func(ctx context.Context) (string, error) {
+		var err error
+		if retained, err = w.source.retained(ctx); retained > retainedMax {
+			return fmt.Sprintf("%d bytes are held back", retained), err
+		}
+		return "", err
+	})
+	w.figure("retained_mb", retained>>20)
+	return err
 }
 
 // stopDaemons ends all of them gracefully; that takes them 10 s at most.
