@@ -1,0 +1,148 @@
+package mutant
+
+// resumeByRow compares a row's own place in the log with the position, which is one
+// among commits: a transaction that began before the position and commits after it
+// has rows on the wrong side.
+func resumeByRow() Mutant {
+	return Mutant{
+		ID: "M4", Name: "resume by row",
+		Broken:   "after a restart each row whose own LSN is below the position is taken for delivered",
+		Incident: "Debezium DBZ-2397, pgcopydb #1044, OpenLogReplicator #330",
+		Edits: []Edit{
+			{File: "cdc/stream.go", Old: "\tlength      int\n", New: "\tlength      int\n\tstart       schema.LSN\n"},
+			{
+				File: "cdc/stream.go",
+				Old:  "frame{length: len(payload)})\n",
+				New:  "frame{length: len(payload), start: schema.LSN(binary.BigEndian.Uint64(data[1:]))})\n",
+			},
+			{
+				File: "cdc/session.go",
+				Old:  "\tcase s.spool == nil:\n\t\treturn s.message(ctx, data)\n",
+				New:  "\tcase s.spool == nil:\n\t\ts.assembler.row0 = f.start\n\t\treturn s.message(ctx, data)\n",
+			},
+			{
+				File: "cdc/assembler.go",
+				Old:  "\tinTransaction bool\n",
+				New:  "\trow0, since schema.LSN\n\tinTransaction bool\n",
+			},
+			{
+				File: "cdc/assembler.go",
+				Old:  "\t\tdelivered: from.EndLSN,\n",
+				New:  "\t\tdelivered: from.EndLSN,\n\t\tsince: from.EndLSN,\n",
+			},
+			{
+				File: "cdc/assembler.go",
+				Old:  "\tif a.skipping {\n\t\treturn Step{}, nil\n\t}\n\ta.tally.change(rel)\n",
+				New: "\tif a.skipping || a.open.IsZero() && a.row0 < a.since {\n" +
+					"\t\ta.source.Seq++\n\t\treturn Step{}, nil\n\t}\n\ta.tally.change(rel)\n",
+			},
+		},
+		CaughtBy: []string{"A1", "P12"}, Simulation: crashes,
+	}
+}
+
+func deliverAgain() Mutant {
+	return Mutant{
+		ID: "M13", Name: "deliver again",
+		Broken:   "what the server sends again after a restart is delivered again",
+		Incident: "every at-least-once capture, Debezium's default among them",
+		Edits: []Edit{
+			{File: "cdc/assembler.go", Old: "\ta.skipping = m.FinalLSN < a.delivered\n", New: "\ta.skipping = false\n"},
+			{
+				File: "cdc/assembler.go",
+				Old:  "\ta.delivered = m.EndLSN\n\treturn Step{Boundary: m.EndLSN}, nil\n",
+				New: "\tif m.EndLSN <= a.delivered {\n\t\treturn Step{}, nil\n\t}\n" +
+					"\ta.delivered = m.EndLSN\n\treturn Step{Boundary: m.EndLSN}, nil\n",
+			},
+			{
+				File: "cdc/assembler.go",
+				Old:  "\t\treturn true, a.diverged(\"transaction %d, which commits at %s, was sent with changes before it\", a.source.XID, a.source.CommitLSN)\n",
+				New:  "\t\treturn false, nil\n",
+			},
+		},
+		CaughtBy: []string{"A1", "A2", "P1"}, Simulation: crashes,
+	}
+}
+
+// deliverPartAgain does not split again before it is past the part that Kafka has:
+// a position may not go back.
+func deliverPartAgain() Mutant {
+	return Mutant{
+		ID: "M13b", Name: "deliver a part again",
+		Broken:   "of a split commit the part that Kafka has is counted, and delivered again",
+		Incident: "PostHog #64719 is of the class, the other way round",
+		Edits: []Edit{
+			{
+				File: "cdc/assembler.go",
+				Old:  "\t\ta.open = schema.OpenCommit{}\n\t}\n\treturn true, nil\n",
+				New:  "\t\ta.open = schema.OpenCommit{}\n\t}\n\treturn false, nil\n",
+			},
+			{
+				File: "cdc/session.go",
+				Old:  "\treturn s.commit.records > limits.SplitRecords ||",
+				New:  "\treturn s.assembler.open.IsZero() && s.commit.records > limits.SplitRecords ||",
+			},
+		},
+		CaughtBy: []string{"P9", "A2"}, Simulation: crashes,
+	}
+}
+
+// skipOneTooMany leaves out the first change behind the part that Kafka has.
+func skipOneTooMany() Mutant {
+	return Mutant{
+		ID: "M17", Name: "skip one too many",
+		Broken:   "of a split commit one change more than Kafka has is skipped",
+		Incident: "go-pq-cdc #85: one look-ahead row of 1.5 million was lost",
+		Edits: []Edit{
+			{File: "cdc/assembler.go", Old: "\tinTransaction bool\n", New: "\tover bool\n\tinTransaction bool\n"},
+			{File: "cdc/assembler.go", Old: "\ta.inTransaction = true\n", New: "\ta.inTransaction, a.over = true, false\n"},
+			{
+				File: "cdc/assembler.go",
+				Old:  "\tif a.open.IsZero() {\n\t\treturn false, nil\n\t}\n",
+				New:  "\tif a.open.IsZero() {\n\t\tover := a.over\n\t\ta.over = false\n\t\treturn over, nil\n\t}\n",
+			},
+			{
+				File: "cdc/assembler.go",
+				Old:  "\t\ta.open = schema.OpenCommit{}\n\t}\n\treturn true, nil\n",
+				New:  "\t\ta.open, a.over = schema.OpenCommit{}, true\n\t}\n\treturn true, nil\n",
+			},
+		},
+		CaughtBy: []string{"P9", "A2"}, Simulation: crashes,
+	}
+}
+
+func skipOneTooFew() Mutant {
+	return Mutant{
+		ID: "M17b", Name: "skip one too few",
+		Broken:   "of a split commit the last change that Kafka has is delivered again",
+		Incident: "the same count, wrong in the other direction",
+		Edits: []Edit{{
+			File: "cdc/assembler.go",
+			Old:  "\t\ta.open = schema.OpenCommit{}\n\t}\n\treturn true, nil\n",
+			New:  "\t\ta.open = schema.OpenCommit{}\n\t\treturn false, nil\n\t}\n\treturn true, nil\n",
+		}},
+		CaughtBy: []string{"P9", "A2"}, Simulation: crashes,
+	}
+}
+
+// forgetVersion writes the larger version to the position, which would else tell.
+func forgetVersion() Mutant {
+	return Mutant{
+		ID: "M18", Name: "forget the version",
+		Broken:   "versions start again from the commit's time after a restart, however far they had come",
+		Incident: "a wall clock in the place of a logical one",
+		Edits: []Edit{
+			{
+				File: "cdc/assembler.go",
+				Old:  "\t\tclock:     schema.Clock{Last: from.Version},\n",
+				New:  "",
+			},
+			{
+				File: "cdc/session.go",
+				Old:  "\tnext.Version = s.assembler.Version()\n",
+				New:  "\tnext.Version = max(next.Version, s.assembler.Version())\n",
+			},
+		},
+		CaughtBy: []string{"A8"}, Simulation: crashes,
+	}
+}
