@@ -183,7 +183,7 @@ func (w *world) haunt(l *life) {
 func (w *world) finish(l *life) {
 	l.host.arm(nil)
 	l.host.heal()
-	end := w.lastCommit()
+	end := max(w.lastCommit(), firstLSN) // a first position is written in any case
 	for began := time.Now(); ; {
 		position, err := w.kafka.committed(w.ctx)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -104,28 +105,16 @@ func (k *kafka) readAll(ctx context.Context, topic string) (map[int32][]*kgo.Rec
 		return nil, err
 	}
 	defer client.Close()
-	admin := kadm.NewClient(client)
-	ends, err := admin.ListEndOffsets(ctx, topic)
-	if err != nil {
-		return nil, err
-	}
-	stable, err := admin.ListCommittedOffsets(ctx, topic)
+	ends, err := stableEnds(ctx, kadm.NewClient(client), topic)
 	if err != nil {
 		return nil, err
 	}
 	records, left := map[int32][]*kgo.Record{}, 0
-	var open error
 	ends.Each(func(o kadm.ListedOffset) {
-		if s, _ := stable.Lookup(topic, o.Partition); s.Offset != o.Offset {
-			open = fmt.Errorf("topic %s, partition %d: a transaction is open at %d, below %d", topic, o.Partition, s.Offset, o.Offset)
-		}
 		if o.Offset > 0 {
 			left++
 		}
 	})
-	if open != nil {
-		return nil, open
-	}
 	for left > 0 {
 		fetches := client.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
@@ -139,6 +128,32 @@ func (k *kafka) readAll(ctx context.Context, topic string) (map[int32][]*kgo.Rec
 		})
 	}
 	return records, nil
+}
+
+// stableEnds returns where the partitions end, once no transaction is open: what
+// a dead producer has left ends with its timeout.
+func stableEnds(ctx context.Context, admin *kadm.Client, topic string) (kadm.ListedOffsets, error) {
+	const patience = 2 * time.Minute
+	for began := time.Now(); ; {
+		ends, err := admin.ListEndOffsets(ctx, topic)
+		if err != nil {
+			return nil, err
+		}
+		stable, err := admin.ListCommittedOffsets(ctx, topic)
+		if err != nil {
+			return nil, err
+		}
+		var open error
+		ends.Each(func(o kadm.ListedOffset) {
+			if s, _ := stable.Lookup(topic, o.Partition); s.Offset != o.Offset {
+				open = fmt.Errorf("partition %d: a transaction is open at %d, below %d", o.Partition, s.Offset, o.Offset)
+			}
+		})
+		if open == nil || time.Since(began) > patience {
+			return ends, open
+		}
+		await(ctx.Done(), time.Second)
+	}
 }
 
 // positionReader follows the position topic.
@@ -174,8 +189,11 @@ func (k *kafka) committed(ctx context.Context) (schema.Position, error) {
 		return p.last, err
 	}
 	stable, found := listed.Lookup(positionTopic, 0)
-	if !found || stable.Err != nil {
-		return p.last, errors.Join(errors.New("no position topic"), stable.Err)
+	switch {
+	case !found || errors.Is(stable.Err, kerr.UnknownTopicOrPartition):
+		return p.last, nil // it has just been created
+	case stable.Err != nil:
+		return p.last, stable.Err
 	}
 	for p.read < stable.Offset {
 		fetches := p.client.PollFetches(ctx)

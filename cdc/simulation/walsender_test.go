@@ -114,7 +114,7 @@ func parseStart(command string) (startOptions, error) {
 		return startOptions{}, fmt.Errorf("start at %s: it would skip", fields[4])
 	}
 	o := startOptions{slot: strings.Trim(fields[2], `"`)}
-	for _, option := range strings.SplitSeq(strings.TrimSuffix(strings.TrimSpace(list), ")"), ",") {
+	for option := range strings.SplitSeq(strings.TrimSuffix(strings.TrimSpace(list), ")"), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(option), " ")
 		value = strings.Trim(strings.TrimSpace(value), `'"`)
 		switch strings.Trim(name, `"`) {
