@@ -189,7 +189,7 @@ func (w *world) finish(l *life) {
 		if err != nil {
 			w.problem("read the position: %v", err)
 		}
-		if position.EndLSN >= end && w.postgres.confirmed() >= end {
+		if position.EndLSN >= end && w.postgres.confirmed() >= end && l.host.hasLed() {
 			break
 		}
 		if await(l.ended, 100*time.Millisecond) {

@@ -28,6 +28,7 @@ type host struct {
 	wires    []*wire
 	dead     bool          // crashed: no connection, ever
 	gone     chan struct{} // closed when it is dead
+	leads    bool          // its capture has had the slot and the position
 	isolated bool          // Postgres does not hear from it, nor it from Postgres
 	slow     time.Duration // added to what goes to Kafka
 	trap     *trap
@@ -139,6 +140,7 @@ func (h *host) strike(t *trap, on *wire) {
 func (h *host) reach(p cdc.Failpoint) {
 	h.mu.Lock()
 	dead := h.dead
+	h.leads = h.leads || p == cdc.FailPositionRead
 	h.mu.Unlock()
 	if !dead {
 		h.world.reached(p)
@@ -146,6 +148,13 @@ func (h *host) reach(p cdc.Failpoint) {
 	if t, sprung := h.meets(atFailpoint, func(t *trap) bool { return t.point == p }); sprung {
 		h.strike(t, nil)
 	}
+}
+
+// hasLed reports whether its capture has had the slot and the position.
+func (h *host) hasLed() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.leads
 }
 
 // roll is a number below n.
