@@ -37,7 +37,7 @@ func newKafka(ctx context.Context) (*kafka, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.cluster.ControlKey(kmsg.InitProducerID.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // kfake's signature
+	k.cluster.ControlKey(kmsg.InitProducerID.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		k.cluster.KeepControl()
 		resp := k.refuseStaleEpoch(req.(*kmsg.InitProducerIDRequest))
 		return resp, nil, resp != nil
