@@ -85,7 +85,7 @@ func TestLargeCommitIsSplit(t *testing.T) {
 // TestSplitCommitGoesOn with the first row that Kafka does not have, however
 // often the walsender ends within it.
 func TestSplitCommitGoesOn(t *testing.T) {
-	const rows, cuts = 200_000, 5
+	const rows, cuts = 60_000, 5
 	s := newSource(t)
 	s.cfg.Limits = cdc.Limits{SplitRecords: 1000}
 	c := s.startStreaming()
