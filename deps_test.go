@@ -110,6 +110,11 @@ var laws = []law{
 		why:  "the proof judges the product; nothing of the product may know it",
 	},
 	{
+		binds: []string{"penstock/internal/chaos/ledger", "penstock/internal/chaos/workload"}, scope: codeAll,
+		bans: []string{"penstock/cdc/...", "penstock/sink/...", "penstock/schema/record"},
+		why:  "a judge that shares code with the capture shares its mistakes",
+	},
+	{
 		binds: []string{"penstock/..."}, unless: []string{"penstock/cmd/..."}, scope: code, bans: []string{"penstock/internal/config"},
 		why: "each package has a configuration of its own, which cmd fills from the file",
 	},
@@ -319,6 +324,8 @@ func TestLawsAreBrokenBy(t *testing.T) {
 		{"a store with the other store", imports("penstock/sink/redis", "penstock/sink/cassandra"), 1},
 		{"a test with the command", tests("penstock/internal/stack", "penstock/cmd/penstock"), 1},
 		{"the command's own test outside the package", tests("penstock/cmd/penstock", "penstock/cmd/penstock"), 0},
+		{"a judge with the codec of the judged", imports("penstock/internal/chaos/ledger", "penstock/schema/record"), 1},
+		{"a judge with both servers", imports("penstock/internal/chaos/ledger", pgx, kgo, "penstock/schema"), 0},
 		{"a capture with the configuration file", imports("penstock/cdc", "penstock/internal/config"), 1},
 		{"a daemon that starts servers", imports("penstock/sink", "penstock/internal/stack"), 1},
 		{"a test that starts servers", tests("penstock/sink", "penstock/internal/stack/stacktest"), 0},

@@ -1,0 +1,136 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"penstock/schema"
+)
+
+const (
+	sampleEvery   = 100 * time.Millisecond
+	sampleTimeout = 2 * time.Second
+)
+
+// sample is one look at I1: what the slot was confirmed at, and then how much of
+// the position topic was committed.
+type sample struct {
+	confirmed schema.LSN
+	stable    int64 // offset
+}
+
+// sampler takes samples. They are judged in the end, when the positions are known
+// by offset: whatever was confirmed must be covered by a position below stable.
+type sampler struct {
+	ledger *Ledger
+
+	mu      sync.Mutex
+	samples []sample
+}
+
+// run samples until ctx ends. What cannot be asked at the moment is no sample.
+func (s *sampler) run(ctx context.Context) error {
+	cl, err := client(s.ledger.target.Brokers)
+	if err != nil {
+		return fmt.Errorf("open the sampler: %w", err)
+	}
+	defer cl.Close()
+	admin := kadm.NewClient(cl)
+	var db *pgx.Conn
+	defer func() { closeSQL(ctx, db) }()
+	for pause(ctx, sampleEvery) == nil {
+		if db == nil || db.IsClosed() {
+			if db, err = s.ledger.connect(ctx); err != nil {
+				continue
+			}
+		}
+		if one, err := s.sample(ctx, db, admin); err == nil {
+			s.mu.Lock()
+			s.samples = append(s.samples, one)
+			s.mu.Unlock()
+		}
+	}
+	return nil
+}
+
+func (s *sampler) sample(ctx context.Context, db *pgx.Conn, admin *kadm.Client) (sample, error) {
+	ctx, cancel := context.WithTimeout(ctx, sampleTimeout)
+	defer cancel()
+	confirmed, err := confirmedOf(ctx, db, s.ledger.target.Slot)
+	if err != nil {
+		return sample{}, err
+	}
+	topic := s.ledger.target.PositionTopic
+	listed, err := admin.ListCommittedOffsets(ctx, topic)
+	if err != nil {
+		return sample{}, err
+	}
+	offset, found := listed.Lookup(topic, 0)
+	if !found || errors.Is(offset.Err, kerr.UnknownTopicOrPartition) {
+		return sample{confirmed: confirmed}, nil
+	}
+	return sample{confirmed: confirmed, stable: offset.Offset}, offset.Err
+}
+
+func (s *sampler) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.samples)
+}
+
+// judge holds the samples against the positions, which are in the order of their
+// offsets. Before the first position the slot must stay where it was created.
+func (s *sampler) judge(v *Verdict, positions []position) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v.Samples = int64(len(s.samples))
+	next := 0
+	var covered schema.LSN
+	for _, one := range s.samples {
+		if covered.IsZero() && next == 0 {
+			covered = one.confirmed
+		}
+		for next < len(positions) && positions[next].offset < one.stable {
+			covered = positions[next].EndLSN
+			next++
+		}
+		if one.confirmed > covered {
+			v.report(Early, "the slot was confirmed at %s, the position was %s (offset %d of topic %s)",
+				one.confirmed, covered, one.stable, s.ledger.target.PositionTopic)
+		}
+	}
+}
+
+func confirmedOf(ctx context.Context, db *pgx.Conn, slot string) (schema.LSN, error) {
+	var text string
+	const query = "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = $1"
+	if err := db.QueryRow(ctx, query, slot).Scan(&text); err != nil {
+		return 0, fmt.Errorf("describe slot %s: %w", slot, err)
+	}
+	return schema.ParseLSN(text)
+}
+
+func closeSQL(ctx context.Context, db *pgx.Conn) {
+	if db == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sampleTimeout)
+	defer cancel()
+	_ = db.Close(ctx) // whatever it says, the connection is gone
+}
+
+// passing reports whether an error is one of a server that comes back.
+func passing(err error) bool {
+	_, network := errors.AsType[net.Error](err)
+	_, postgres := errors.AsType[*pgconn.ConnectError](err)
+	return network || postgres || kerr.IsRetriable(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, net.ErrClosed)
+}
