@@ -60,9 +60,11 @@ func (p *positionTopic) read(ctx context.Context) (schema.Position, bool, error)
 // high watermark, or 0 when the partition holds nothing.
 func (p *positionTopic) stableEnd(ctx context.Context, admin *kadm.Client) (int64, error) {
 	const pause = 50 * time.Millisecond
-	for {
+	for open := int64(-1); ; { // where a transaction was seen to be open
 		start, end, stable, err := p.offsets(ctx, admin)
 		switch {
+		case err != nil && open >= 0 && ctx.Err() != nil:
+			return 0, p.blocked(ctx, admin, open, err)
 		case err != nil:
 			return 0, p.fault("list offsets", err)
 		case start == end:
@@ -70,8 +72,9 @@ func (p *positionTopic) stableEnd(ctx context.Context, admin *kadm.Client) (int6
 		case stable == end:
 			return end, nil
 		}
+		open = stable
 		if err := sleep(ctx, pause); err != nil {
-			return 0, p.blocked(ctx, admin, stable, err)
+			return 0, p.blocked(ctx, admin, open, err)
 		}
 	}
 }
