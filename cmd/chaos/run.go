@@ -64,6 +64,9 @@ func parse(args []string, stderr io.Writer) (flags, error) {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "mutants" {
+		return runMutants(ctx, args[1:], stdout, stderr)
+	}
 	f, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return exitOK

@@ -2,28 +2,84 @@ package chaos
 
 import (
 	"context"
+	"fmt"
 
+	"penstock/internal/chaos/ledger"
 	"penstock/internal/chaos/workload"
 	"penstock/schema"
 )
 
-type target struct {
-	DSN, Slot                                    string
-	Brokers                                      []string
-	Topics                                       map[schema.TableName]string
-	PositionTopic, PositionKey, TransactionTopic string
+// target is the capture as the ledger sees it, past every proxy of the daemon's.
+func (w *world) target() ledger.Target {
+	topics := map[schema.TableName]string{}
+	for _, table := range workload.Tables() {
+		topics[table] = w.topic(table.Name)
+	}
+	return ledger.Target{
+		DSN: w.source.dsn, Slot: w.name, Brokers: []string{w.rig.kafka.Address()}, Topics: topics,
+		PositionTopic: w.topic("position"), PositionKey: w.name, TransactionTopic: w.topic("transactions"),
+	}
 }
 
-type books interface {
-	drained(ctx context.Context) (bool, string, error)
-	finish(ctx context.Context, w *world, log *workload.Log) error
-	close() error
+// openBooks begins to watch; the topics are there, and nothing is written yet.
+func (w *world) openBooks(ctx context.Context) error {
+	at := w.target()
+	var err error
+	if w.tail, err = follow(ctx, at.Brokers, at.PositionTopic, at.PositionKey); err != nil {
+		return err
+	}
+	if w.unchecked {
+		return nil
+	}
+	if w.books, err = ledger.Open(ctx, at); err != nil {
+		return fmt.Errorf("open the ledger: %w", err)
+	}
+	return nil
 }
 
-type stub struct{ t target }
+// closeBooks ends watching.
+func (w *world) closeBooks() error {
+	if w.tail != nil {
+		w.tail.close()
+	}
+	if w.books == nil {
+		return nil
+	}
+	return w.books.Close()
+}
 
-func openBooks(ctx context.Context, t target) (books, error) { return &stub{t}, nil }
+// balance holds the topics against the source.
+func (w *world) balance(ctx context.Context, log *workload.Log) error {
+	v, err := w.books.Finish(ctx, log)
+	if err != nil {
+		return fmt.Errorf("finish the ledger: %w", err)
+	}
+	w.figure("commits", v.Commits)
+	w.figure("events", v.Events)
+	w.figure("splits", v.Splits)
+	w.figure("aborted_txns", v.AbortedTxns)
+	w.figure("unknown", v.Unknown)
+	w.figure("lost", v.Found[ledger.Lost])
+	w.figure("dup", v.Found[ledger.Duplicate])
+	w.figure("reorder", v.Found[ledger.Reorder])
+	w.figure("I1", v.Found[ledger.Early])
+	w.books, err = nil, w.books.Close()
+	w.verdict = v
+	if v.Events < w.size.Events {
+		w.object("the ledger knows of %d events, %d are wanted", v.Events, w.size.Events)
+	}
+	if !v.OK() {
+		w.wrong("%s", v)
+		for _, problem := range v.Problems {
+			w.wrong("%s", problem)
+		}
+	}
+	return err
+}
 
-func (s *stub) drained(ctx context.Context) (bool, string, error)             { return true, "", nil }
-func (s *stub) finish(ctx context.Context, w *world, log *workload.Log) error { return nil }
-func (s *stub) close() error                                                  { return nil }
+// counted puts the ledger's numbers into the result.
+func (w *world) counted(r *Result) {
+	if v := w.verdict; v != nil {
+		r.Events, r.Lost, r.Dup, r.Reorder = v.Events, v.Found[ledger.Lost], v.Found[ledger.Duplicate], v.Found[ledger.Reorder]
+	}
+}

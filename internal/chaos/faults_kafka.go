@@ -121,6 +121,9 @@ func loseEndTxn(ctx context.Context, w *world) error {
 			w.miss("%s of EndTxn: none came", act)
 			continue
 		}
+		if err := w.mark(ctx); err != nil {
+			return err
+		}
 		lost[act]++
 		w.witness("%s of EndTxn, by the proxy", act)
 		if err := w.awaitRecovery(ctx, time.Now()); err != nil {

@@ -183,6 +183,7 @@ func (r *Rig) Run(ctx context.Context, s Scenario, size Size, seed uint64) *Resu
 	w.heal()
 	w.judgeExits()
 	w.report(result)
+	w.counted(result)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	if err := w.close(closing); err != nil && ctx.Err() == nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"penstock/internal/chaos/ledger"
 	"penstock/internal/chaos/proxy"
 	"penstock/internal/chaos/workload"
 	"penstock/internal/fault"
@@ -39,18 +40,20 @@ type world struct {
 	name   string // of database, slot, publication and topics
 	dir    string // for configuration and logs
 
-	postgres *stack.Instance // the rig's, or the world's own primary
-	standby  *stack.Instance // nil without
-	front    *proxy.Proxy    // the load's and the ledger's way to a source that fails over; nil: they go straight
-	source   *source
-	fault    schema.LSN // end of the log when the last fault was made
-	books    books      // nil when nothing is held against the source
-	tail     *tail
-	load     *workload.Load
-	loaded   chan loadEnd // one, when the load has ended
-	daemon   *Daemon      // the first one
-	daemons  []*Daemon    // all of them
-	links    []*link      // to Postgres, one a daemon
+	postgres  *stack.Instance // the rig's, or the world's own primary
+	standby   *stack.Instance // nil without
+	front     *proxy.Proxy    // the load's and the ledger's way to a source that fails over; nil: they go straight
+	source    *source
+	fault     schema.LSN      // end of the log when the last fault was made
+	books     *ledger.Ledger  // nil before the load, and when nothing is held against the source
+	unchecked bool            // nothing is
+	verdict   *ledger.Verdict // nil until the books are closed
+	tail      *tail
+	load      *workload.Load
+	loaded    chan loadEnd // one, when the load has ended
+	daemon    *Daemon      // the first one
+	daemons   []*Daemon    // all of them
+	links     []*link      // to Postgres, one a daemon
 }
 
 // open makes database, tables and ledger; nothing captures yet.
@@ -72,11 +75,7 @@ func (r *Rig) open(ctx context.Context, s Scenario, size Size, seed uint64) (w *
 	if err := workload.Setup(ctx, w.source.dsn); err != nil {
 		return w, fmt.Errorf("set up the source: %w", err)
 	}
-	if !s.refuses {
-		if w.books, err = openBooks(ctx, w.target()); err != nil {
-			return w, fmt.Errorf("open the ledger: %w", err)
-		}
-	}
+	w.unchecked = s.refuses
 	w.daemon, err = w.addDaemon(ctx)
 	return w, err
 }
@@ -100,17 +99,6 @@ func (w *world) createDatabase(ctx context.Context) error {
 	}
 	w.source = &source{dsn: dsn, slot: w.name}
 	return err
-}
-
-func (w *world) target() target {
-	topics := map[schema.TableName]string{}
-	for _, table := range workload.Tables() {
-		topics[table] = w.topic(table.Name)
-	}
-	return target{
-		DSN: w.source.dsn, Slot: w.name, Brokers: []string{w.rig.kafka.Address()}, Topics: topics,
-		PositionTopic: w.topic("position"), PositionKey: w.name, TransactionTopic: w.topic("transactions"),
-	}
 }
 
 func (w *world) topic(name string) string { return w.name + "." + name }
@@ -172,40 +160,18 @@ log: { format: json }
 		w.tuning.records, w.tuning.age, w.tuning.idle, w.tuning.splitRecords, w.tuning.wait), nil
 }
 
-// begin returns when the daemon streams, and starts the load unless the scenario writes by itself.
+// begin returns when the daemon streams and the ledger watches, and starts the load unless the scenario writes by itself.
 func (w *world) begin(ctx context.Context) error {
 	if err := w.awaitStreaming(ctx); err != nil {
 		return err
 	}
-	at := w.target()
-	var err error
-	if w.tail, err = follow(ctx, at.Brokers, at.PositionTopic, at.PositionKey); err != nil {
+	if err := w.openBooks(ctx); err != nil {
 		return err
 	}
 	if !w.tuning.idleSource {
 		w.startLoad(ctx)
 	}
 	return nil
-}
-
-// loadEnd is how the load ended.
-type loadEnd struct {
-	log *workload.Log
-	err error
-}
-
-// startLoad writes until the faults and the events are done.
-func (w *world) startLoad(ctx context.Context) {
-	load := workload.Start(ctx, workload.Options{
-		DSN: w.source.dsn, Seed: w.seed, Workers: w.tuning.workers, Rate: w.tuning.rate, Mix: w.tuning.mix,
-		MaxValue: w.tuning.maxValue, Patience: recoverTimeout,
-	})
-	ended := make(chan loadEnd, 1) // one: it ends whether or not anybody asks
-	go func() {                    // joined by endLoad or close
-		log, err := load.Wait()
-		ended <- loadEnd{log, err}
-	}()
-	w.load, w.loaded = load, ended
 }
 
 func (w *world) awaitStreaming(ctx context.Context) error {
@@ -221,6 +187,11 @@ func (w *world) awaitStreaming(ctx context.Context) error {
 // inject counts a fault that is about to be made, and marks where the log stands.
 func (w *world) inject(ctx context.Context) error {
 	w.count()
+	return w.mark(ctx)
+}
+
+// mark notes where the log stands at a fault.
+func (w *world) mark(ctx context.Context) error {
 	var err error
 	w.fault, err = w.source.logEnd(ctx)
 	return err
@@ -265,34 +236,7 @@ func (w *world) settle(ctx context.Context) error {
 	if err := w.stopDaemons(ctx); err != nil {
 		return err
 	}
-	return w.books.finish(ctx, w, log)
-}
-
-func (w *world) endLoad(ctx context.Context) (*workload.Log, error) {
-	if w.load == nil {
-		return &workload.Log{Seed: w.seed}, nil
-	}
-	enough := func(context.Context) (string, error) {
-		if n := w.load.Written(); n < w.size.Events && len(w.loaded) == 0 {
-			return fmt.Sprintf("%d events are written", n), nil
-		}
-		return "", nil
-	}
-	if err := eventually(ctx, 20*time.Minute, fmt.Sprintf("the load to write %d events", w.size.Events), enough); err != nil {
-		return nil, err
-	}
-	end := w.stopLoad()
-	if end.err != nil {
-		return nil, fmt.Errorf("the load: %w", end.err)
-	}
-	return end.log, nil
-}
-
-func (w *world) stopLoad() loadEnd {
-	w.load.Stop()
-	end := <-w.loaded
-	w.load = nil
-	return end
+	return w.balance(ctx, log)
 }
 
 // awaitQuiet returns when the slot is confirmed to the last commit, which takes a
@@ -300,7 +244,7 @@ func (w *world) stopLoad() loadEnd {
 func (w *world) awaitQuiet(ctx context.Context) error {
 	began := time.Now()
 	err := eventually(ctx, catchUpTimeout, "everything to be delivered", func(ctx context.Context) (string, error) {
-		ok, missing, err := w.books.drained(ctx)
+		ok, missing, err := w.books.Drained(ctx)
 		if !ok && missing == "" {
 			missing = "not drained"
 		}
@@ -375,13 +319,7 @@ func (w *world) close(ctx context.Context) error {
 	for _, d := range w.daemons {
 		d.Close()
 	}
-	if w.tail != nil {
-		w.tail.close()
-	}
-	var errs []error
-	if w.books != nil {
-		errs = append(errs, w.books.close())
-	}
+	errs := []error{w.closeBooks()}
 	for _, l := range w.links {
 		errs = append(errs, l.Close())
 	}
