@@ -38,11 +38,15 @@ type session struct {
 	position schema.Position // committed
 	boundary schema.LSN      // where the open Kafka transaction could end; zero if nowhere yet
 	split    bool            // a part of the commit under way is in Kafka
-	held     volume          // in the open Kafka transaction
-	commit   volume          // of it, what belongs to the commit under way
-	began    time.Time       // of the open Kafka transaction's first record
-	latest   time.Time       // of its last
-	ended    time.Time       // of the last Kafka transaction
+
+	part        schema.OpenCommit // what a part that ends now would hold, once that is large enough; else zero
+	partVersion int64             // of its last change
+
+	held   volume    // in the open Kafka transaction
+	commit volume    // of it, what belongs to the commit under way
+	began  time.Time // of the open Kafka transaction's first record
+	latest time.Time // of its last
+	ended  time.Time // of the last Kafka transaction
 
 	giveUp  time.Time // a graceful stop waits for the end of a commit until then; zero before it
 	scratch []*kgo.Record
@@ -158,16 +162,22 @@ func (s *session) message(ctx context.Context, data []byte) error {
 	return s.follow(ctx, step)
 }
 
-// follow does what a step says.
+// follow does what a step says. A commit is split only when more of it comes, so
+// that no part is without a change.
 func (s *session) follow(ctx context.Context, step Step) error {
+	if len(step.Events) > 0 && !s.part.IsZero() {
+		if err := s.splitCommit(ctx); err != nil {
+			return err
+		}
+	}
 	if err := s.produce(ctx, step.Events); err != nil {
 		return err
 	}
-	switch {
-	case !step.Boundary.IsZero():
+	if !step.Boundary.IsZero() {
 		return s.reached(ctx, step.Boundary)
-	case s.oversized():
-		return s.splitCommit(ctx)
+	}
+	if len(step.Events) > 0 && s.oversized() {
+		s.part, s.partVersion = s.assembler.Open(), s.assembler.Version()
 	}
 	return nil
 }
@@ -206,7 +216,7 @@ func (s *session) reached(ctx context.Context, boundary schema.LSN) error {
 			return err
 		}
 	}
-	s.boundary, s.commit = boundary, volume{}
+	s.boundary, s.commit, s.part = boundary, volume{}, schema.OpenCommit{}
 	if !s.full() {
 		return nil
 	}
@@ -221,8 +231,9 @@ func (s *session) oversized() bool {
 		(s.commit.records > 0 && s.latest.Sub(s.began) >= limits.SplitAge)
 }
 
-// splitCommit ends the Kafka transaction within a commit. Postgres keeps all of
-// that commit, so it is sent again if the capture does not come to its end.
+// splitCommit ends the Kafka transaction within a commit, behind s.part. Postgres
+// keeps all of that commit, so it is sent again if the capture does not come to
+// its end.
 func (s *session) splitCommit(ctx context.Context) error {
 	s.cfg.reach(FailSplit)
 	if !s.split {
@@ -231,10 +242,11 @@ func (s *session) splitCommit(ctx context.Context) error {
 		}
 	}
 	next := s.position
-	next.Open = s.assembler.Open()
+	next.Open, next.Version = s.part, s.partVersion
 	if !s.boundary.IsZero() {
 		next.EndLSN = s.boundary
 	}
+	s.part = schema.OpenCommit{}
 	return s.write(ctx, next)
 }
 
@@ -265,14 +277,13 @@ func (s *session) idleDue(urgent bool) bool {
 // end ends the Kafka transaction at the last boundary.
 func (s *session) end(ctx context.Context) error {
 	next := s.position
-	next.EndLSN, next.Open = s.boundary, schema.OpenCommit{}
+	next.EndLSN, next.Open, next.Version = s.boundary, schema.OpenCommit{}, s.assembler.Version()
 	return s.write(ctx, next)
 }
 
 // write commits the Kafka transaction with its position, and only then lets the
 // server forget what lies before it.
 func (s *session) write(ctx context.Context, next schema.Position) error {
-	next.Version = s.assembler.Version()
 	if !forward(s.position, next) {
 		return fmt.Errorf("position would not move forward from %+v to %+v", s.position, next)
 	}
