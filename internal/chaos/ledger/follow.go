@@ -183,8 +183,11 @@ func (f *follower) compare(v *Verdict, scanned map[partition]*chain) {
 			continue // the daemon goes on writing it
 		}
 		got := f.chains[p]
-		if got == nil || got.sum != want.sum || got.count != want.count {
-			v.report(Reread, "topic %s, partition %d: the concurrent consumer has read %+v, the scan %+v", p.topic, p.number, got, *want)
+		if got == nil { // it was never written to
+			got = &chain{}
+		}
+		if got.sum != want.sum || got.count != want.count {
+			v.report(Reread, "topic %s, partition %d: the concurrent consumer has read %+v, the scan %+v", p.topic, p.number, *got, *want)
 		}
 	}
 }

@@ -39,10 +39,11 @@ type groups struct {
 
 // position is a position record.
 type position struct {
-	offset int64
-	group  int32
-	EndLSN schema.LSN `json:"end_lsn"`
-	Open   struct {
+	offset   int64
+	producer int64
+	group    int32
+	EndLSN   schema.LSN `json:"end_lsn"`
+	Open     struct {
 		FinalLSN schema.LSN `json:"final_lsn"`
 		N        uint64     `json:"n"`
 	} `json:"open"`
@@ -88,7 +89,7 @@ func (c coordinates) before(d coordinates) bool {
 
 // parsePosition takes what it knows and leaves the rest alone.
 func parsePosition(r *kgo.Record) (position, error) {
-	p := position{offset: r.Offset}
+	p := position{offset: r.Offset, producer: r.ProducerID}
 	if err := json.Unmarshal(r.Value, &p); err != nil {
 		return p, fmt.Errorf("%s: %w", where(r), err)
 	}

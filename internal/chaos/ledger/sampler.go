@@ -22,10 +22,19 @@ const (
 )
 
 // sample is one look at I1: what the slot was confirmed at, and then how much of
-// the position topic was committed.
+// the position topic was committed. Kafka confirms a commit before its markers
+// are written, so a record behind the last stable offset counts as committed
+// unless its producer's transaction is ongoing.
 type sample struct {
-	confirmed schema.LSN
-	stable    int64 // offset
+	confirmed    schema.LSN
+	stable, high int64          // offsets
+	ongoing      map[int64]bool // producers
+}
+
+// holds reports whether the position was committed when the sample was taken.
+// That it is committed at all is known.
+func (s *sample) holds(p *position) bool {
+	return p.offset < s.stable || p.offset < s.high && !s.ongoing[p.producer]
 }
 
 // sampler takes samples. They are judged in the end, when the positions are known
@@ -69,16 +78,39 @@ func (s *sampler) sample(ctx context.Context, db *pgx.Conn, admin *kadm.Client) 
 	if err != nil {
 		return sample{}, err
 	}
-	topic := s.ledger.target.PositionTopic
-	listed, err := admin.ListCommittedOffsets(ctx, topic)
-	if err != nil {
+	one := sample{confirmed: confirmed}
+	if one.stable, err = s.offset(ctx, admin.ListCommittedOffsets); err != nil {
 		return sample{}, err
+	}
+	if one.high, err = s.offset(ctx, admin.ListEndOffsets); err != nil || one.high == one.stable {
+		return one, err
+	}
+	open, err := admin.ListTransactions(ctx, nil, []string{"Ongoing"})
+	if err != nil {
+		return sample{}, fmt.Errorf("list transactions: %w", err)
+	}
+	one.ongoing = map[int64]bool{}
+	for _, txn := range open {
+		one.ongoing[txn.ProducerID] = true
+	}
+	// A producer whose next transaction is ongoing has completed the one before.
+	one.stable, err = s.offset(ctx, admin.ListCommittedOffsets)
+	return one, err
+}
+
+// offset asks for one of the ends of the position topic; a topic that is not
+// there yet holds nothing.
+func (s *sampler) offset(ctx context.Context, ask func(context.Context, ...string) (kadm.ListedOffsets, error)) (int64, error) {
+	topic := s.ledger.target.PositionTopic
+	listed, err := ask(ctx, topic)
+	if err != nil {
+		return 0, fmt.Errorf("list offsets: %w", err)
 	}
 	offset, found := listed.Lookup(topic, 0)
 	if !found || errors.Is(offset.Err, kerr.UnknownTopicOrPartition) {
-		return sample{confirmed: confirmed}, nil
+		return 0, nil
 	}
-	return sample{confirmed: confirmed, stable: offset.Offset}, offset.Err
+	return offset.Offset, offset.Err
 }
 
 func (s *sampler) count() int {
@@ -99,13 +131,13 @@ func (s *sampler) judge(v *Verdict, positions []position) {
 		if covered.IsZero() && next == 0 {
 			covered = one.confirmed
 		}
-		for next < len(positions) && positions[next].offset < one.stable {
+		for next < len(positions) && one.holds(&positions[next]) {
 			covered = positions[next].EndLSN
 			next++
 		}
 		if one.confirmed > covered {
 			v.report(Early, "the slot was confirmed at %s, the position was %s (offset %d of topic %s)",
-				one.confirmed, covered, one.stable, s.ledger.target.PositionTopic)
+				one.confirmed, covered, one.high, s.ledger.target.PositionTopic)
 		}
 	}
 }
