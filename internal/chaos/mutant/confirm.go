@@ -52,11 +52,18 @@ func confirmMessageEnd() Mutant {
 		ID: "M3b", Name: "confirm the message's end",
 		Broken:   "position and confirmation are WALStart plus the length of the commit message, which lies within the next record",
 		Incident: "Redpanda Connect's postgres input",
-		Edits: []Edit{{
-			File: "cdc/assembler.go",
-			Old:  "\ta.delivered = m.EndLSN\n\treturn Step{Boundary: m.EndLSN}, nil\n",
-			New:  "\ta.delivered = m.EndLSN\n\treturn Step{Boundary: m.EndLSN + 26}, nil\n",
-		}},
+		Edits: []Edit{
+			{
+				File: "cdc/assembler.go",
+				Old:  "\ta.delivered = m.EndLSN\n\treturn Step{Boundary: m.EndLSN}, nil\n",
+				New:  "\ta.delivered = m.EndLSN\n\treturn Step{Boundary: m.EndLSN + 26}, nil\n",
+			},
+			{ // an open commit below the position would tell
+				File: "cdc/session.go",
+				Old:  "len(step.Events) > 0 && s.oversized() {\n",
+				New:  "len(step.Events) > 0 && s.oversized() && s.assembler.source.CommitLSN >= max(s.position.EndLSN, s.boundary) {\n",
+			},
+		},
 		CaughtBy: []string{"P11", "A1"}, Simulation: crashes,
 	}
 }

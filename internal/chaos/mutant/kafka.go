@@ -35,33 +35,41 @@ func readNoFurther() Edit {
 func readBeforeFence() Mutant {
 	return Mutant{
 		ID: "M5c", Name: "read the position before the fence",
-		Broken:   "the position is read to the last stable offset while an older daemon may still commit, and fenced after that",
-		Incident: "the order that KIP-618 calls out",
+		Broken:   "the position is read before the slot is taken and older daemons are fenced: a standby's is long out of date",
+		Incident: "the order that KIP-618 prescribes, the other way round",
 		Edits: []Edit{
 			readNoFurther(),
+			{File: "cdc/capture.go", Old: "\ttopicsUsed bool\n}", New: "\ttopicsUsed bool\n\tread       schema.Position\n\tfound      bool\n}"},
 			{
-				File: "cdc/capture.go",
-				Old:  "\t\tproducer, err := openProducer(ctx, &c.cfg, ready.topics.maxBytes)\n",
-				New: "\t\tread, found, err := c.positions().read(ctx)\n\t\tif err != nil {\n\t\t\treturn false, err\n\t\t}\n" +
-					"\t\tproducer, err := openProducer(ctx, &c.cfg, ready.topics.maxBytes)\n",
+				File: "cdc/lease.go",
+				Old:  "\tbegun := time.Now()\n\tfor {\n",
+				New:  "\tbegun, early := time.Now(), (*preparation)(nil)\n\tfor {\n",
+			},
+			{
+				File: "cdc/lease.go",
+				Old:  "\t\tl, err = c.take(ctx)\n",
+				New: "\t\tif early == nil {\n\t\t\tif ready.read, ready.found, err = c.positions().read(ctx); err != nil {\n" +
+					"\t\t\t\treturn ready, nil, stoodBy, err\n\t\t\t}\n\t\t\tfirst := ready\n\t\t\tearly = &first\n\t\t}\n" +
+					"\t\tready.read, ready.found = early.read, early.found\n" +
+					"\t\tl, err = c.take(ctx)\n",
 			},
 			{
 				File: "cdc/capture.go",
 				Old:  "c.resume(ctx, producer, l, ready.topicsUsed)",
-				New:  "c.resume(ctx, producer, l, ready.topicsUsed, read, found)",
+				New:  "c.resume(ctx, producer, l, &ready)",
 			},
 			{
 				File: "cdc/capture.go",
 				Old:  "l *lease, topicsUsed bool) (schema.Position, error) {",
-				New:  "l *lease, topicsUsed bool, read schema.Position, found bool) (schema.Position, error) {",
+				New:  "l *lease, ready *preparation) (schema.Position, error) {\n\ttopicsUsed := ready.topicsUsed",
 			},
 			{
 				File: "cdc/capture.go",
 				Old:  "\tif e.position, e.found, err = c.positions().read(ctx); err != nil {\n\t\treturn e.position, err\n\t}\n",
-				New:  "\te.position, e.found = read, found\n",
+				New:  "\te.position, e.found = ready.read, ready.found\n",
 			},
 		},
-		CaughtBy: []string{"A4", "K3f"}, Simulation: crashes,
+		CaughtBy: []string{"A5", "A4"}, Simulation: crashes,
 	}
 }
 
@@ -89,41 +97,70 @@ func ignorePromise() Mutant {
 			Old:  "\tif err := p.outcomes.err(); err != nil {\n",
 			New:  "\tif err := p.outcomes.err(); err != nil && p.client == nil {\n",
 		}},
-		CaughtBy: []string{"N1-kafka"}, Simulation: refuses,
+		CaughtBy: []string{"N1-kafka"}, Simulation: refuses + "/Produce_MESSAGE_TOO_LARGE",
 	}
 }
 
-// silenceIsSuccess clears the client by an abort, without which it would say that
-// the transaction has not ended.
+// silenceIsSuccess goes on with a new client, because the old one knows better.
 func silenceIsSuccess() Mutant {
 	return Mutant{
 		ID: "M8", Name: "silence is success",
-		Broken:   "an EndTxn without an answer is taken for a commit",
+		Broken:   "an EndTxn that has no answer within a second is taken for a commit",
+		Incident: "yugabyte-db #33126 and PostHog #64719 are of the class",
+		Edits: []Edit{
+			endSoon(),
+			{
+				File: "cdc/producer.go",
+				Old:  "\t\treturn p.fault(\"confirm the commit at \"+position.EndLSN.String(), err)\n",
+				New: "\t\tif !errors.Is(err, context.DeadlineExceeded) {\n" +
+					"\t\t\treturn p.fault(\"confirm the commit at \"+position.EndLSN.String(), err)\n\t\t}\n" +
+					"\t\tp.client.Close()\n\t\tnext, err := openProducer(context.WithoutCancel(ctx), p.cfg, nil)\n" +
+					"\t\tif err != nil {\n\t\t\treturn err\n\t\t}\n\t\tp.client = next.client\n",
+			},
+		},
+		CaughtBy: []string{"N1-kafka", "K2f"}, Simulation: crashes,
+	}
+}
+
+// failureIsSuccess goes on with a new client, because the old one knows better.
+func failureIsSuccess() Mutant {
+	return Mutant{
+		ID: "M8b", Name: "failure is success",
+		Broken:   "an EndTxn that fails, for whatever reason, is taken for a commit",
 		Incident: "yugabyte-db #33126 and PostHog #64719 are of the class",
 		Edits: []Edit{{
 			File: "cdc/producer.go",
 			Old:  "\t\treturn p.fault(\"confirm the commit at \"+position.EndLSN.String(), err)\n",
-			New: "\t\tif _, answered := errors.AsType[*kerr.Error](err); answered {\n" +
-				"\t\t\treturn p.fault(\"confirm the commit at \"+position.EndLSN.String(), err)\n\t\t}\n" +
-				"\t\tagain, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Wait)\n\t\tdefer cancel()\n" +
-				"\t\tif err := p.client.EndTransaction(again, kgo.TryAbort); err != nil {\n" +
-				"\t\t\treturn p.fault(\"confirm the commit at \"+position.EndLSN.String(), err)\n\t\t}\n",
+			New: "\t\tp.client.Close()\n\t\tnext, err := openProducer(context.WithoutCancel(ctx), p.cfg, nil)\n" +
+				"\t\tif err != nil {\n\t\t\treturn err\n\t\t}\n\t\tp.client = next.client\n",
 		}},
-		CaughtBy: []string{"K3f"}, Simulation: crashes,
+		CaughtBy: []string{"K2f"}, Simulation: refuses + "/EndTxn_INVALID_TXN_STATE",
+	}
+}
+
+// endSoon gives EndTxn a second: it is the client's habit to ask again and again.
+func endSoon() Edit {
+	return Edit{
+		File: "cdc/producer.go",
+		Old:  "context.WithTimeout(ctx, p.cfg.Wait)",
+		New:  "context.WithTimeout(ctx, min(p.cfg.Wait, time.Second))",
 	}
 }
 
 func silenceIsFailure() Mutant {
 	return Mutant{
 		ID: "M9", Name: "silence is failure",
-		Broken:   "an EndTxn without an answer is taken for an abort: it is delivered again from the last known position, unread",
+		Broken:   "an EndTxn that has no answer within a second is taken for an abort: it is delivered again from the last known position, unread",
 		Incident: "Flink CDC #2538 is of the class",
-		Edits: []Edit{{
-			File: "cdc/capture.go",
-			Old:  "\tif e.position, e.found, err = c.positions().read(ctx); err != nil {\n",
-			New: "\tif e.position, e.found = c.position, !c.position.EndLSN.IsZero(); e.found {\n" +
-				"\t\t// known\n\t} else if e.position, e.found, err = c.positions().read(ctx); err != nil {\n",
-		}},
-		CaughtBy: []string{"K3f"}, Simulation: crashes,
+		Edits: []Edit{
+			endSoon(),
+			{
+				File: "cdc/capture.go",
+				Old:  "\tif e.position, e.found, err = c.positions().read(ctx); err != nil {\n",
+				New: "\tif e.position, e.found = c.position, !c.position.EndLSN.IsZero(); e.found {\n" +
+					"\t\t// known\n\t} else if e.position, e.found, err = c.positions().read(ctx); err != nil {\n",
+			},
+		},
+		CaughtBy: []string{"N1-kafka", "K2f"}, Simulation: crashes,
 	}
 }

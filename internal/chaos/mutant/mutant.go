@@ -45,7 +45,7 @@ func All() []Mutant {
 		confirmOnReceive(), confirmKeepalive(), confirmOneTooFar(), confirmMessageEnd(),
 		resumeByRow(),
 		readUncommitted(), readStableOnly(), readBeforeFence(),
-		freshTransactionalID(), ignorePromise(), silenceIsSuccess(), silenceIsFailure(),
+		freshTransactionalID(), ignorePromise(), silenceIsSuccess(), failureIsSuccess(), silenceIsFailure(),
 		deliverAgain(), deliverPartAgain(),
 		deliverRolledBack(), loseRowBetweenBlocks(),
 		confirmIdleUnwritten(), skipOneTooMany(), skipOneTooFew(),

@@ -32,9 +32,8 @@ func resumeByRow() Mutant {
 			},
 			{
 				File: "cdc/assembler.go",
-				Old:  "\tif a.skipping {\n\t\treturn Step{}, nil\n\t}\n\ta.tally.change(rel)\n",
-				New: "\tif a.skipping || a.open.IsZero() && a.row0 < a.since {\n" +
-					"\t\ta.source.Seq++\n\t\treturn Step{}, nil\n\t}\n\ta.tally.change(rel)\n",
+				Old:  "\tif known, err := a.message(data); known || err != nil {\n",
+				New:  "\tif known, err := a.message(data); known || err != nil || a.row0 < a.since {\n",
 			},
 		},
 		CaughtBy: []string{"A1", "P12"}, Simulation: crashes,
@@ -48,11 +47,21 @@ func deliverAgain() Mutant {
 		Incident: "every at-least-once capture, Debezium's default among them",
 		Edits: []Edit{
 			{File: "cdc/assembler.go", Old: "\ta.skipping = m.FinalLSN < a.delivered\n", New: "\ta.skipping = false\n"},
+			{File: "cdc/assembler.go", Old: "\ta.delivered = m.EndLSN\n", New: "\ta.delivered = max(a.delivered, m.EndLSN)\n"},
 			{
 				File: "cdc/assembler.go",
-				Old:  "\ta.delivered = m.EndLSN\n\treturn Step{Boundary: m.EndLSN}, nil\n",
-				New: "\tif m.EndLSN <= a.delivered {\n\t\treturn Step{}, nil\n\t}\n" +
-					"\ta.delivered = m.EndLSN\n\treturn Step{Boundary: m.EndLSN}, nil\n",
+				Old:  "\tif a.skipping || a.early() {\n\t\treturn Step{}, nil\n",
+				New:  "\tif a.skipping || a.early() {\n\t\treturn Step{Boundary: m.EndLSN}, nil\n",
+			},
+			{
+				File: "cdc/session.go",
+				Old:  "\ts.boundary, s.commit, s.part = boundary, volume{}, schema.OpenCommit{}\n",
+				New:  "\ts.commit, s.part = volume{}, schema.OpenCommit{}\n\tif boundary <= s.position.EndLSN {\n\t\treturn nil\n\t}\n\ts.boundary = boundary\n",
+			},
+			{ // a position below the last would tell
+				File: "cdc/session.go",
+				Old:  "len(step.Events) > 0 && s.oversized() {\n",
+				New:  "len(step.Events) > 0 && s.oversized() && s.assembler.source.CommitLSN >= s.position.EndLSN {\n",
 			},
 			{
 				File: "cdc/assembler.go",
@@ -79,8 +88,8 @@ func deliverPartAgain() Mutant {
 			},
 			{
 				File: "cdc/session.go",
-				Old:  "\treturn s.commit.records > limits.SplitRecords ||",
-				New:  "\treturn s.assembler.open.IsZero() && s.commit.records > limits.SplitRecords ||",
+				Old:  "len(step.Events) > 0 && s.oversized() {\n",
+				New:  "len(step.Events) > 0 && s.oversized() && s.assembler.tally.messages > s.position.Open.N {\n",
 			},
 		},
 		CaughtBy: []string{"P9", "A2"}, Simulation: crashes,
@@ -139,8 +148,8 @@ func forgetVersion() Mutant {
 			},
 			{
 				File: "cdc/session.go",
-				Old:  "\tnext.Version = s.assembler.Version()\n",
-				New:  "\tnext.Version = max(next.Version, s.assembler.Version())\n",
+				Old:  "\tif !forward(s.position, next) {\n",
+				New:  "\tnext.Version = max(next.Version, s.position.Version)\n\tif !forward(s.position, next) {\n",
 			},
 		},
 		CaughtBy: []string{"A8"}, Simulation: crashes,
