@@ -2,12 +2,14 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
 
 	"penstock/internal/chaos/workload"
 	"penstock/schema"
@@ -27,15 +29,20 @@ func (l *Ledger) Finish(ctx context.Context, log *workload.Log) (*Verdict, error
 		return nil, err
 	}
 	defer closeSQL(ctx, db)
-	c, err := l.source(ctx, db, v)
-	if err != nil {
-		return nil, err
-	}
-	clients(v, c.truth, log)
 	of, err := l.ends(ctx, v)
 	if err != nil {
 		return nil, err
 	}
+	// It needs nothing of Postgres, which takes as long for its part.
+	meanwhile, uncommitted := errgroup.WithContext(ctx)
+	aborted := newAborts()
+	meanwhile.Go(func() error { return l.scan(uncommitted, kgo.ReadUncommitted(), of, aborted.take) })
+	c, err := l.source(ctx, db, v)
+	if err := errors.Join(err, meanwhile.Wait()); err != nil {
+		return nil, err
+	}
+	aborted.conclude(v)
+	clients(v, c.truth, log)
 	for p := range of {
 		c.parts[p.topic]++
 	}
@@ -45,9 +52,6 @@ func (l *Ledger) Finish(ctx context.Context, log *workload.Log) (*Verdict, error
 	}
 	c.conclude()
 	c.groups.conclude()
-	if err := l.uncommitted(ctx, v, of); err != nil {
-		return nil, err
-	}
 	if err := l.watched(ctx, v, of, chains); err != nil {
 		return nil, err
 	}
@@ -110,7 +114,7 @@ func (l *Ledger) ends(ctx context.Context, v *Verdict) (map[partition]span, erro
 			}
 			return of, nil
 		}
-		if err := pause(ctx, lookEvery); err != nil {
+		if err := pause(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -139,19 +143,6 @@ func (l *Ledger) committed(ctx context.Context, c *checker, of map[partition]spa
 	return chains, err
 }
 
-// uncommitted counts what was aborted.
-func (l *Ledger) uncommitted(ctx context.Context, v *Verdict, of map[partition]span) error {
-	a := aborts{open: map[openAt]int64{}, txns: map[producer]bool{}}
-	if err := l.scan(ctx, kgo.ReadUncommitted(), of, a.take); err != nil {
-		return err
-	}
-	v.AbortedTxns, v.AbortedRecords = int64(len(a.txns)), a.n
-	for at, records := range a.open {
-		v.report(Hanging, "topic %s, partition %d: %d records of producer %d have no marker", at.topic, at.number, records, at.id)
-	}
-	return nil
-}
-
 // watched judges what was seen during the run.
 func (l *Ledger) watched(ctx context.Context, v *Verdict, of map[partition]span, chains map[partition]*chain) error {
 	limit := time.Now().Add(settleTimeout)
@@ -164,7 +155,7 @@ func (l *Ledger) watched(ctx context.Context, v *Verdict, of map[partition]span,
 			v.report(Reread, "the concurrent consumer is behind: %s", behind)
 			break
 		}
-		if err := pause(ctx, lookEvery); err != nil {
+		if err := pause(ctx); err != nil {
 			return err
 		}
 	}

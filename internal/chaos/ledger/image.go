@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -168,7 +169,7 @@ func (c *column) text(raw json.RawMessage) (text []byte, null bool, err error) {
 		if !utc {
 			return nil, false, fmt.Errorf("%.50s is not in UTC", raw)
 		}
-		text = append(zone, "+00"...)
+		text = slices.Concat(zone, []byte("+00"))
 		text[10] = ' '
 	}
 	return text, false, nil

@@ -208,7 +208,7 @@ func swapCommits(p *player) bool {
 						rest = append(rest, r)
 					}
 				}
-				one.records = append(rest, moved...)
+				one.records = slices.Concat(rest, moved)
 				return true
 			}
 		}
@@ -269,7 +269,7 @@ func markEnds(first, second *part, r *kgo.Record, n int) {
 	id := fmt.Sprintf("%s:%d", header(r, "xid"), uint64(lsn))
 	table := "public." + r.Topic[strings.LastIndex(r.Topic, ".")+1:]
 	first.records = append(first.records, &kgo.Record{Topic: topic, Value: fmt.Appendf(nil, `{"status":"BEGIN","id":%q,"event_count":null}`, id)})
-	second.records = append(second.records[:len(second.records):len(second.records)], &kgo.Record{Topic: topic, Value: fmt.Appendf(nil,
+	second.records = append(slices.Clip(second.records), &kgo.Record{Topic: topic, Value: fmt.Appendf(nil,
 		`{"status":"END","id":%q,"event_count":%d,"data_collections":[{"data_collection":%q,"event_count":%d}]}`, id, n, table, n)})
 }
 

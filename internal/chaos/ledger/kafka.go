@@ -13,8 +13,8 @@ import (
 
 const (
 	metadataMinAge = 250 * time.Millisecond // how old a client's picture of the cluster may be
-	lookEvery      = 100 * time.Millisecond
-	polled         = 5_000 // records at once: what is in memory besides what the client has fetched
+	lookEvery      = 100 * time.Millisecond // at the slot and its position, and at what is waited for
+	polled         = 5_000                  // records at once: what is in memory besides what the client has fetched
 )
 
 // client opens a Kafka client of the ledger's own.
@@ -120,6 +120,8 @@ type openAt struct {
 	epoch int16
 }
 
+func newAborts() *aborts { return &aborts{open: map[openAt]int64{}, txns: map[producer]bool{}} }
+
 func (a *aborts) take(r *kgo.Record) {
 	if !r.Attrs.IsTransactional() {
 		return
@@ -139,5 +141,13 @@ func (a *aborts) take(r *kgo.Record) {
 			a.txns[producer{at.id, at.epoch}] = true
 		}
 		delete(a.open, at)
+	}
+}
+
+// conclude reports the counts, and what has neither been committed nor aborted.
+func (a *aborts) conclude(v *Verdict) {
+	v.AbortedTxns, v.AbortedRecords = int64(len(a.txns)), a.n
+	for at, records := range a.open {
+		v.report(Hanging, "topic %s, partition %d: %d records of producer %d have no marker", at.topic, at.number, records, at.id)
 	}
 }

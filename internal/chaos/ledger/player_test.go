@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -128,40 +129,7 @@ func (p *player) records(line, xid string, lsn schema.LSN, seq int) []*kgo.Recor
 	verb, rest, _ := strings.Cut(rest, ": ")
 	p.version += 2
 	record := func(op string, before, after map[string]json.RawMessage) *kgo.Record {
-		image := func(row map[string]json.RawMessage) any {
-			if row == nil {
-				return nil
-			}
-			for _, c := range p.columns[table] {
-				if row[c] == nil {
-					row[c] = json.RawMessage("null")
-				}
-			}
-			return row
-		}
-		key := map[string]json.RawMessage{}
-		for _, c := range keyColumns(table) {
-			if key[c] = after[c]; after == nil {
-				key[c] = before[c]
-			}
-		}
-		r := &kgo.Record{Topic: topic, Key: p.json(key), Value: p.json(map[string]any{
-			"before": image(before), "after": image(after), "op": op,
-			"source": map[string]any{"schema": "public", "table": table, "lsn": uint64(lsn), "txId": json.RawMessage(xid)},
-		})}
-		version := p.version
-		if op == "t" {
-			r.Key = nil
-		}
-		for name, value := range map[string]string{
-			"lsn": lsn.String(), "seq": strconv.Itoa(seq), "xid": xid, "version": strconv.FormatInt(version, 10),
-		} {
-			r.Headers = append(r.Headers, kgo.RecordHeader{Key: "penstock." + name, Value: []byte(value)})
-		}
-		h := fnv.New32a()
-		h.Write(r.Key)
-		r.Partition = int32(h.Sum32() % partitions)
-		return r
+		return p.record(table, topic, change{op, xid, lsn, seq, before, after})
 	}
 	tombstone := func(r *kgo.Record) *kgo.Record {
 		t := *r
@@ -204,6 +172,50 @@ func (p *player) records(line, xid string, lsn schema.LSN, seq int) []*kgo.Recor
 	}
 	p.t.Fatalf("line %.100q", line)
 	return nil
+}
+
+// change is what a record is made of.
+type change struct {
+	op, xid       string
+	lsn           schema.LSN
+	seq           int
+	before, after map[string]json.RawMessage
+}
+
+func (p *player) record(table, topic string, c change) *kgo.Record {
+	image := func(row map[string]json.RawMessage) any {
+		if row == nil {
+			return nil
+		}
+		for _, column := range p.columns[table] {
+			if row[column] == nil {
+				row[column] = json.RawMessage("null")
+			}
+		}
+		return row
+	}
+	key := map[string]json.RawMessage{}
+	for _, column := range keyColumns(table) {
+		if key[column] = c.after[column]; c.after == nil {
+			key[column] = c.before[column]
+		}
+	}
+	r := &kgo.Record{Topic: topic, Key: p.json(key), Value: p.json(map[string]any{
+		"before": image(c.before), "after": image(c.after), "op": c.op,
+		"source": map[string]any{"schema": "public", "table": table, "lsn": uint64(c.lsn), "txId": json.RawMessage(c.xid)},
+	})}
+	if c.op == "t" {
+		r.Key = nil
+	}
+	for name, value := range map[string]string{
+		"lsn": c.lsn.String(), "seq": strconv.Itoa(c.seq), "xid": c.xid, "version": strconv.FormatInt(p.version, 10),
+	} {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: "penstock." + name, Value: []byte(value)})
+	}
+	h := fnv.New32a()
+	h.Write(r.Key)
+	r.Partition = int32(h.Sum32() % partitions)
+	return r
 }
 
 var (
@@ -321,7 +333,7 @@ func (p *player) produce(sampled func()) {
 		records := one.records
 		for _, at := range []map[string]any{one.position, one.second} {
 			if at != nil && !one.silent {
-				records = append(records[:len(records):len(records)],
+				records = append(slices.Clip(records),
 					&kgo.Record{Topic: p.target.PositionTopic, Key: []byte(p.target.PositionKey), Value: p.json(at)})
 			}
 		}

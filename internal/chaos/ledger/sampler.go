@@ -16,10 +16,8 @@ import (
 	"penstock/schema"
 )
 
-const (
-	sampleEvery   = 100 * time.Millisecond
-	sampleTimeout = 2 * time.Second
-)
+// sampleTimeout bounds one question to a server.
+const sampleTimeout = 2 * time.Second
 
 // sample is one look at I1: what the slot was confirmed at, and then how much of
 // the position topic was committed. Kafka confirms a commit before its markers
@@ -46,7 +44,7 @@ type sampler struct {
 	samples []sample
 }
 
-// run samples until ctx ends. What cannot be asked at the moment is no sample.
+// run samples every lookEvery until ctx ends. What cannot be asked at the moment is no sample.
 func (s *sampler) run(ctx context.Context) error {
 	cl, err := client(s.ledger.target.Brokers)
 	if err != nil {
@@ -56,7 +54,7 @@ func (s *sampler) run(ctx context.Context) error {
 	admin := kadm.NewClient(cl)
 	var db *pgx.Conn
 	defer func() { closeSQL(ctx, db) }()
-	for pause(ctx, sampleEvery) == nil {
+	for pause(ctx) == nil {
 		if db == nil || db.IsClosed() {
 			if db, err = s.ledger.connect(ctx); err != nil {
 				continue

@@ -19,7 +19,7 @@ type Op struct {
 	Worker  int32
 	N       int64
 	Outcome Outcome
-	XID     uint64 // pg_current_xact_id, 0 when it did not come back
+	XID     uint64 // pg_current_xact_id, 0 when it did not come back; a server that broke down may give it again
 	Changes int64  // by the server's command tags, without what a savepoint undid
 }
 
