@@ -61,6 +61,7 @@ func Start(ctx context.Context, o Options) *Load {
 	}
 	l := &Load{opts: o, began: time.Now(), stop: make(chan struct{})}
 	l.large = newWorker(l, o.Workers+adjacentWorkers)
+	l.large.patient = true
 	mixed := o.Workers
 	if o.Mix.total() == 0 {
 		mixed = 0
@@ -109,7 +110,8 @@ func (l *Load) Wait() (*Log, error) {
 }
 
 // Large writes one transaction of so many new rows, beside the rest of the load,
-// and returns when it is committed. It must not be called after Wait.
+// and returns when it is committed, however long that takes. It must not be
+// called after Wait.
 func (l *Load) Large(ctx context.Context, rows int) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -40,6 +40,8 @@ type worker struct {
 	recent []int64
 	ops    []Op
 
+	patient bool // a transaction takes as long as it takes
+
 	conn   *pgx.Conn
 	broken error // what the last failed transaction broke on
 	aside  *worker
@@ -126,7 +128,7 @@ func (w *worker) begin(ctx context.Context, t transaction) (*Op, error) {
 	if err := w.connect(ctx); err != nil {
 		return op, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, w.load.opts.Patience)
+	ctx, cancel := w.bound(ctx)
 	defer cancel()
 	sql := fmt.Sprintf("BEGIN; SELECT set_config('chaos.op', '%d:%d', true), pg_current_xact_id(); %s", w.id, w.n, t.sql)
 	if err := w.exec(ctx, op, sql); err != nil {
@@ -143,6 +145,14 @@ func (w *worker) begin(ctx context.Context, t transaction) (*Op, error) {
 		return op, nil
 	}
 	return op, w.exec(ctx, op, t.then)
+}
+
+// bound limits how long a transaction is waited for.
+func (w *worker) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if w.patient {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, w.load.opts.Patience)
 }
 
 // exec runs statements in one round trip and counts their changes.
@@ -179,7 +189,7 @@ func parseXID(text []byte, first error) (uint64, error) {
 // end sends COMMIT or ROLLBACK. An error that the session survives says that
 // nothing was committed; any other says nothing.
 func (w *worker) end(ctx context.Context, op *Op, rollback bool) error {
-	ctx, cancel := context.WithTimeout(ctx, w.load.opts.Patience)
+	ctx, cancel := w.bound(ctx)
 	defer cancel()
 	if rollback {
 		_, err := w.conn.PgConn().Exec(ctx, "ROLLBACK").ReadAll()
