@@ -21,9 +21,15 @@ type Mutant struct {
 	// CaughtBy are the scenarios of the harness that must fail on it, the quickest
 	// first. Each suffices.
 	CaughtBy []string
-	// Simulation is the test of cdc/simulation that must fail on it, empty when the
-	// simulation has no part in what is broken.
-	Simulation string
+	// Check is a test without servers that must fail on it too, zero when that
+	// would be luck.
+	Check Check
+}
+
+// Check is a test of a package.
+type Check struct {
+	Package string // as the go command takes it, from the module's root
+	Run     string // the tests, as -run takes them
 }
 
 // Edit replaces a piece of source that stands once in a file.
@@ -33,11 +39,17 @@ type Edit struct {
 	New  string
 }
 
-// The tests of cdc/simulation.
+// The packages of checks.
 const (
-	crashes = "TestCrashes"
-	refuses = "TestKafkaRefuses"
+	simulation = "./cdc/simulation"
+	spool      = "./cdc/spool"
 )
+
+// crashes is the simulation of captures that live and die.
+func crashes() Check { return Check{simulation, "^TestCrashes$"} }
+
+// refuses is the simulation of a Kafka that gives one wrong answer.
+func refuses(answer string) Check { return Check{simulation, "^TestKafkaRefuses$/^" + answer + "$"} }
 
 // All lists the mutants in the order of the proof's list.
 func All() []Mutant {
@@ -118,7 +130,7 @@ func (m Mutant) Overlay(root, dir string) (path string, err error) {
 }
 
 func write(path string, text []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return err
 	}
 	return os.WriteFile(path, text, 0o600)

@@ -36,7 +36,7 @@ func resumeByRow() Mutant {
 				New:  "\tif known, err := a.message(data); known || err != nil || a.row0 < a.since {\n",
 			},
 		},
-		CaughtBy: []string{"A1", "P12"}, Simulation: crashes,
+		CaughtBy: []string{"A1", "P12"}, Check: crashes(),
 	}
 }
 
@@ -69,7 +69,7 @@ func deliverAgain() Mutant {
 				New:  "\t\treturn false, nil\n",
 			},
 		},
-		CaughtBy: []string{"A1", "A2", "P1"}, Simulation: crashes,
+		CaughtBy: []string{"A1", "A2", "P1"}, Check: crashes(),
 	}
 }
 
@@ -92,7 +92,7 @@ func deliverPartAgain() Mutant {
 				New:  "len(step.Events) > 0 && s.oversized() && s.assembler.tally.messages > s.position.Open.N {\n",
 			},
 		},
-		CaughtBy: []string{"P9", "A2"}, Simulation: crashes,
+		CaughtBy: []string{"P9", "A2"}, Check: crashes(),
 	}
 }
 
@@ -108,7 +108,7 @@ func skipOneTooMany() Mutant {
 			{
 				File: "cdc/assembler.go",
 				Old:  "\tif a.open.IsZero() {\n\t\treturn false, nil\n\t}\n",
-				New:  "\tif a.open.IsZero() {\n\t\tover := a.over\n\t\ta.over = false\n\t\treturn over, nil\n\t}\n",
+				New:  "\tif a.open.IsZero() {\n\t\ta.over, known = false, a.over\n\t\treturn known, nil\n\t}\n",
 			},
 			{
 				File: "cdc/assembler.go",
@@ -116,7 +116,7 @@ func skipOneTooMany() Mutant {
 				New:  "\t\ta.open, a.over = schema.OpenCommit{}, true\n\t}\n\treturn true, nil\n",
 			},
 		},
-		CaughtBy: []string{"P9", "A2"}, Simulation: crashes,
+		CaughtBy: []string{"P9", "A2"}, Check: crashes(),
 	}
 }
 
@@ -130,7 +130,7 @@ func skipOneTooFew() Mutant {
 			Old:  "\t\ta.open = schema.OpenCommit{}\n\t}\n\treturn true, nil\n",
 			New:  "\t\ta.open = schema.OpenCommit{}\n\t\treturn false, nil\n\t}\n\treturn true, nil\n",
 		}},
-		CaughtBy: []string{"P9", "A2"}, Simulation: crashes,
+		CaughtBy: []string{"P9", "A2"}, Check: crashes(),
 	}
 }
 
@@ -152,6 +152,6 @@ func forgetVersion() Mutant {
 				New:  "\tnext.Version = max(next.Version, s.position.Version)\n\tif !forward(s.position, next) {\n",
 			},
 		},
-		CaughtBy: []string{"A8"}, Simulation: crashes,
+		CaughtBy: []string{"A8"}, Check: crashes(),
 	}
 }

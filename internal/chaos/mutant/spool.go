@@ -10,7 +10,7 @@ func deliverRolledBack() Mutant {
 			Old:  "\t\tif _, aborted := tx.aborted[next.xid]; aborted {\n",
 			New:  "\t\tif _, aborted := tx.aborted[next.xid]; aborted && next.xid == tx.xid {\n",
 		}},
-		CaughtBy: []string{"P9-streaming"},
+		CaughtBy: []string{"P9-streaming"}, Check: Check{spool, "^TestReplay$"},
 	}
 }
 
@@ -39,6 +39,6 @@ func loseRowBetweenBlocks() Mutant {
 					"\treturn s.write(s.block, record{",
 			},
 		},
-		CaughtBy: []string{"P9-streaming"},
+		CaughtBy: []string{"P9-streaming"}, Check: Check{spool, "^TestReplay$"},
 	}
 }
