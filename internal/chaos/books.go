@@ -28,11 +28,19 @@ func (w *world) openBooks(ctx context.Context) error {
 	if w.tail, err = follow(ctx, at.Brokers, at.PositionTopic, at.PositionKey); err != nil {
 		return err
 	}
+	reading, cancel := context.WithTimeout(ctx, upTimeout)
+	defer cancel()
+	if err := w.tail.until(reading, func() bool { return w.tail.records > 0 }); err != nil { // the first start writes one
+		return err
+	}
 	if w.unchecked {
 		return nil
 	}
 	if w.books, err = ledger.Open(ctx, at); err != nil {
 		return fmt.Errorf("open the ledger: %w", err)
+	}
+	if w.standby != nil {
+		return w.keepInStep(ctx, w.books.OracleSlot())
 	}
 	return nil
 }

@@ -77,6 +77,26 @@ func (w *world) awaitSynced(ctx context.Context) error {
 	return w.standby.AwaitSyncedSlot(ctx, w.name)
 }
 
+// keepInStep returns when the standby has a slot that nobody reads from. A standby
+// takes a slot over for good only when that has moved on since it first looked;
+// nothing is written yet, so the slot loses nothing by that.
+func (w *world) keepInStep(ctx context.Context, slot string) error {
+	standby := &source{dsn: w.standby.DSN()}
+	return eventually(ctx, syncTimeout, "the standby to have slot "+slot, func(ctx context.Context) (string, error) {
+		err := w.source.exec(ctx, "SELECT pg_log_standby_snapshot()",
+			fmt.Sprintf("SELECT pg_replication_slot_advance('%s', pg_current_wal_lsn())", slot))
+		if err != nil {
+			return "", err
+		}
+		var synced bool
+		const query = "SELECT coalesce(bool_or(synced AND NOT temporary), false) FROM pg_replication_slots WHERE slot_name = $1"
+		if err := standby.ask(ctx, query, []any{slot}, &synced); err != nil || !synced {
+			return "it is not in step", err
+		}
+		return "", nil
+	})
+}
+
 // promote ends the primary for good and sends everybody to the standby.
 func (w *world) promote(ctx context.Context) error {
 	w.postgres.Kill()

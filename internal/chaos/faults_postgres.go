@@ -29,7 +29,7 @@ func postgresScenarios() []Scenario {
 			Short: Size{3, 3_000}, Full: Size{30, 150_000}, run: killAtRandom,
 			tune: func(t *tuning) {
 				t.mix = workload.Mix{
-					Copy: 5, MultiRow: 5, Savepoint: 10, Rollback: 5, Empty: 10, Message: 10, Insert: 5, Truncate: 2, KeySwap: 3,
+					Copy: 5, MultiRow: 5, Savepoint: 10, Rollback: 5, Empty: 10, Message: 10, Long: 10, Insert: 5, Truncate: 2, KeySwap: 3,
 				}
 			},
 		},

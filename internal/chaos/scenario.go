@@ -72,12 +72,6 @@ type tuning struct {
 func usualTuning() tuning {
 	return tuning{
 		records: 2_000, age: "100ms", idle: "1s", splitRecords: 10_000, wait: "60s",
-		rate: 3_000, workers: 4, maxValue: 20_000, mix: withoutLong(),
+		rate: 3_000, workers: 4, maxValue: 20_000,
 	}
-}
-
-func withoutLong() workload.Mix {
-	mix := workload.DefaultMix()
-	mix.Long = 0
-	return mix
 }

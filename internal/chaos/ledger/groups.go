@@ -42,6 +42,7 @@ type position struct {
 	offset   int64
 	producer int64
 	group    int32
+	Timeline int32      `json:"timeline"`
 	EndLSN   schema.LSN `json:"end_lsn"`
 	Open     struct {
 		FinalLSN schema.LSN `json:"final_lsn"`
@@ -127,13 +128,22 @@ func (p position) String() string {
 	return fmt.Sprintf("%s with %d changes of %s", p.EndLSN, p.Open.N, p.Open.FinalLSN)
 }
 
+// follows reports whether p is further than before, or the same place on the
+// timeline of a server that was promoted.
+func (p position) follows(before position) bool {
+	if p.EndLSN != before.EndLSN {
+		return p.EndLSN > before.EndLSN
+	}
+	return p.Open.N > before.Open.N || p.Open.N == before.Open.N && p.Timeline > before.Timeline
+}
+
 // conclude checks K4: positions only move forward, and each says exactly what is
 // in its Kafka transaction.
 func (g *groups) conclude() {
 	g.verdict.Positions = int64(len(g.positions))
 	var before position
 	for _, p := range g.positions {
-		if p.EndLSN < before.EndLSN || p.EndLSN == before.EndLSN && p.Open.N <= before.Open.N {
+		if !p.follows(before) {
 			g.verdict.report(Position, "offset %d: position %s follows %s", p.offset, p, before)
 		} else if of := &g.all[p.group]; of.records > 0 && !p.covers(before, of) {
 			g.verdict.report(Position, "offset %d: position %s after %s comes with commits %s to %s",

@@ -100,6 +100,10 @@ func (l *Ledger) createSlot(ctx context.Context) error {
 	return nil
 }
 
+// OracleSlot names the second slot. After a failover it must be on the promoted
+// server, too.
+func (l *Ledger) OracleSlot() string { return l.slot }
+
 // Redirect says that the source is another server now, one that was promoted.
 func (l *Ledger) Redirect(dsn string) {
 	l.mu.Lock()

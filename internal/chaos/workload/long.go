@@ -3,8 +3,11 @@ package workload
 import "context"
 
 // long begins a transaction that stays open while its worker, on another
-// connection, commits others: the order of BEGIN is not the order of COMMIT.
-func long(w *worker) transaction { return transaction{sql: w.newRow() + w.newRow(), long: true} }
+// connection, commits others: the order of BEGIN is not the order of COMMIT. It
+// does not remember its keys: a row moved to one of them would wait for its end.
+func long(w *worker) transaction {
+	return transaction{sql: insertInto(w, w.fresh(1)) + insertInto(w, w.fresh(1)), long: true}
+}
 
 // park leaves a transaction open on a connection of its own. It writes new rows
 // only, so nobody waits for it.
