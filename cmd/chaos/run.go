@@ -143,7 +143,7 @@ func openOut(path string) (io.WriteCloser, error) {
 	if path == "" {
 		return nowhere{io.Discard}, nil
 	}
-	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 }
 
 type nowhere struct{ io.Writer }

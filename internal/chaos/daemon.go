@@ -95,7 +95,7 @@ func (d *Daemon) launch(ctx context.Context) (*process, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	cmd := exec.Command(d.binary, "run", "-c", d.config, "--only", "capture")
+	cmd := exec.CommandContext(ctx, d.binary, "run", "-c", d.config, "--only", "capture")
 	cmd.Env = append(os.Environ(), "FAILPOINT="+d.failpt)
 	p, err := d.spawner.spawn(cmd, d.log)
 	if err != nil {
@@ -277,6 +277,14 @@ func (d *Daemon) awaitLife(ctx context.Context, n int) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, endTimeout, fmt.Errorf("%s did not start within %s", d.Name, endTimeout))
 	defer cancel()
 	if !d.await(ctx, func() bool { return len(d.exits) > n || len(d.exits) == n && d.running }) {
+		return d.failure(ctx)
+	}
+	return nil
+}
+
+// awaitArmed returns when a process that is to crash at the failpoint runs.
+func (d *Daemon) awaitArmed(ctx context.Context, failpoint string) error {
+	if !d.await(ctx, func() bool { return d.running && strings.HasPrefix(d.armed, failpoint+":") }) {
 		return d.failure(ctx)
 	}
 	return nil

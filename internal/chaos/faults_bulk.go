@@ -91,7 +91,7 @@ func killInside(ctx context.Context, w *world, streaming bool) error {
 	}
 	waiting, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	err = w.tail.reach(waiting, end)
+	err = w.reach(waiting, end)
 	w.figure("caught_up", seconds(time.Since(began)))
 	return err
 }

@@ -100,9 +100,8 @@ func (w *world) crash(ctx context.Context, p cdc.Failpoint) error {
 
 // terminateSoon asks the armed process to stop once it streams.
 func (w *world) terminateSoon(ctx context.Context) error {
-	n := len(w.daemon.Exits())
-	if err := w.daemon.awaitLife(ctx, n); err != nil {
-		return nil // Crash tells
+	if err := w.daemon.awaitArmed(ctx, string(cdc.FailStopping)); err != nil {
+		return err
 	}
 	if err := w.awaitStreaming(ctx); err != nil {
 		return err

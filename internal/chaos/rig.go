@@ -52,7 +52,7 @@ func OpenRig(ctx context.Context, opts Options) (*Rig, error) {
 
 func (r *Rig) openFolder() error {
 	if r.dir != "" {
-		return os.MkdirAll(r.dir, 0o755)
+		return os.MkdirAll(r.dir, 0o750)
 	}
 	var err error
 	r.dir, err = os.MkdirTemp("", "penstock-chaos-")

@@ -48,7 +48,7 @@ type process struct {
 
 // spawn starts cmd with its output added to the file log. It dies with the rig.
 func (s *spawner) spawn(cmd *exec.Cmd, log string) (*process, error) {
-	out, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}

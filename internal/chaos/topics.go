@@ -122,13 +122,11 @@ func (w *world) scan(ctx context.Context, topics []string, take func(*kgo.Record
 func (w *world) spooling(since time.Time) bool {
 	found := false
 	_ = filepath.WalkDir(filepath.Join(w.dir, "spool"), func(_ string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return nil // gone already, or none yet
+		if err == nil && !entry.IsDir() {
+			info, err := entry.Info()
+			found = found || err == nil && info.Size() > 0 && info.ModTime().After(since)
 		}
-		if info, err := entry.Info(); err == nil && info.Size() > 0 && info.ModTime().After(since) {
-			found = true
-		}
-		return nil
+		return nil // what cannot be looked at is gone already, or not there yet
 	})
 	return found
 }

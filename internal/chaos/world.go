@@ -66,7 +66,7 @@ func (r *Rig) open(ctx context.Context, s Scenario, size Size, seed uint64) (w *
 		s.tune(&w.tuning)
 	}
 	w.dir = filepath.Join(r.dir, w.name)
-	if err := os.MkdirAll(w.dir, 0o755); err != nil {
+	if err := os.MkdirAll(w.dir, 0o750); err != nil {
 		return w, err
 	}
 	if err := w.createDatabase(ctx); err != nil {
@@ -202,7 +202,7 @@ func (w *world) mark(ctx context.Context) error {
 func (w *world) awaitRecovery(ctx context.Context, healed time.Time) error {
 	waiting, cancel := context.WithTimeoutCause(ctx, recoverTimeout, fmt.Errorf("nothing new within %s of the end of the fault", recoverTimeout))
 	defer cancel()
-	if err := w.tail.reach(waiting, w.fault+1); err != nil {
+	if err := w.reach(waiting, w.fault+1); err != nil {
 		return err
 	}
 	w.recoveredIn(time.Since(healed))
@@ -217,7 +217,28 @@ func (w *world) awaitCaughtUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return w.tail.reach(ctx, end)
+	return w.reach(ctx, end)
+}
+
+// reach returns when the position has come to lsn, or a daemon has refused to go
+// on: no service that starts it again helps then.
+func (w *world) reach(ctx context.Context, lsn schema.LSN) error {
+	const look = 500 * time.Millisecond
+	for {
+		waiting, cancel := context.WithTimeout(ctx, look)
+		err := w.tail.reach(waiting, lsn)
+		cancel()
+		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		for _, d := range w.daemons {
+			for _, exit := range d.Exits() {
+				if !exit.Asked && exit.Code == fault.PositionLost.ExitCode() {
+					return fmt.Errorf("%s refuses to go on (%s): %w", d.Name, exit, err)
+				}
+			}
+		}
+	}
 }
 
 // settle lets the load come to its end, awaits that everything is delivered,
