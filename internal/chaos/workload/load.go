@@ -42,6 +42,7 @@ type Load struct {
 	opts    Options
 	began   time.Time
 	written atomic.Int64
+	opened  atomic.Bool // the accounts are there
 	stop    chan struct{}
 	stopped sync.Once
 	group   errgroup.Group

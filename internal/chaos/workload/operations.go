@@ -5,9 +5,7 @@ import (
 	"strings"
 )
 
-// openAccounts makes the accounts, all of them empty: whatever is transferred,
-// and also before they exist, their sum is 0.
-func openAccounts() transaction {
+func newAccounts() transaction {
 	return transaction{sql: fmt.Sprintf("INSERT INTO acct SELECT i, 0, 1 FROM generate_series(1, %d) i ON CONFLICT DO NOTHING", accounts)}
 }
 
@@ -98,10 +96,15 @@ func rolledBack(w *worker) transaction {
 
 func empty(*worker) transaction { return transaction{} }
 
+// transfer leaves the sum of all accounts at 0. Its two statements see the
+// accounts at two moments, so it waits until they are there for both.
 func transfer(w *worker) transaction {
 	from, to, amount := 1+w.random.IntN(accounts), 1+w.random.IntN(accounts), 1+w.random.IntN(100)
 	if from > to { // always in one order, or two transfers wait for each other
 		from, to, amount = to, from, -amount
+	}
+	if !w.load.opened.Load() {
+		return transaction{}
 	}
 	const move = "UPDATE acct SET bal = bal + %d, ver = ver + 1 WHERE id = %d;"
 	return transaction{sql: fmt.Sprintf(move, -amount, from) + fmt.Sprintf(move, amount, to)}

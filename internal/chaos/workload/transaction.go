@@ -59,7 +59,7 @@ func newWorker(l *Load, id int) *worker {
 func (w *worker) run(ctx context.Context, pick picker) error {
 	defer w.close(ctx)
 	if w.id == 0 {
-		if err := w.transact(ctx, openAccounts()); err != nil {
+		if err := w.openAccounts(ctx); err != nil {
 			return err
 		}
 	}
@@ -72,6 +72,21 @@ func (w *worker) run(ctx context.Context, pick picker) error {
 		}
 	}
 	return w.unpark(ctx, 0)
+}
+
+// openAccounts makes the accounts, all of them empty, however often the server
+// breaks down meanwhile.
+func (w *worker) openAccounts(ctx context.Context) error {
+	for !w.load.over() {
+		if err := w.transact(ctx, newAccounts()); err != nil {
+			return err
+		}
+		if w.ops[len(w.ops)-1].Outcome == OK {
+			w.load.opened.Store(true)
+			return nil
+		}
+	}
+	return nil
 }
 
 func (w *worker) step(ctx context.Context, t transaction) error {
