@@ -90,7 +90,11 @@ func (c *Capture) attempt(ctx context.Context) (healthy bool, err error) {
 	c.cfg.reach(FailLeased)
 	delivered, err := c.hold(ctx, l, func() (bool, error) {
 		// 2. Fence: from here on no older daemon can commit. Only who holds the slot
-		// fences, so that two cannot fence each other in turns.
+		// fences, so that two cannot fence each other in turns. What was decided before
+		// is known no more after it.
+		if err := c.endHanging(ctx); err != nil {
+			return false, err
+		}
 		producer, err := openProducer(ctx, &c.cfg, ready.topics.maxBytes)
 		if err != nil {
 			return false, err

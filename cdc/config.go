@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -63,6 +64,7 @@ type Config struct {
 	// What tests put in between.
 	Client    []kgo.Opt       // for the Kafka clients, in addition to and over those of the capture
 	Dial      pgconn.DialFunc // for the connections to Postgres; nil is the driver's own
+	DialKafka pgconn.DialFunc // for those to Kafka; nil is a TCP dialer
 	Failpoint func(Failpoint) // called at each failpoint; nil in production
 }
 
@@ -128,6 +130,15 @@ func (l Limits) withDefaults() Limits {
 // slotName is what Postgres allows; it also keeps the name safe in commands,
 // where it cannot be quoted.
 var slotName = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
+
+// kafka opens a client with what all of the capture's clients have in common.
+func (c *Config) kafka(opts ...kgo.Opt) (*kgo.Client, error) {
+	common := []kgo.Opt{kgo.SeedBrokers(c.Brokers...), kgo.MetadataMinAge(metadataMinAge)}
+	if c.DialKafka != nil {
+		common = append(common, kgo.Dialer(c.DialKafka))
+	}
+	return kgo.NewClient(slices.Concat(common, opts, c.Client)...)
+}
 
 // validate reports all problems at once.
 func (c *Config) validate() error {

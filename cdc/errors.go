@@ -32,8 +32,25 @@ func kafkaFault(where, doing string, err error) error {
 	case errors.Is(err, kerr.MessageTooLarge):
 		f.Kind, f.What = fault.Runtime, "a record is larger than its topic takes"
 		f.Fix = "raise max.message.bytes of the topic, and message.max.bytes of the brokers"
+	case errors.Is(err, kerr.SaslAuthenticationFailed):
+		f.Kind, f.What, f.Fix = fault.Usage, "kafka does not accept who this is", "correct the credentials"
+	case refuses(err):
+		f.Kind, f.What, f.Fix = fault.Runtime, "kafka refuses to "+doing, "see the broker's log for what it refuses"
 	}
 	return f
+}
+
+// refuses reports whether the broker will say the same however often it is asked.
+func refuses(err error) bool {
+	for _, answer := range []error{
+		kerr.InvalidRecord, kerr.PolicyViolation, kerr.InvalidTopicException, kerr.RecordListTooLarge, kerr.InvalidTransactionTimeout,
+		kerr.UnsupportedVersion, kerr.InvalidRequest,
+	} {
+		if errors.Is(err, answer) {
+			return true
+		}
+	}
+	return false
 }
 
 // postgresFault classes an error of the Postgres client.

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"penstock/cdc"
 )
 
@@ -46,9 +44,9 @@ func (w *cables) plug(cfg *cdc.Config) {
 	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		return w.dial(ctx, postgresCable, network, address)
 	}
-	cfg.Client = []kgo.Opt{kgo.Dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+	cfg.DialKafka = func(ctx context.Context, network, address string) (net.Conn, error) {
 		return w.dial(ctx, kafkaCable, network, address)
-	})}
+	}
 }
 
 func (w *cables) dial(ctx context.Context, kind cableKind, network, address string) (net.Conn, error) {

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // outage is what happens to one request on its way to Kafka.
@@ -36,16 +34,14 @@ type network struct {
 	hits  int // guarded by mu
 }
 
-// dialer is the client option that puts the network in between.
-func (n *network) dialer() kgo.Opt {
-	return kgo.Dialer(func(ctx context.Context, network, host string) (net.Conn, error) {
-		var d net.Dialer
-		conn, err := d.DialContext(ctx, network, host)
-		if err != nil {
-			return nil, err
-		}
-		return &cutConn{Conn: conn, network: n}, nil
-	})
+// dial puts the network in between.
+func (n *network) dial(ctx context.Context, network, host string) (net.Conn, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, network, host)
+	if err != nil {
+		return nil, err
+	}
+	return &cutConn{Conn: conn, network: n}, nil
 }
 
 // strikes counts a request and says whether it is the one.
@@ -140,7 +136,7 @@ func TestInDoubtCommit(t *testing.T) {
 				return ends == 3 // the first is the initial position's
 			}
 			s := newSource(t)
-			s.cfg.Client = []kgo.Opt{n.dialer()}
+			s.cfg.DialKafka = n.dial
 			s.deliverThrough(t, n)
 		})
 	}
@@ -156,7 +152,7 @@ func TestOutageAtEveryThirdRequest(t *testing.T) {
 				t.Parallel()
 				n := &network{kind: kind, pick: func(_ int16, number int) bool { return number == at }}
 				s := newSource(t)
-				s.cfg.Client = []kgo.Opt{n.dialer()}
+				s.cfg.DialKafka = n.dial
 				s.deliverThrough(t, n)
 			})
 		}

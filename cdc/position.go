@@ -27,21 +27,19 @@ type positionTopic struct {
 // read returns the capture's last committed position, and whether there is one.
 //
 // It reads up to the high watermark, not to the last stable offset, which would
-// stop silently in front of an open transaction; it therefore needs both to be
-// equal, and waits for that. The end is known by offset, control records
+// stop silently in front of an open transaction; it therefore waits until the last
+// stable offset has come that far. The end is known by offset, control records
 // included, because they and aborted records take up offsets too.
 func (p *positionTopic) read(ctx context.Context) (schema.Position, bool, error) {
 	// Another capture that was killed may hold the partition for its timeout.
 	limit := p.cfg.Wait + p.cfg.TransactionTimeout
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("read of topic %s took over %s", p.topic, limit))
 	defer cancel()
-	cl, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(p.cfg.Brokers...),
+	cl, err := p.cfg.kafka(
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),
-		kgo.MetadataMinAge(metadataMinAge),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{p.topic: {0: kgo.NewOffset().AtStart()}}),
-	}, p.cfg.Client...)...)
+	)
 	if err != nil {
 		return schema.Position{}, false, p.fault("open a reader", err)
 	}
@@ -56,11 +54,13 @@ func (p *positionTopic) read(ctx context.Context) (schema.Position, bool, error)
 	return p.scan(ctx, cl, end)
 }
 
-// stableEnd waits until no transaction is open on the partition and returns its
-// high watermark, or 0 when the partition holds nothing.
+// stableEnd returns the partition's high watermark once nothing below it is open
+// any more, or 0 when the partition holds nothing. What other captures write
+// meanwhile does not move the mark.
 func (p *positionTopic) stableEnd(ctx context.Context, admin *kadm.Client) (int64, error) {
 	const pause = 50 * time.Millisecond
-	for open := int64(-1); ; { // where a transaction was seen to be open
+	mark, open := int64(-1), int64(-1) // not known yet; where a transaction was seen to be open
+	for {
 		start, end, stable, err := p.offsets(ctx, admin)
 		switch {
 		case err != nil && open >= 0 && ctx.Err() != nil:
@@ -69,8 +69,11 @@ func (p *positionTopic) stableEnd(ctx context.Context, admin *kadm.Client) (int6
 			return 0, p.fault("list offsets", err)
 		case start == end:
 			return 0, nil
-		case stable == end:
-			return end, nil
+		case mark < 0:
+			mark = end
+		}
+		if stable >= mark {
+			return mark, nil
 		}
 		open = stable
 		if err := sleep(ctx, pause); err != nil {
@@ -89,6 +92,9 @@ func (p *positionTopic) blocked(ctx context.Context, admin *kadm.Client, stable 
 		who = fmt.Sprintf("producer %d, epoch %d, transactional id %q", owner.ProducerID, owner.ProducerEpoch, owner.transactionalID)
 		fix = fmt.Sprintf("stop that producer, or kafka-transactions.sh abort --topic %s --partition 0 --start-offset %d",
 			p.topic, owner.CurrentTxnStartOffset)
+		if owner.transactionalID == p.cfg.TransactionalID {
+			fix = "start again: what is left open of this capture's own is ended before it is fenced"
+		}
 	}
 	return &fault.Error{
 		Kind: fault.Refused, Where: "kafka.position_topic " + p.topic,

@@ -27,6 +27,8 @@ const (
 	metadataMinAge = 250 * time.Millisecond
 	// minBatchBytes is a batch for a topic that does not say what it takes.
 	minBatchBytes = 1_000_012
+	// brokerPatience is how long one request but EndTxn is repeated; the client's own default.
+	brokerPatience = 30 * time.Second
 	// bufferedRecords must not be what blocks: that wait could not be bounded.
 	bufferedRecords = 1 << 20
 )
@@ -38,6 +40,7 @@ const (
 type Producer struct {
 	cfg      *Config
 	client   *kgo.Client
+	gate     *gate
 	open     bool
 	since    time.Time // when the open transaction was opened
 	outcomes outcomes
@@ -80,28 +83,41 @@ func coordinates(r *kgo.Record) string {
 // id can commit, and what it left open is aborted. Only the holder of the slot
 // may call it. maxBytes are what each topic takes in one batch.
 func openProducer(ctx context.Context, cfg *Config, maxBytes map[string]int32) (*Producer, error) {
-	client, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(cfg.Brokers...),
+	g := newGate(cfg)
+	client, err := cfg.kafka(
+		kgo.Dialer(g.connect),
 		kgo.WithHooks(endTxnSent{cfg}),
 		kgo.TransactionalID(cfg.TransactionalID),
+		kgo.RetryTimeoutFn(retryTimeout),
 		kgo.TransactionTimeout(cfg.TransactionTimeout),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.MaxBufferedRecords(bufferedRecords),
 		kgo.ProducerLinger(0),
-		kgo.MetadataMinAge(metadataMinAge),
 		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 { return max(maxBytes[topic], minBatchBytes) }),
-	}, cfg.Client...)...)
+	)
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Usage, Where: "kafka", What: "the settings are not usable", Err: err}
 	}
-	ctx, cancel := context.WithTimeout(ctx, cfg.Wait)
+	ctx, cancel := context.WithTimeoutCause(ctx, cfg.Wait, fmt.Errorf("no answer within %s", cfg.Wait))
 	defer cancel()
+	ctx, release := g.until(ctx)
+	defer release()
 	if _, _, err := client.ProducerID(ctx); err != nil {
 		client.Close()
-		return nil, kafkaFault("kafka.transactional_id "+cfg.TransactionalID, "initialise the producer", err)
+		return nil, kafkaFault("kafka.transactional_id "+cfg.TransactionalID, "initialise the producer", causeOf(ctx, err))
 	}
-	return &Producer{cfg: cfg, client: client}, nil
+	return &Producer{cfg: cfg, client: client, gate: g}, nil
+}
+
+// retryTimeout is how long the client asks again by itself. An EndTxn without an
+// answer is not asked again: what became of it is in the position topic, and
+// there is one way to recover.
+func retryTimeout(key int16) time.Duration {
+	if key == int16(kmsg.EndTxn) {
+		return time.Nanosecond // 0 would be for ever
+	}
+	return brokerPatience
 }
 
 // endTxnSent is the failpoint that only the client can reach.
@@ -112,6 +128,22 @@ func (h endTxnSent) OnBrokerWrite(_ kgo.BrokerMetadata, key int16, _ int, _, _ t
 	if err == nil && key == int16(kmsg.EndTxn) {
 		h.cfg.reach(FailEndTxnSent)
 	}
+}
+
+// causeOf is err, or why ctx ended if that is all that err says.
+func causeOf(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, ctx.Err()) {
+		return cause
+	}
+	return err
+}
+
+// Lost is closed when a connection to Kafka was lost: the Producer is of no use any more.
+func (p *Producer) Lost() <-chan struct{} { return p.gate.lost }
+
+// lostFault says which; it may be called once Lost is closed.
+func (p *Producer) lostFault() error {
+	return kafkaFault("kafka.brokers", "stay connected", p.gate.err)
 }
 
 // Close drops the connection. An open transaction is aborted by the next fence
@@ -140,10 +172,9 @@ func (p *Producer) Produce(ctx context.Context, records []*kgo.Record) error {
 
 // Commit ends the transaction with the position as its last record. When it
 // returns nil, both are durable and visible to read-committed consumers. It goes
-// on when ctx ends, which would leave the outcome in doubt for nothing, and gives
-// up after Config.Wait, when the outcome is in doubt.
+// on for a while when ctx ends, which would leave the outcome in doubt for nothing,
+// and gives up after Config.Wait, when the outcome is in doubt.
 func (p *Producer) Commit(ctx context.Context, position schema.Position) error {
-	ctx = context.WithoutCancel(ctx)
 	value, err := record.AppendPosition(nil, position)
 	if err != nil {
 		return err
@@ -156,10 +187,10 @@ func (p *Producer) Commit(ctx context.Context, position schema.Position) error {
 		return err
 	}
 	p.cfg.reach(FailFlushed)
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.Wait)
+	ctx, cancel := p.gate.answer(ctx, p.cfg.Wait)
 	defer cancel()
 	if err := p.client.EndTransaction(ctx, kgo.TryCommit); err != nil {
-		return p.fault("confirm the commit at "+position.EndLSN.String(), err)
+		return p.fault("confirm the commit at "+position.EndLSN.String(), causeOf(ctx, err))
 	}
 	p.open = false
 	return nil
@@ -191,7 +222,7 @@ func (p *Producer) begin() error {
 // flush waits until every produced record has its answer, and returns the first
 // bad one. It goes on when ctx ends: a graceful stop commits what it has.
 func (p *Producer) flush(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), p.cfg.Wait, fmt.Errorf("no answer within %s", p.cfg.Wait))
+	ctx, cancel := p.gate.answer(ctx, p.cfg.Wait)
 	defer cancel()
 	if err := p.client.Flush(ctx); err != nil {
 		return p.fault("acknowledge records", context.Cause(ctx))

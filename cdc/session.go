@@ -90,6 +90,8 @@ func (s *session) run(ctx context.Context) error {
 			} else if err != nil {
 				return err
 			}
+		case <-s.producer.Lost():
+			return s.producer.lostFault()
 		case <-ctx.Done():
 			return s.stop(ctx)
 		}

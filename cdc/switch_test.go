@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"penstock/cdc"
 	"penstock/internal/fault"
 	"penstock/internal/stack/stacktest"
@@ -21,7 +19,7 @@ func TestStreamingMayBeSwitched(t *testing.T) {
 	s.cfg.Limits = cdc.Limits{SplitRecords: 1000}
 	s.cfg.Wait = 2 * time.Second
 	line := &kafkaLine{}
-	s.cfg.Client = []kgo.Opt{kgo.Dialer(line.dial)}
+	s.cfg.DialKafka = line.dial
 	c := s.startStreaming()
 	s.exec(fmt.Sprintf("INSERT INTO events SELECT i, 'c' || i %% 7, i FROM generate_series(1, %d) i", rows))
 	for round := range 4 {

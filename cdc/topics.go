@@ -10,7 +10,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/internal/fault"
 )
@@ -22,9 +21,7 @@ type topics struct {
 }
 
 func openTopics(cfg *Config) (*topics, error) {
-	client, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(cfg.Brokers...), kgo.MetadataMinAge(metadataMinAge),
-	}, cfg.Client...)...)
+	client, err := cfg.kafka()
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Usage, Where: "kafka.brokers", What: "is not usable", Err: err}
 	}
@@ -62,9 +59,8 @@ func (t *topics) ensure(ctx context.Context) (layout, error) {
 	if err != nil {
 		return layout{}, kafkaFault("kafka.brokers", "list topics", err)
 	}
-	compact := "compact"
 	if !existing.Has(t.cfg.PositionTopic) {
-		if err := t.create(ctx, 1, map[string]*string{"cleanup.policy": &compact}, t.cfg.PositionTopic); err != nil {
+		if err := t.create(ctx, 1, positionConfigs(), t.cfg.PositionTopic); err != nil {
 			return layout{}, err
 		}
 	}
@@ -79,6 +75,19 @@ func (t *topics) ensure(ctx context.Context) (layout, error) {
 		}
 	}
 	return t.describe(ctx)
+}
+
+// positionConfigs keep the last position for ever and the topic short: a start
+// reads all of it. Only closed segments are compacted, so they are small.
+func positionConfigs() map[string]*string {
+	configs := map[string]*string{}
+	for key, value := range map[string]string{
+		"cleanup.policy": "compact", "segment.bytes": "16777216", "segment.ms": "3600000",
+		"min.cleanable.dirty.ratio": "0.1", "max.compaction.lag.ms": "3600000", "unclean.leader.election.enable": "false",
+	} {
+		configs[key] = &value
+	}
+	return configs
 }
 
 func (t *topics) create(ctx context.Context, partitions int32, configs map[string]*string, names ...string) error {

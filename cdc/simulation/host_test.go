@@ -117,6 +117,7 @@ func (h *host) strike(t *trap, on *wire) {
 		if on != nil {
 			h.sever(on)
 		} else {
+			h.deposed() // a capture that has lost Kafka starts anew
 			h.severAll(func(w *wire) bool { return w.kafka })
 		}
 	case blowIsolate:
@@ -134,6 +135,13 @@ func (h *host) strike(t *trap, on *wire) {
 		time.AfterFunc(30*time.Second, func() { h.quicken() })
 	case blowStop:
 	}
+}
+
+// deposed forgets that the capture leads, until it does again.
+func (h *host) deposed() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.leads = false
 }
 
 // reach is a capture's failpoint.

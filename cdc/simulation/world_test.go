@@ -200,7 +200,7 @@ func (w *world) captureConfig(h *host) cdc.Config {
 			Records: 5, Bytes: 1 << 20, Age: 50 * time.Millisecond, Idle: time.Second,
 			SplitRecords: splitRecords, SplitBytes: 1 << 20, SplitAge: time.Hour,
 		},
-		Dial: h.dialPostgres, Client: []kgo.Opt{kgo.Dialer(h.dialKafka), kgo.DisableClientMetrics()}, Failpoint: h.reach,
+		Dial: h.dialPostgres, DialKafka: h.dialKafka, Client: []kgo.Opt{kgo.DisableClientMetrics()}, Failpoint: h.reach,
 		Pipelines: []cdc.Pipeline{{
 			Name: "joined", Topic: pipelineTopic,
 			Stream: cdc.JoinSide{Table: name(tableEvent), Column: "content_id"},
