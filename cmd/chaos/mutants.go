@@ -76,7 +76,7 @@ func hunt(ctx context.Context, f mutantFlags, mutants []mutant.Mutant, stdout, s
 		fmt.Fprintln(stderr, "chaos:", err)
 		return exitBroken
 	}
-	fmt.Fprintf(stdout, "chaos mutants seed=%d mutants=%d within=%s\n", f.seed, len(mutants), f.within)
+	fmt.Fprintf(stdout, "chaos mutants revision=%s seed=%d mutants=%d within=%s\n", chaos.Revision(ctx, root), f.seed, len(mutants), f.within)
 	rig, err := chaos.OpenRig(ctx, chaos.Options{Root: root, Dir: f.dir, Progress: func(line string) { fmt.Fprintln(stderr, line) }})
 	if err != nil {
 		fmt.Fprintln(stderr, "chaos:", err)

@@ -105,8 +105,13 @@ func campaign(ctx context.Context, f flags, scenarios []chaos.Scenario, once boo
 		return exitUsage
 	}
 	defer out.Close()
-	fmt.Fprintf(stdout, "chaos seed=%d scale=%s for=%s scenarios=%d\n", f.seed, f.scale, f.budget, len(scenarios))
-	rig, err := chaos.OpenRig(ctx, chaos.Options{Dir: f.dir, Progress: func(line string) { fmt.Fprintln(stderr, line) }})
+	root, err := chaos.ModuleRoot(ctx)
+	if err != nil {
+		fmt.Fprintln(stderr, "chaos:", err)
+		return exitBroken
+	}
+	fmt.Fprintf(stdout, "chaos revision=%s seed=%d scale=%s for=%s scenarios=%d\n", chaos.Revision(ctx, root), f.seed, f.scale, f.budget, len(scenarios))
+	rig, err := chaos.OpenRig(ctx, chaos.Options{Root: root, Dir: f.dir, Progress: func(line string) { fmt.Fprintln(stderr, line) }})
 	if err != nil {
 		fmt.Fprintln(stderr, "chaos:", err)
 		return exitBroken

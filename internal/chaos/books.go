@@ -3,6 +3,8 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"penstock/internal/chaos/ledger"
 	"penstock/internal/chaos/workload"
@@ -31,7 +33,7 @@ func (w *world) openBooks(ctx context.Context) error {
 	reading, cancel := context.WithTimeout(ctx, upTimeout)
 	defer cancel()
 	if err := w.tail.until(reading, func() bool { return w.tail.records > 0 }); err != nil { // the first start writes one
-		return err
+		return found(Stuck, err)
 	}
 	if w.unchecked {
 		return nil
@@ -65,6 +67,7 @@ func (w *world) balance(ctx context.Context, log *workload.Log) error {
 	w.figure("commits", v.Commits)
 	w.figure("events", v.Events)
 	w.figure("splits", v.Splits)
+	w.figure("samples", v.Samples)
 	w.figure("aborted_txns", v.AbortedTxns)
 	w.figure("unknown", v.Unknown)
 	w.figure("lost", v.Found[ledger.Lost])
@@ -76,10 +79,19 @@ func (w *world) balance(ctx context.Context, log *workload.Log) error {
 	if v.Events < w.size.Events {
 		w.object("the ledger knows of %d events, %d are wanted", v.Events, w.size.Events)
 	}
+	if v.Samples == 0 {
+		w.object("nobody looked at confirmation and position during the run")
+	}
+	if w.full && w.aborts && v.AbortedTxns == 0 {
+		w.object("no Kafka transaction was aborted")
+	}
 	if !v.OK() {
-		w.wrong("%s", v)
+		for _, kind := range slices.Sorted(maps.Keys(v.Found)) {
+			w.kind(kind)
+		}
+		w.say("%s", v)
 		for _, problem := range v.Problems {
-			w.wrong("%s", problem)
+			w.say("%s", problem)
 		}
 	}
 	return err

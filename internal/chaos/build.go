@@ -25,6 +25,25 @@ func Build(ctx context.Context, root, dir, name, overlay string) (string, error)
 	return path, nil
 }
 
+// Revision is the short git hash of what the module at root was built from, with a
+// plus behind it when the tree holds changes that are not committed, or "unknown".
+func Revision(ctx context.Context, root string) string {
+	git := func(args ...string) (string, error) {
+		cmd := exec.CommandContext(ctx, "git", args...)
+		cmd.Dir = root
+		out, err := cmd.Output()
+		return strings.TrimSpace(string(out)), err
+	}
+	hash, err := git("rev-parse", "--short", "HEAD")
+	if err != nil {
+		return "unknown"
+	}
+	if changes, err := git("status", "--porcelain"); err != nil || changes != "" {
+		hash += "+"
+	}
+	return hash
+}
+
 // ModuleRoot is the folder of the go.mod that the working directory belongs to.
 func ModuleRoot(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()

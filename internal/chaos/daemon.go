@@ -203,17 +203,6 @@ func (d *Daemon) Peak() int64 {
 	return d.peak
 }
 
-// Starts counts its processes so far.
-func (d *Daemon) Starts() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	n := len(d.exits)
-	if d.running {
-		n++
-	}
-	return n
-}
-
 // Exits are the ends so far.
 func (d *Daemon) Exits() []Exit {
 	d.mu.Lock()
@@ -230,7 +219,7 @@ func (d *Daemon) Terminate(ctx context.Context) (Exit, error) { return d.Signal(
 
 // Signal sends a signal that ends the running process and awaits the end.
 func (d *Daemon) Signal(ctx context.Context, signal syscall.Signal) (Exit, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, endTimeout, fmt.Errorf("%s did not end within %s of %s", d.Name, endTimeout, signal))
+	ctx, cancel := context.WithTimeoutCause(ctx, endTimeout, found(Stop, fmt.Errorf("%s did not end within %s of %s", d.Name, endTimeout, signal)))
 	defer cancel()
 	if !d.await(ctx, func() bool { return d.running }) {
 		return Exit{}, d.failure(ctx)

@@ -11,13 +11,18 @@ import (
 func bulkScenarios() []Scenario {
 	return []Scenario{
 		{
-			ID: "P8", What: "300 MB of log that are not the capture's, over an idle source",
+			ID: "P8-heartbeat", What: "300 MB of log that are not the capture's, over an idle source",
 			Short: Size{1, 0}, Full: Size{1, 0}, run: floodUnpublished,
 			tune: func(t *tuning) { t.idleSource = true },
 		}, {
+			ID: "P8-keepalive", What: "the same, without heartbeats: all the daemon hears of are the server's keepalives",
+			Short: Size{1, 0}, Full: Size{1, 0}, run: floodUnpublished,
+			tune: func(t *tuning) { t.idleSource, t.heartbeat, t.idle = true, "0s", "10s" },
+		}, {
 			ID: "P9", What: "one huge transaction; the daemon is killed inside it",
 			Short: Size{2, 100_000}, Full: Size{10, 1_000_000}, run: func(ctx context.Context, w *world) error { return killInside(ctx, w, false) },
-			tune: func(t *tuning) { t.rate, t.idleSource = 50, true },
+			tune:   func(t *tuning) { t.rate, t.idleSource = 50, true },
+			aborts: true,
 		}, {
 			ID: "P9-streaming", What: "one large transaction, streamed before it commits; the daemon is killed meanwhile",
 			Short: Size{1, 30_000}, Full: Size{4, 200_000}, run: func(ctx context.Context, w *world) error { return killInside(ctx, w, true) },
@@ -91,7 +96,7 @@ func killInside(ctx context.Context, w *world, streaming bool) error {
 	}
 	waiting, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	err = w.reach(waiting, end)
+	err = found(Stuck, w.reach(waiting, end))
 	w.figure("caught_up", seconds(time.Since(began)))
 	return err
 }
@@ -105,7 +110,7 @@ func (w *world) killWhileLarge(ctx context.Context, streaming bool) error {
 		inside, err := w.awaitInside(waiting, streaming)
 		cancel()
 		if err != nil {
-			return fmt.Errorf("to be inside the large transaction: %w", err)
+			return found(Stuck, fmt.Errorf("to be inside the large transaction: %w", err))
 		}
 		if !inside {
 			w.miss("the large transaction was delivered before the next kill")

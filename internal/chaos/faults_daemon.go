@@ -3,10 +3,12 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"strings"
 	"syscall"
 	"time"
 
 	"penstock/cdc"
+	"penstock/internal/chaos/ledger"
 	"penstock/schema"
 )
 
@@ -14,10 +16,10 @@ func daemonScenarios() []Scenario {
 	return []Scenario{
 		{
 			ID: "A1", What: "the daemon is killed at random times",
-			Short: Size{5, 5_000}, Full: Size{40, 200_000}, run: killAtRandom,
+			Short: Size{5, 5_000}, Full: Size{40, 200_000}, run: killAtRandom, aborts: true,
 		}, {
 			ID: "A2", What: "the daemon kills itself at each failpoint",
-			Short: Size{len(cdc.Failpoints()), 5_000}, Full: Size{5 * len(cdc.Failpoints()), 200_000}, run: killAtFailpoints,
+			Short: Size{len(cdc.Failpoints()), 5_000}, Full: Size{5 * len(cdc.Failpoints()), 200_000}, run: killAtFailpoints, aborts: true,
 			tune: func(t *tuning) { t.splitRecords, t.idle, t.idleSource = 200, "300ms", true },
 		}, {
 			ID: "A3", What: "the daemon is stopped gracefully under load, and sends nothing again",
@@ -103,7 +105,7 @@ func stopUnderLoad(ctx context.Context, w *world) error {
 		took := time.Since(began)
 		longest = max(longest, took)
 		if exit.Code != 0 || took > stopTimeout {
-			w.wrong("SIGTERM: %s after %s\n%s", exit, took, w.daemon.LogTail(5))
+			w.wrong(Stop, "SIGTERM: %s after %s\n%s", exit, took, w.daemon.LogTail(5))
 		} else {
 			w.witness("%s", exit)
 		}
@@ -127,11 +129,11 @@ func (w *world) checkNothingAgain(ctx context.Context) error {
 	waiting, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if err := w.tail.reach(waiting, confirmed); err != nil {
-		w.wrong("stopped with the slot confirmed to %s, ahead of the position: %s", confirmed, err)
+		w.wrong(ledger.Early, "stopped with the slot confirmed to %s, ahead of the position: %s", confirmed, err)
 		return nil
 	}
 	if position, _ := w.tail.last(); position.EndLSN != confirmed || !position.Open.IsZero() {
-		w.wrong("stopped with the position at %s (%+v), but the slot confirmed to %s only: what lies between is sent again",
+		w.wrong(Resent, "stopped with the position at %s (%+v), but the slot confirmed to %s only: what lies between is sent again",
 			position.EndLSN, position.Open, confirmed)
 	}
 	return nil
@@ -193,16 +195,16 @@ func (w *world) zombie(ctx context.Context, first, second *Daemon) error {
 	const within = 40 * time.Second
 	exit, err := first.ExitAfter(ctx, n, within)
 	if err != nil {
-		w.wrong("the daemon that woke up did not end: %s\n%s", err, first.LogTail(5))
+		w.wrong(Zombie, "the daemon that woke up did not end: %s\n%s", err, first.LogTail(5))
 		_, err := first.Kill(ctx)
 		return err
 	}
 	first.pardon(n)
 	if exit.Code == 0 || exit.Signal != 0 {
-		w.wrong("the daemon that woke up: %s, want an exit code that is not 0\n%s", exit, first.LogTail(5))
+		w.wrong(Zombie, "the daemon that woke up: %s, want an exit code that is not 0\n%s", exit, first.LogTail(5))
 	}
 	if now := schema.LSN(link.Stats().Flushed); now > position.EndLSN { // up to there another has told the server already
-		w.wrong("the daemon that woke up confirmed %s, the position stood at %s", now, position.EndLSN)
+		w.wrong(Zombie, "the daemon that woke up confirmed %s, the position stood at %s", now, position.EndLSN)
 	}
 	if held {
 		w.witness("pid %d was stopped for %s, then %s", exit.PID, time.Since(began).Round(time.Second), exit)
@@ -224,13 +226,13 @@ func awaitStopped(ctx context.Context, pid int) bool {
 
 // awaitWalsender returns when another process of the server streams from the slot.
 func (w *world) awaitWalsender(ctx context.Context, before int) error {
-	return eventually(ctx, recoverTimeout, "another walsender", func(ctx context.Context) (string, error) {
+	return found(Stuck, eventually(ctx, recoverTimeout, "another walsender", func(ctx context.Context) (string, error) {
 		pid, err := w.source.walsender(ctx)
 		if pid == 0 || pid == before {
 			return fmt.Sprintf("the slot's is %d, as before or none", pid), err
 		}
 		return "", err
-	})
+	}))
 }
 
 // killOneOfTwo keeps two daemons, of which one waits for the slot, and kills
@@ -255,7 +257,25 @@ func killOneOfTwo(ctx context.Context, w *world) error {
 			return err
 		}
 	}
+	w.checkFences(both)
 	return nil
+}
+
+// checkFences holds the fences that Kafka was asked for against what the daemons
+// say: who streams has fenced, and who waits for the slot has not.
+func (w *world) checkFences(daemons []*Daemon) {
+	streams, retries := 0, 0
+	for _, d := range daemons {
+		text := d.Log()
+		streams += strings.Count(text, `"message":"streaming"`)
+		retries += strings.Count(text, `"message":"waiting, then starting again"`) // the slot may have been taken, and fenced, in vain
+	}
+	asked := w.fences.count()
+	w.figure("streams", streams)
+	w.figure("fences", asked)
+	if asked < streams || asked > streams+retries {
+		w.wrong(Fence, "producers were fenced %d times, the daemons have streamed %d times and tried again %d times", asked, streams, retries)
+	}
 }
 
 // jumpClock shifts the commit times that the daemon is told. The ledger sees that

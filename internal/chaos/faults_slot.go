@@ -140,16 +140,16 @@ func (w *world) refuses(ctx context.Context, because string, wanted []string) er
 	w.daemon.Hold()
 	exit, err := w.daemon.ExitAfter(ctx, n, 30*time.Second)
 	if err != nil {
-		w.wrong("%s, and the daemon goes on: %s", because, err)
+		w.wrong(Unrefused, "%s, and the daemon goes on: %s", because, err)
 		return nil
 	}
 	w.daemon.pardon(n)
 	if exit.Code != fault.PositionLost.ExitCode() {
-		w.wrong("%s: %s, want exit code %d\n%s", because, exit, fault.PositionLost.ExitCode(), w.daemon.LogTail(5))
+		w.wrong(Unrefused, "%s: %s, want exit code %d\n%s", because, exit, fault.PositionLost.ExitCode(), w.daemon.LogTail(5))
 	}
 	for _, word := range wanted {
 		if !mentions(w.daemon.Log()[before:], word) {
-			w.wrong("%s: the refusal does not name %s:\n%s", because, word, w.daemon.LogTail(5))
+			w.wrong(Unrefused, "%s: the refusal does not name %s:\n%s", because, word, w.daemon.LogTail(5))
 		}
 	}
 	return w.checkNothingWritten(ctx, records, position.EndLSN, ends)
@@ -158,7 +158,7 @@ func (w *world) refuses(ctx context.Context, because string, wanted []string) er
 // checkNothingWritten holds the topics against what they held before.
 func (w *world) checkNothingWritten(ctx context.Context, records int, at schema.LSN, ends map[string]int64) error {
 	if now, n := w.tail.last(); n != records {
-		w.wrong("the position moved from %s to %s after the refusal", at, now.EndLSN)
+		w.wrong(Written, "the position moved from %s to %s after the refusal", at, now.EndLSN)
 	}
 	now, err := w.ends(ctx)
 	if err != nil {
@@ -166,7 +166,7 @@ func (w *world) checkNothingWritten(ctx context.Context, records int, at schema.
 	}
 	for topic, end := range now {
 		if end != ends[topic] {
-			w.wrong("topic %s: %d offsets were written after the refusal", topic, end-ends[topic])
+			w.wrong(Written, "topic %s: %d offsets were written after the refusal", topic, end-ends[topic])
 		}
 	}
 	return nil

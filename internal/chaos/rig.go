@@ -6,15 +6,20 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"penstock/internal/chaos/ledger"
 	"penstock/internal/chaos/proxy"
 	"penstock/internal/stack"
 )
+
+// errEnough ends a run of which all is known that is asked for.
+var errEnough = errors.New("enough is known")
 
 // closeTimeout bounds the removal of what a scenario made on the servers.
 const closeTimeout = time.Minute
@@ -39,6 +44,7 @@ type Rig struct {
 	kafka    *stack.Instance
 	broker   *proxy.Proxy // what the daemons take for Kafka
 	serial   int
+	suffices []ledger.Kind // a problem of such a kind ends a run at once
 }
 
 // OpenRig starts the servers and builds the daemon. Close ends what runs, and the end of this process does too.
@@ -170,18 +176,21 @@ func (r *Rig) unique(id string) string {
 func (r *Rig) Run(ctx context.Context, s Scenario, size Size, seed uint64) *Result {
 	began := time.Now()
 	result := &Result{Scenario: s.ID, Seed: seed, Began: began, Wanted: size.Faults}
-	w, err := r.open(ctx, s, size, seed)
-	if err == nil {
-		err = w.play(ctx, s)
-	}
-	if err != nil {
-		w.wrong("%s", err)
-		for _, d := range w.daemons {
-			w.wrong("%s says at last:\n%s", d.Name, d.LogTail(3))
+	playing, enough := context.WithCancelCause(ctx)
+	defer enough(nil)
+	w, err := r.open(playing, s, size, seed, func(kind ledger.Kind) {
+		if slices.Contains(r.suffices, kind) {
+			enough(errEnough)
 		}
+	})
+	if err == nil {
+		err = w.play(playing, s)
+	}
+	if errors.Is(context.Cause(playing), errEnough) {
+		err = nil
 	}
 	w.heal()
-	w.judgeExits()
+	w.judge(err)
 	w.report(result)
 	w.counted(result)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
@@ -190,7 +199,7 @@ func (r *Rig) Run(ctx context.Context, s Scenario, size Size, seed uint64) *Resu
 		result.Objections = append(result.Objections, fmt.Sprintf("clean up: %s", err))
 	}
 	if ctx.Err() != nil {
-		result.Problems, result.Objections = nil, []string{"interrupted"}
+		result.Problems, result.Kinds, result.Objections = nil, nil, []string{"interrupted"}
 	}
 	result.Took = time.Since(began)
 	result.judge()

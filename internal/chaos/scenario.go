@@ -24,12 +24,13 @@ type Scenario struct {
 
 	run     func(ctx context.Context, w *world) error
 	tune    func(t *tuning) // nil: the usual ones
+	aborts  bool            // at full size Kafka must have aborted transactions
 	refuses bool            // it ends with a refusal: what is in Kafka is not held against the source
 }
 
 // Scenarios lists them all, in the order of the fault matrix.
 func Scenarios() []Scenario {
-	return slices.Concat(daemonScenarios(), postgresScenarios(), failoverScenarios(), slotScenarios(), bulkScenarios(), kafkaScenarios(), networkScenarios())
+	return slices.Concat(daemonScenarios(), postgresScenarios(), failoverScenarios(), slotScenarios(), bulkScenarios(), kafkaScenarios(), limitScenarios(), networkScenarios())
 }
 
 // Select returns the scenarios whose id is one of ids or begins with one and a
@@ -58,6 +59,7 @@ type tuning struct {
 	records      int    // of a Kafka transaction
 	age          string // of a Kafka transaction
 	idle         string // between two positions while nothing changes
+	heartbeat    string // between two messages of the daemon to itself
 	splitRecords int
 	streaming    bool
 	wait         string
@@ -71,7 +73,7 @@ type tuning struct {
 
 func usualTuning() tuning {
 	return tuning{
-		records: 2_000, age: "100ms", idle: "1s", splitRecords: 10_000, wait: "60s",
+		records: 2_000, age: "100ms", idle: "1s", heartbeat: "1s", splitRecords: 10_000, wait: "60s",
 		rate: 3_000, workers: 4, maxValue: 20_000,
 	}
 }

@@ -3,16 +3,20 @@ package chaos_test
 import (
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"penstock/internal/chaos"
 	"penstock/internal/stack/stacktest"
 )
 
+// shortMost is how long the short form may take, the start of the servers included.
+const shortMost = 6 * time.Minute
+
 // TestChaosShort is the proof in small: the faults that have found the most, each a
 // few times. `just chaos` is the whole.
 func TestChaosShort(t *testing.T) {
 	stacktest.NeedServers(t)
-	seed := rand.Uint64()
+	seed, began := rand.Uint64(), time.Now()
 	t.Logf("seed %d", seed)
 	rig, err := chaos.OpenRig(t.Context(), chaos.Options{Dir: t.TempDir(), Progress: func(line string) { t.Log(line) }})
 	if err != nil {
@@ -23,7 +27,7 @@ func TestChaosShort(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	scenarios, unknown := chaos.Select([]string{"A1", "A2", "A4", "P1", "P11", "K1f", "K3f"})
+	scenarios, unknown := chaos.Select([]string{"A1", "A2", "A4", "P1", "P11", "K1f", "K3f", "P8-keepalive", "P9"})
 	if len(unknown) > 0 {
 		t.Fatalf("no scenarios %q", unknown)
 	}
@@ -36,5 +40,8 @@ func TestChaosShort(t *testing.T) {
 				t.Errorf("want %s", chaos.Pass)
 			}
 		})
+	}
+	if took := time.Since(began); took > shortMost {
+		t.Errorf("it took %s, %s are allowed", took.Round(time.Second), shortMost)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"penstock/internal/chaos/ledger"
 )
 
 // Word is how a run is judged.
@@ -41,9 +43,10 @@ type Result struct {
 	Dup     int64 `json:"dup"`
 	Reorder int64 `json:"reorder"`
 
-	Figures    []Figure `json:"figures"`    // the scenario's own
-	Problems   []string `json:"problems"`   // why it failed
-	Objections []string `json:"objections"` // why it says nothing
+	Figures    []Figure      `json:"figures"`    // the scenario's own
+	Problems   []string      `json:"problems"`   // why it failed
+	Kinds      []ledger.Kind `json:"kinds"`      // of the problems
+	Objections []string      `json:"objections"` // why it says nothing
 }
 
 // judge gives the word: what is wrong is wrong also in a run that shows too little.

@@ -2,8 +2,12 @@ package chaos
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
+
+	"penstock/internal/chaos/ledger"
 )
 
 // recoverMost is how long 95 of 100 recoveries may take; world has the bound of the others.
@@ -19,6 +23,8 @@ type witnesses struct {
 	seen      []string // one entry a fault
 	recovered []time.Duration
 	problems  []string
+	kinds     map[ledger.Kind]bool // of the problems
+	heard     func(ledger.Kind)    // hears of each problem; nil: nobody does
 	unseen    []string
 	thin      []string // why the run shows too little, beside unseen faults
 	figures   []Figure
@@ -46,7 +52,26 @@ func (w *witnesses) miss(format string, args ...any) {
 }
 
 // wrong notes something that must not be.
-func (w *witnesses) wrong(format string, args ...any) {
+func (w *witnesses) wrong(kind ledger.Kind, format string, args ...any) {
+	w.say(format, args...)
+	w.kind(kind)
+}
+
+// kind notes of which kind something is that must not be.
+func (w *witnesses) kind(kind ledger.Kind) {
+	w.mu.Lock()
+	if w.kinds == nil {
+		w.kinds = map[ledger.Kind]bool{}
+	}
+	w.kinds[kind] = true
+	w.mu.Unlock()
+	if w.heard != nil {
+		w.heard(kind)
+	}
+}
+
+// say describes something that must not be.
+func (w *witnesses) say(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.problems = append(w.problems, fmt.Sprintf(format, args...))
@@ -79,6 +104,7 @@ func (w *witnesses) report(r *Result) {
 	defer w.mu.Unlock()
 	r.Injected, r.Witnessed = w.injected, len(w.seen)
 	r.Problems = append(r.Problems, w.problems...)
+	r.Kinds = append(r.Kinds, slices.Sorted(maps.Keys(w.kinds))...)
 	r.Objections = append(r.Objections, w.thin...)
 	if len(w.seen) < r.Wanted {
 		r.Objections = append(r.Objections, w.unseen...)
@@ -89,6 +115,7 @@ func (w *witnesses) report(r *Result) {
 		p95, longest := quantile(w.recovered, 0.95), quantile(w.recovered, 1)
 		r.Figures = append(r.Figures, Figure{"recover_p95", seconds(p95)}, Figure{"recover_max", seconds(longest)})
 		if p95 > recoverMost {
+			r.Kinds = append(r.Kinds, Slow)
 			r.Problems = append(r.Problems, fmt.Sprintf("of 100 recoveries 5 take %s or more, %s are allowed", seconds(p95), recoverMost))
 		}
 	}

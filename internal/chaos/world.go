@@ -47,6 +47,10 @@ type world struct {
 	fault     schema.LSN      // end of the log when the last fault was made
 	books     *ledger.Ledger  // nil before the load, and when nothing is held against the source
 	unchecked bool            // nothing is
+	aborts    bool            // the scenario has to have Kafka transactions aborted
+	full      bool            // it runs at its full size
+	malformed uint64          // what the broker's proxy had not understood before
+	fences    *fences         // nil before the first daemon
 	verdict   *ledger.Verdict // nil until the books are closed
 	tail      *tail
 	load      *workload.Load
@@ -57,9 +61,9 @@ type world struct {
 }
 
 // open makes database, tables and ledger; nothing captures yet.
-func (r *Rig) open(ctx context.Context, s Scenario, size Size, seed uint64) (w *world, err error) {
+func (r *Rig) open(ctx context.Context, s Scenario, size Size, seed uint64, heard func(ledger.Kind)) (w *world, err error) {
 	w = &world{
-		witnesses: &witnesses{}, rig: r, size: size, seed: seed, random: rand.New(rand.NewPCG(seed, 0)),
+		witnesses: &witnesses{heard: heard}, rig: r, size: size, seed: seed, random: rand.New(rand.NewPCG(seed, 0)),
 		tuning: usualTuning(), name: r.unique(s.ID), postgres: r.postgres,
 	}
 	if s.tune != nil {
@@ -75,7 +79,9 @@ func (r *Rig) open(ctx context.Context, s Scenario, size Size, seed uint64) (w *
 	if err := workload.Setup(ctx, w.source.dsn); err != nil {
 		return w, fmt.Errorf("set up the source: %w", err)
 	}
-	w.unchecked = s.refuses
+	w.unchecked, w.aborts, w.full = s.refuses, s.aborts, size.Faults >= s.Full.Faults && size.Events >= s.Full.Events
+	w.malformed = r.broker.Stats().Malformed
+	w.fences = watchFences(r.broker)
 	w.daemon, err = w.addDaemon(ctx)
 	return w, err
 }
@@ -142,7 +148,7 @@ func (w *world) yaml(link *link) (string, error) {
   slot: %s
   publication: %s
   tables: [%s]
-  heartbeat: 1s
+  heartbeat: %s
   failover: %t
   streaming: %t
   spool: %q
@@ -155,7 +161,7 @@ kafka:
   transaction: { records: %d, age: %s, idle: %s, split_records: %d, split_age: 5s, timeout: 10s }
 wait: %s
 log: { format: json }
-`, dsn, w.name, w.name, strings.Join(tables, ", "), w.standby != nil, w.tuning.streaming, filepath.Join(w.dir, "spool"),
+`, dsn, w.name, w.name, strings.Join(tables, ", "), w.tuning.heartbeat, w.standby != nil, w.tuning.streaming, filepath.Join(w.dir, "spool"),
 		w.rig.broker.Addr(), strings.Join(topics, ", "), w.topic("position"), w.topic("transactions"),
 		w.tuning.records, w.tuning.age, w.tuning.idle, w.tuning.splitRecords, w.tuning.wait), nil
 }
@@ -175,13 +181,13 @@ func (w *world) begin(ctx context.Context) error {
 }
 
 func (w *world) awaitStreaming(ctx context.Context) error {
-	return eventually(ctx, upTimeout, "a daemon to stream from slot "+w.name, func(ctx context.Context) (string, error) {
+	return found(Stuck, eventually(ctx, upTimeout, "a daemon to stream from slot "+w.name, func(ctx context.Context) (string, error) {
 		streams, err := w.source.streams(ctx)
 		if !streams {
 			return "nobody streams", err
 		}
 		return "", err
-	})
+	}))
 }
 
 // inject counts a fault that is about to be made, and marks where the log stands.
@@ -203,7 +209,7 @@ func (w *world) awaitRecovery(ctx context.Context, healed time.Time) error {
 	waiting, cancel := context.WithTimeoutCause(ctx, recoverTimeout, fmt.Errorf("nothing new within %s of the end of the fault", recoverTimeout))
 	defer cancel()
 	if err := w.reach(waiting, w.fault+1); err != nil {
-		return err
+		return found(Stuck, err)
 	}
 	w.recoveredIn(time.Since(healed))
 	return w.awaitCaughtUp(ctx)
@@ -217,7 +223,7 @@ func (w *world) awaitCaughtUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return w.reach(ctx, end)
+	return found(Stuck, w.reach(ctx, end))
 }
 
 // reach returns when the position has come to lsn, or a daemon has refused to go
@@ -234,7 +240,7 @@ func (w *world) reach(ctx context.Context, lsn schema.LSN) error {
 		for _, d := range w.daemons {
 			for _, exit := range d.Exits() {
 				if !exit.Asked && exit.Code == fault.PositionLost.ExitCode() {
-					return fmt.Errorf("%s refuses to go on (%s): %w", d.Name, exit, err)
+					return found(Refused, fmt.Errorf("%s refuses to go on (%s): %w", d.Name, exit, err))
 				}
 			}
 		}
@@ -274,9 +280,9 @@ func (w *world) awaitQuiet(ctx context.Context) error {
 	took := time.Since(began)
 	w.figure("drained", seconds(took))
 	if err == nil && took > quietTimeout {
-		w.wrong("the slot was confirmed %s after the last commit was visible, %s are allowed", seconds(took), quietTimeout)
+		w.wrong(Slow, "the slot was confirmed %s after the last commit was visible, %s are allowed", seconds(took), quietTimeout)
 	}
-	return errors.Join(err, w.awaitLetGo(ctx))
+	return errors.Join(found(Stuck, err), w.awaitLetGo(ctx))
 }
 
 // awaitLetGo returns when the slot holds back no more than an idle one may.
@@ -290,46 +296,7 @@ func (w *world) awaitLetGo(ctx context.Context) error {
 		return "", err
 	})
 	w.figure("retained_mb", retained>>20)
-	return err
-}
-
-// stopDaemons ends all of them gracefully; that takes them 10 s at most.
-func (w *world) stopDaemons(ctx context.Context) error {
-	for _, d := range w.daemons {
-		d.Hold()
-		if !d.Running() {
-			continue // its end is among the exits
-		}
-		began := time.Now()
-		exit, err := d.Terminate(ctx)
-		if err != nil {
-			return err
-		}
-		if took := time.Since(began); exit.Code != 0 || took > stopTimeout {
-			w.wrong("%s: graceful stop: %s after %s\n%s", d.Name, exit, took.Round(time.Millisecond), d.LogTail(5))
-		}
-	}
-	return nil
-}
-
-// judgeExits counts the daemons' ends that nobody asked for: a service would have
-// needed no hand to go on, but the daemon should not have needed the service.
-func (w *world) judgeExits() {
-	unexpected, peak := 0, int64(0)
-	for _, d := range w.daemons {
-		peak = max(peak, d.Peak())
-		for _, exit := range d.Exits() {
-			if !exit.Asked && exit.Code != fault.Refused.ExitCode() { // another daemon has the slot
-				unexpected++
-				w.wrong("%s ended by itself: %s", d.Name, exit)
-			}
-		}
-	}
-	w.figure("ends", unexpected)
-	w.figure("rss_mb", peak>>20)
-	if peak > memoryMax {
-		w.wrong("a daemon had %d MB resident, %d are allowed", peak>>20, memoryMax>>20)
-	}
+	return found(Retained, err)
 }
 
 // close ends all that the world started and removes what it made on the servers.
@@ -339,6 +306,9 @@ func (w *world) close(ctx context.Context) error {
 	}
 	for _, d := range w.daemons {
 		d.Close()
+	}
+	if w.fences != nil {
+		w.fences.end()
 	}
 	errs := []error{w.closeBooks()}
 	for _, l := range w.links {

@@ -47,7 +47,6 @@ type Ledger struct {
 	drop    func() error       // removes the oracle slot, also after the end of Open's context
 
 	mu      sync.Mutex
-	dsn     string
 	changes int64      // of the history, when end was read
 	end     schema.LSN // of the log, when nothing was open any more
 }
@@ -55,7 +54,7 @@ type Ledger struct {
 // Open begins to watch. It must return before the first write to the source: what
 // was written before is unknown to O2. ctx ends the watching, as Close does.
 func Open(ctx context.Context, t Target) (*Ledger, error) {
-	l := &Ledger{target: t, slot: oracleSlot(t.Slot), dsn: t.DSN, changes: -1}
+	l := &Ledger{target: t, slot: oracleSlot(t.Slot), changes: -1}
 	if err := l.createSlot(ctx); err != nil {
 		return nil, err
 	}
@@ -104,19 +103,9 @@ func (l *Ledger) createSlot(ctx context.Context) error {
 // server, too.
 func (l *Ledger) OracleSlot() string { return l.slot }
 
-// Redirect says that the source is another server now, one that was promoted.
-func (l *Ledger) Redirect(dsn string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.dsn = dsn
-}
-
 // connect opens a session in which values print as the history has them.
 func (l *Ledger) connect(ctx context.Context) (*pgx.Conn, error) {
-	l.mu.Lock()
-	dsn := l.dsn
-	l.mu.Unlock()
-	cfg, err := pgx.ParseConfig(dsn)
+	cfg, err := pgx.ParseConfig(l.target.DSN)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the source: %w", err)
 	}

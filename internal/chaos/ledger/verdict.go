@@ -33,6 +33,14 @@ const (
 	Unconfirmed Kind = "unconfirmed" // L1: the slot still holds a commit back
 )
 
+// Kinds lists them all.
+func Kinds() []Kind {
+	return []Kind{
+		Lost, Extra, Duplicate, Reorder, Mismatch, Tombstone, Gap, Version, Reread, Hanging, Position, Early, Outside, Torn, Mark, Money,
+		Client, State, Oracle, Unconfirmed,
+	}
+}
+
 // shown is how many problems of each kind are described.
 const shown = 5
 

@@ -13,6 +13,7 @@ func confirmOnReceive() Mutant {
 				"\t\t\ts.Confirm(schema.LSN(binary.BigEndian.Uint64(payload[10:])))\n" +
 				"\t\t}\n",
 		}},
+		Finds:    loss("I1", "refused"),
 		CaughtBy: []string{"A1", "K1f", "K2f"}, Check: crashes(),
 	}
 }
@@ -27,6 +28,7 @@ func confirmKeepalive() Mutant {
 			Old:  "\t\ts.batch.frames = append(s.batch.frames, f)\n",
 			New:  "\t\ts.batch.frames = append(s.batch.frames, f)\n\t\ts.Confirm(f.walEnd)\n",
 		}},
+		Finds:    loss("I1", "refused"),
 		CaughtBy: []string{"A1", "A2", "K1f"}, Check: crashes(),
 	}
 }
@@ -41,6 +43,7 @@ func confirmOneTooFar() Mutant {
 			Old:  "\ts.stream.Confirm(next.EndLSN)\n",
 			New:  "\ts.stream.Confirm(next.EndLSN + 1)\n",
 		}},
+		Finds:    loss("I1", "refused"),
 		CaughtBy: []string{"A1", "A3", "P11"}, Check: crashes(),
 	}
 }
@@ -64,6 +67,7 @@ func confirmMessageEnd() Mutant {
 				New:  "len(step.Events) > 0 && s.oversized() && s.assembler.source.CommitLSN >= max(s.position.EndLSN, s.boundary) {\n",
 			},
 		},
+		Finds:    loss("position", "refused"),
 		CaughtBy: []string{"P11", "A1"}, Check: crashes(),
 	}
 }
@@ -78,6 +82,7 @@ func confirmIdleUnwritten() Mutant {
 			Old:  "\t\ts.cfg.reach(FailIdle)\n\t\treturn s.end(ctx)\n",
 			New:  "\t\ts.cfg.reach(FailIdle)\n\t\ts.stream.Confirm(s.boundary)\n\t\ts.ended = time.Now()\n\t\treturn nil\n",
 		}},
+		Finds:    []string{"I1", "refused"},
 		CaughtBy: []string{"A2", "P8"}, Check: crashes(),
 	}
 }
@@ -92,6 +97,7 @@ func leaveUnconfirmed() Mutant {
 			Old:  "func (s *Stream) finish(ctx context.Context) error {\n\tif err := s.report(ctx); err != nil {\n\t\treturn err\n\t}\n",
 			New:  "func (s *Stream) finish(ctx context.Context) error {\n",
 		}},
+		Finds:    []string{"resent"},
 		CaughtBy: []string{"A3"}, Check: crashes(),
 	}
 }

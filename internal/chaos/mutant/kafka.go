@@ -10,6 +10,7 @@ func readUncommitted() Mutant {
 			Old:  "kgo.FetchIsolationLevel(kgo.ReadCommitted()),",
 			New:  "kgo.FetchIsolationLevel(kgo.ReadUncommitted()),",
 		}},
+		Finds:    loss("position", "refused"),
 		CaughtBy: []string{"A2", "K3f"}, Check: crashes(),
 	}
 }
@@ -20,6 +21,7 @@ func readStableOnly() Mutant {
 		Broken:   "the position is read up to an open transaction of somebody else's, not up to its end: newer ones are not seen",
 		Incident: "hanging transactions as in KAFKA-20716 and KIP-664",
 		Edits:    []Edit{readNoFurther()},
+		Finds:    repeat("position", "written", "unrefused"),
 		CaughtBy: []string{"K5f"}, Check: Check{simulation, "^TestForeignTransaction$"},
 	}
 }
@@ -27,8 +29,8 @@ func readStableOnly() Mutant {
 func readNoFurther() Edit {
 	return Edit{
 		File: "cdc/position.go",
-		Old:  "\t\tcase stable == end:\n\t\t\treturn end, nil\n",
-		New:  "\t\tcase stable <= end:\n\t\t\treturn stable, nil\n",
+		Old:  "\t\tif stable >= mark {\n\t\t\treturn mark, nil\n",
+		New:  "\t\tif stable >= 0 {\n\t\t\treturn min(stable, mark), nil\n",
 	}
 }
 
@@ -69,6 +71,7 @@ func readBeforeFence() Mutant {
 				New:  "\te.position, e.found = ready.read, ready.found\n",
 			},
 		},
+		Finds:    repeat("position", "refused", "fence"),
 		CaughtBy: []string{"A5", "A4"},
 	}
 }
@@ -83,6 +86,7 @@ func freshTransactionalID() Mutant {
 			Old:  "kgo.TransactionalID(cfg.TransactionalID),",
 			New:  "kgo.TransactionalID(fmt.Sprintf(\"%s-%p-%d\", cfg.TransactionalID, cfg, time.Now().UnixNano())),",
 		}},
+		Finds:    repeat("zombie", "open", "position", "stuck", "slow", "fence"),
 		CaughtBy: []string{"A4", "K3f"}, Check: crashes(),
 	}
 }
@@ -97,7 +101,8 @@ func ignorePromise() Mutant {
 			Old:  "\tif err := p.outcomes.err(); err != nil {\n",
 			New:  "\tif err := p.outcomes.err(); err != nil && p.client == nil {\n",
 		}},
-		CaughtBy: []string{"N1-kafka"}, Check: refuses("Produce_MESSAGE_TOO_LARGE"),
+		Finds:    loss("mark", "mismatch"),
+		CaughtBy: []string{"K9f", "N1-kafka"}, Check: refuses("Produce_MESSAGE_TOO_LARGE"),
 	}
 }
 
@@ -108,16 +113,16 @@ func silenceIsSuccess() Mutant {
 		Broken:   "an EndTxn whose answer is lost is taken for a commit",
 		Incident: "yugabyte-db #33126 and PostHog #64719 are of the class",
 		Edits: []Edit{
-			askOnce(),
 			{
 				File: "cdc/producer.go",
-				Old:  "\t\treturn p.fault(\"confirm the commit at \"+position.EndLSN.String(), err)\n",
+				Old:  "\t\treturn p.fault(\"confirm the commit at \"+position.EndLSN.String(), causeOf(ctx, err))\n",
 				New: "\t\tif _, answered := errors.AsType[*kerr.Error](err); answered {\n" +
-					"\t\t\treturn p.fault(\"confirm the commit at \"+position.EndLSN.String(), err)\n\t\t}\n" +
+					"\t\t\treturn p.fault(\"confirm the commit at \"+position.EndLSN.String(), causeOf(ctx, err))\n\t\t}\n" +
 					"\t\tp.client.Close()\n\t\tnext, err := openProducer(context.WithoutCancel(ctx), p.cfg, nil)\n" +
-					"\t\tif err != nil {\n\t\t\treturn err\n\t\t}\n\t\tp.client = next.client\n",
+					"\t\tif err != nil {\n\t\t\treturn err\n\t\t}\n\t\tp.client, p.gate = next.client, next.gate\n",
 			},
 		},
+		Finds:    loss("I1", "position", "refused", "fence"),
 		CaughtBy: []string{"K3f"}, Check: crashes(),
 	}
 }
@@ -130,22 +135,12 @@ func failureIsSuccess() Mutant {
 		Incident: "yugabyte-db #33126 and PostHog #64719 are of the class",
 		Edits: []Edit{{
 			File: "cdc/producer.go",
-			Old:  "\t\treturn p.fault(\"confirm the commit at \"+position.EndLSN.String(), err)\n",
+			Old:  "\t\treturn p.fault(\"confirm the commit at \"+position.EndLSN.String(), causeOf(ctx, err))\n",
 			New: "\t\tp.client.Close()\n\t\tnext, err := openProducer(context.WithoutCancel(ctx), p.cfg, nil)\n" +
-				"\t\tif err != nil {\n\t\t\treturn err\n\t\t}\n\t\tp.client = next.client\n",
+				"\t\tif err != nil {\n\t\t\treturn err\n\t\t}\n\t\tp.client, p.gate = next.client, next.gate\n",
 		}},
+		Finds:    loss("I1", "position", "refused"),
 		CaughtBy: []string{"K2f"}, Check: refuses("EndTxn_INVALID_TXN_STATE"),
-	}
-}
-
-// askOnce keeps the client from asking again, which it does until it has an answer.
-func askOnce() Edit {
-	return Edit{
-		File: "cdc/producer.go",
-		Old:  "\t\tkgo.TransactionalID(cfg.TransactionalID),\n",
-		New: "\t\tkgo.TransactionalID(cfg.TransactionalID),\n" +
-			"\t\tkgo.RetryTimeoutFn(func(key int16) time.Duration {\n" +
-			"\t\t\tif key == int16(kmsg.EndTxn) {\n\t\t\t\treturn time.Nanosecond\n\t\t\t}\n\t\t\treturn 0\n\t\t}),\n",
 	}
 }
 
@@ -155,7 +150,6 @@ func silenceIsFailure() Mutant {
 		Broken:   "an EndTxn whose answer is lost is taken for an abort: it is delivered again from the last known position, unread",
 		Incident: "Flink CDC #2538 is of the class",
 		Edits: []Edit{
-			askOnce(),
 			{
 				File: "cdc/capture.go",
 				Old:  "\tif e.position, e.found, err = c.positions().read(ctx); err != nil {\n",
@@ -163,6 +157,7 @@ func silenceIsFailure() Mutant {
 					"\t\t// known\n\t} else if e.position, e.found, err = c.positions().read(ctx); err != nil {\n",
 			},
 		},
+		Finds:    repeat("position"),
 		CaughtBy: []string{"K3f"}, Check: crashes(),
 	}
 }

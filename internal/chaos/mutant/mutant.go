@@ -21,6 +21,8 @@ type Mutant struct {
 	// CaughtBy are the scenarios of the harness that must fail on it, the quickest
 	// first. Each suffices.
 	CaughtBy []string
+	// Finds are the kinds of problem that it may be caught for: any other would be luck.
+	Finds []string
 	// Check is a test without servers that must fail on it too, zero when that
 	// would be luck.
 	Check Check
@@ -50,6 +52,12 @@ func crashes() Check { return Check{simulation, "^TestCrashes$"} }
 
 // refuses is the simulation of a Kafka that gives one wrong answer.
 func refuses(answer string) Check { return Check{simulation, "^TestKafkaRefuses$/^" + answer + "$"} }
+
+// loss are the kinds that say that a row is missing, and more.
+func loss(more ...string) []string { return append(more, "lost", "torn", "gap", "state") }
+
+// repeat are the kinds that say that a row comes again, and more.
+func repeat(more ...string) []string { return append(more, "dup", "reorder", "gap") }
 
 // All lists the mutants in the order of the proof's list.
 func All() []Mutant {

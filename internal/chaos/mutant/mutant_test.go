@@ -47,7 +47,7 @@ func TestMutantsCompile(t *testing.T) {
 func TestMutantsAreDescribed(t *testing.T) {
 	ids := map[string]bool{}
 	for _, m := range mutant.All() {
-		if ids[m.ID] || m.Name == "" || m.Broken == "" || m.Incident == "" || len(m.Edits) == 0 || len(m.CaughtBy) == 0 {
+		if ids[m.ID] || m.Name == "" || m.Broken == "" || m.Incident == "" || len(m.Edits) == 0 || len(m.CaughtBy) == 0 || len(m.Finds) == 0 {
 			t.Errorf("mutant %q is there twice, or something of it is missing: %+v", m.ID, m)
 		}
 		ids[m.ID] = true

@@ -36,6 +36,7 @@ func resumeByRow() Mutant {
 				New:  "\tif known, err := a.message(data); known || err != nil || a.row0 < a.since {\n",
 			},
 		},
+		Finds:    loss("mark"),
 		CaughtBy: []string{"A1", "P12"}, Check: crashes(),
 	}
 }
@@ -69,6 +70,7 @@ func deliverAgain() Mutant {
 				New:  "\t\treturn false, nil\n",
 			},
 		},
+		Finds:    repeat("position", "version"),
 		CaughtBy: []string{"A1", "A2", "P1"}, Check: crashes(),
 	}
 }
@@ -92,6 +94,7 @@ func deliverPartAgain() Mutant {
 				New:  "len(step.Events) > 0 && s.oversized() && s.assembler.tally.messages > s.position.Open.N {\n",
 			},
 		},
+		Finds:    repeat("position", "mark"),
 		CaughtBy: []string{"P9", "A2"}, Check: crashes(),
 	}
 }
@@ -116,6 +119,7 @@ func skipOneTooMany() Mutant {
 				New:  "\t\ta.open, a.over = schema.OpenCommit{}, true\n\t}\n\treturn true, nil\n",
 			},
 		},
+		Finds:    loss("mark", "mismatch"),
 		CaughtBy: []string{"P9", "A2"}, Check: crashes(),
 	}
 }
@@ -130,6 +134,7 @@ func skipOneTooFew() Mutant {
 			Old:  "\t\ta.open = schema.OpenCommit{}\n\t}\n\treturn true, nil\n",
 			New:  "\t\ta.open = schema.OpenCommit{}\n\t\treturn false, nil\n\t}\n\treturn true, nil\n",
 		}},
+		Finds:    repeat("position", "mark", "mismatch"),
 		CaughtBy: []string{"P9", "A2"}, Check: crashes(),
 	}
 }
@@ -152,6 +157,7 @@ func forgetVersion() Mutant {
 				New:  "\tnext.Version = max(next.Version, s.position.Version)\n\tif !forward(s.position, next) {\n",
 			},
 		},
+		Finds:    []string{"version"},
 		CaughtBy: []string{"A8"}, Check: crashes(),
 	}
 }

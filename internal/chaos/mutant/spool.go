@@ -10,6 +10,7 @@ func deliverRolledBack() Mutant {
 			Old:  "\t\tif _, aborted := tx.aborted[next.xid]; aborted {\n",
 			New:  "\t\tif _, aborted := tx.aborted[next.xid]; aborted && next.xid == tx.xid {\n",
 		}},
+		Finds:    []string{"extra", "mismatch", "mark", "state"},
 		CaughtBy: []string{"P9-streaming"}, Check: Check{spool, "^TestReplay$"},
 	}
 }
@@ -39,6 +40,7 @@ func loseRowBetweenBlocks() Mutant {
 					"\treturn s.write(s.block, record{",
 			},
 		},
+		Finds:    loss("mark", "mismatch"),
 		CaughtBy: []string{"P9-streaming"}, Check: Check{spool, "^TestReplay$"},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,7 @@ const (
 	defaultMaxValue = 900_000
 	adjacentWorkers = 8
 	accounts        = 32
+	largeParts      = 4 // statements of a large transaction
 )
 
 // Options say how much is written, and what.
@@ -111,16 +113,20 @@ func (l *Load) Wait() (*Log, error) {
 }
 
 // Large writes one transaction of so many new rows, beside the rest of the load,
-// and returns when it is committed, however long that takes. It must not be
-// called after Wait.
+// and returns when it is committed, however long that takes. Between its rows are
+// others, in savepoints that are rolled back. It must not be called after Wait.
 func (l *Load) Large(ctx context.Context, rows int) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := l.large
 	w.ops = nil
-	first := w.fresh(int64(rows))
-	err := w.transact(ctx, transaction{sql: fmt.Sprintf(`INSERT INTO evt
-		SELECT %d + i, i %% 100, %d, i, 1, 'large ' || i FROM generate_series(0, %d) i`, first, w.id, rows-1)})
+	var sql strings.Builder
+	for part := range largeParts {
+		from, to := rows*part/largeParts, rows*(part+1)/largeParts
+		sql.WriteString(w.manyRows(to-from, "large"))
+		fmt.Fprintf(&sql, "SAVEPOINT a; %s ROLLBACK TO a; RELEASE a;", w.manyRows(1+rows/20, "rolled back"))
+	}
+	err := w.transact(ctx, transaction{sql: sql.String()})
 	l.ops = append(l.ops, w.ops...)
 	w.close(ctx)
 	switch {
@@ -130,6 +136,12 @@ func (l *Load) Large(ctx context.Context, rows int) error {
 		return fmt.Errorf("write %d rows at once: outcome %s: %w", rows, w.ops[0].Outcome, w.broken)
 	}
 	return nil
+}
+
+// manyRows inserts so many new rows in one statement.
+func (w *worker) manyRows(rows int, text string) string {
+	return fmt.Sprintf("INSERT INTO evt SELECT %d + i, i %% 100, %d, i, 1, '%s ' || i FROM generate_series(0, %d) i;",
+		w.fresh(int64(rows)), w.id, text, rows-1)
 }
 
 // over reports whether there is no more to write.
