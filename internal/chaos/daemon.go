@@ -45,6 +45,7 @@ type Daemon struct {
 
 	mu       sync.Mutex
 	proc     *process // the running or last one
+	logged   int      // bytes of the log that are older than proc
 	failpt   string   // FAILPOINT of the next start
 	armed    string   // FAILPOINT of proc
 	asked    bool     // the rig wants proc to end
@@ -97,6 +98,7 @@ func (d *Daemon) launch(ctx context.Context) (*process, error) {
 	}
 	cmd := exec.CommandContext(ctx, d.binary, "run", "-c", d.config, "--only", "capture")
 	cmd.Env = append(os.Environ(), "FAILPOINT="+d.failpt)
+	d.logged = len(d.Log())
 	p, err := d.spawner.spawn(cmd, d.log)
 	if err != nil {
 		return nil, err
@@ -329,6 +331,15 @@ func (d *Daemon) Log() string {
 		return ""
 	}
 	return string(text)
+}
+
+// Streams reports whether the newest process says that it streams: a walsender may
+// be that of one before.
+func (d *Daemon) Streams() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	log := d.Log()
+	return strings.Contains(log[min(d.logged, len(log)):], `"message":"streaming"`)
 }
 
 // LogTail is the last lines of the log.

@@ -103,7 +103,13 @@ func (w *world) terminateSoon(ctx context.Context) error {
 	if err := w.daemon.awaitArmed(ctx, string(cdc.FailStopping)); err != nil {
 		return err
 	}
-	if err := w.awaitStreaming(ctx); err != nil {
+	err := eventually(ctx, upTimeout, "the armed daemon to stream", func(context.Context) (string, error) {
+		if !w.daemon.Streams() {
+			return "it does not say so", nil
+		}
+		return "", nil
+	})
+	if err != nil {
 		return err
 	}
 	return w.daemon.send(syscall.SIGTERM)
