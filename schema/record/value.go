@@ -2,9 +2,9 @@ package record
 
 import (
 	"encoding/base64"
-	"unicode/utf8"
 
 	"penstock/schema"
+	"penstock/schema/jsontext"
 )
 
 // UnavailableValue stands for a column whose value the log does not hold: TOASTed
@@ -47,22 +47,12 @@ func appendValue(dst []byte, typeOID uint32, v schema.Value) []byte {
 		}
 		return append(dst, "false"...)
 	case oidFloat4, oidFloat8:
-		return appendFloat(dst, v.Data)
+		return jsontext.AppendFloat(dst, v.Data)
 	case oidTimestamptz:
 		return appendTimestamptz(dst, v.Data)
 	default:
 		return appendString(dst, v.Data)
 	}
-}
-
-// appendFloat copies Postgres' shortest form, which JSON reads, and quotes NaN
-// and the infinities, which JSON does not have.
-func appendFloat(dst, text []byte) []byte {
-	switch string(text) {
-	case "NaN", "Infinity", "-Infinity":
-		return appendString(dst, text)
-	}
-	return append(dst, text...)
 }
 
 // appendTimestamptz turns the ISO form of a session in UTC,
@@ -81,56 +71,6 @@ func appendTimestamptz(dst, text []byte) []byte {
 	return append(dst, 'Z', '"')
 }
 
-// appendString appends text as a JSON string. Bytes that are not UTF-8, which
-// only SQL_ASCII databases hold, become U+FFFD, as encoding/json does.
 func appendString[T ~string | ~[]byte](dst []byte, text T) []byte {
-	const hex = "0123456789abcdef"
-	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(text); {
-		b := text[i]
-		if b >= utf8.RuneSelf {
-			size := runeSize(text[i:])
-			if size == 0 {
-				dst = append(dst, text[start:i]...)
-				dst = append(dst, `\ufffd`...)
-				i++
-				start = i
-				continue
-			}
-			i += size
-			continue
-		}
-		if b >= ' ' && b != '"' && b != '\\' {
-			i++
-			continue
-		}
-		dst = append(dst, text[start:i]...)
-		switch b {
-		case '"', '\\':
-			dst = append(dst, '\\', b)
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hex[b>>4], hex[b&0xF])
-		}
-		i++
-		start = i
-	}
-	dst = append(dst, text[start:]...)
-	return append(dst, '"')
-}
-
-// runeSize returns the length of the valid UTF-8 sequence at the start of text,
-// or 0 when there is none.
-func runeSize[T ~string | ~[]byte](text T) int {
-	r, size := utf8.DecodeRuneInString(string(text[:min(len(text), utf8.UTFMax)]))
-	if r == utf8.RuneError && size <= 1 {
-		return 0
-	}
-	return size
+	return jsontext.AppendString(dst, text)
 }
