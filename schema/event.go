@@ -9,20 +9,24 @@ const (
 	OpUpdate   Op = 'u'
 	OpDelete   Op = 'd'
 	OpTruncate Op = 't'
+	OpRead     Op = 'r' // a row that a snapshot read: it is in New
+	OpMessage  Op = 'm' // pg_logical_emit_message
 )
 
-// Event is one change of one row, or one table's truncation. Tuples alias the
-// buffer they were decoded from: an Event is valid only until its maker says.
+// Event is one change of one row, one row that was read, one table's truncation
+// or one message. Tuples alias the buffer they were decoded from: an Event is
+// valid only until its maker says.
 type Event struct {
 	Op       Op
-	Relation *Relation
+	Relation *Relation // nil for OpMessage
+	Message  *Message  // of OpMessage, else nil
 
 	// Old is the row before the change as far as the replica identity holds it:
 	// every column under IdentityFull, else the identity's columns with the rest
 	// Null. On an update under IdentityDefault or IdentityIndex it is nil unless
 	// a column of the identity changed.
 	Old Tuple
-	// New is the row after the change; nil for OpDelete and OpTruncate.
+	// New is the row after the change; nil for OpDelete, OpTruncate and OpMessage.
 	New Tuple
 
 	Source Source
@@ -39,7 +43,40 @@ type Source struct {
 	Seq        uint64 // ordinal of the change within its transaction, from 0
 	XID        uint32
 	CommitTime int64 // microseconds since the Unix epoch, by the source's clock
+
+	// TableSeq is the ordinal of the change among those of its table, or of the
+	// message among the messages, within the transaction, from 0.
+	TableSeq uint64
+	Snapshot Snapshot // of OpRead, else empty
+
+	// Origin names the replication origin of a transaction that came from another
+	// server, OriginLSN is its commit there. Empty and 0 for the source's own.
+	Origin    string
+	OriginLSN LSN
 }
+
+// Message is what pg_logical_emit_message wrote. Content aliases the buffer it
+// was decoded from, as tuples do.
+type Message struct {
+	Prefix  string
+	Content []byte
+	// Transactional tells that the message is part of a transaction. Any other has
+	// no XID and no CommitTime, and its CommitLSN is its own place in the log.
+	Transactional bool
+}
+
+// Snapshot is where in a snapshot a row was read, in Debezium's words.
+type Snapshot string
+
+// The places of a row in a snapshot.
+const (
+	SnapshotFirst        Snapshot = "first"                    // of the whole
+	SnapshotFirstOfTable Snapshot = "first_in_data_collection" // of its table
+	SnapshotAny          Snapshot = "true"                     // any other
+	SnapshotLastOfTable  Snapshot = "last_in_data_collection"
+	SnapshotLast         Snapshot = "last"
+	SnapshotIncremental  Snapshot = "incremental" // read while changes were streamed; it has no place in the log
+)
 
 // Clock is a hybrid logical clock in microseconds since the Unix epoch: it
 // follows commit times, never stands still and never goes back, whatever the

@@ -45,12 +45,18 @@ type TableName struct {
 // String joins the two with a dot, unquoted: for people and topic names, not for SQL.
 func (t TableName) String() string { return t.Schema + "." + t.Name }
 
-// Column is one column of a relation as pgoutput announces it.
+// Column is one column of a relation as pgoutput announces it. The fields below
+// Identity are the catalogue's: pgoutput does not say them.
 type Column struct {
 	Name     string
 	TypeOID  uint32
 	TypeMod  int32 // -1 when the type has no modifier
 	Identity bool  // part of the replica identity; every column under IdentityFull
+
+	Type      *Type  // nil when the catalogue no longer knows it: the column is its text
+	NotNull   bool   // the column takes no NULL
+	Default   string // the default's expression, as pg_get_expr prints it; empty without one
+	Generated bool   // GENERATED ALWAYS AS (...), stored or virtual
 }
 
 // Relation is one version of a table's shape. It is immutable once announced: a
@@ -60,6 +66,11 @@ type Relation struct {
 	Table    TableName
 	Identity ReplicaIdentity
 	Columns  []Column
+
+	// Key are the columns, by index and in the key's order, that tell the rows
+	// apart: the primary key's, else those of the replica identity's index. nil
+	// without either.
+	Key []int
 }
 
 // Index returns the position of the named column, or -1.
