@@ -1,0 +1,163 @@
+package shape
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"penstock/schema"
+)
+
+// Rules say what becomes of a table's columns. The zero Rules change nothing.
+// Names are as in the catalogue, unquoted and in their case.
+type Rules struct {
+	// Include lists the columns to keep; empty keeps all. Exclude then takes away.
+	// An entry is a column's name or a pattern, in which * is any text and ? any
+	// one character. A name must exist, a pattern need not match.
+	Include, Exclude []string
+	// Mask replaces the values of a column by their HMAC: equal values stay equal,
+	// so joins and keys go on to work. The column becomes text.
+	Mask map[string]Mask
+	// Truncate cuts the values of a text column to so many characters.
+	Truncate map[string]int
+	// Key are the columns of the record's key, in their order; empty for the
+	// relation's own key.
+	Key []string
+}
+
+// Mask is how the values of one column are masked.
+type Mask struct {
+	// Salt is the key of the HMAC-SHA-256, which is printed as 64 lowercase
+	// hexadecimal digits. Without the salt nobody can try values out: it is needed,
+	// and it is a secret.
+	Salt []byte
+}
+
+// check reports the first rule that the relation's columns do not allow.
+func (r *Rules) check(rel *schema.Relation) error {
+	for _, list := range []struct {
+		rule  string
+		names []string
+	}{{"include", r.Include}, {"exclude", r.Exclude}} {
+		for _, name := range list.names {
+			if rel.Index(name) < 0 && !strings.ContainsAny(name, "*?") {
+				return unknown(rel, list.rule, name)
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Mask)) {
+		if rel.Index(name) < 0 {
+			return unknown(rel, "mask", name)
+		}
+		if len(r.Mask[name].Salt) == 0 {
+			return fault(rel, "mask", name, "the salt is empty, and without one the values can be guessed")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Truncate)) {
+		i := rel.Index(name)
+		if i < 0 {
+			return unknown(rel, "truncate", name)
+		}
+		if err := r.checkTruncated(rel, i); err != nil {
+			return err
+		}
+	}
+	for i, name := range r.Key {
+		if rel.Index(name) < 0 {
+			return unknown(rel, "key", name)
+		}
+		if slices.Contains(r.Key[:i], name) {
+			return fault(rel, "key", name, "the column is listed twice")
+		}
+	}
+	return nil
+}
+
+func (r *Rules) checkTruncated(rel *schema.Relation, i int) error {
+	c := &rel.Columns[i]
+	_, masked := r.Mask[c.Name]
+	switch {
+	case r.Truncate[c.Name] < 0:
+		return fault(rel, "truncate", c.Name, fmt.Sprintf("a length of %d characters", r.Truncate[c.Name]))
+	case masked:
+		return fault(rel, "truncate", c.Name, "the column is masked too")
+	case slices.Contains(r.key(rel), i):
+		return fault(rel, "truncate", c.Name, "the column is part of the key, and rows that differ would get one key")
+	case !holdsText(c):
+		return fault(rel, "truncate", c.Name, "a part of a value of type "+c.Type.Name+" is no value; exclude or mask the column")
+	}
+	return nil
+}
+
+// key are the indexes of the key's columns.
+func (r *Rules) key(rel *schema.Relation) []int {
+	if len(r.Key) == 0 {
+		return rel.Key
+	}
+	columns := make([]int, len(r.Key))
+	for i, name := range r.Key {
+		columns[i] = rel.Index(name)
+	}
+	return columns
+}
+
+// keeps reports whether the column is part of the row.
+func (r *Rules) keeps(column string) bool {
+	in := func(list []string) bool {
+		return slices.ContainsFunc(list, func(pattern string) bool { return pattern == column || matches(pattern, column) })
+	}
+	return (len(r.Include) == 0 || in(r.Include)) && !in(r.Exclude)
+}
+
+// holdsText reports whether any part of a value is a value too. A column whose
+// type is not known is its text.
+func holdsText(c *schema.Column) bool {
+	if c.Type == nil {
+		return true
+	}
+	t, _ := c.Type.Base(c.TypeMod)
+	switch t.OID {
+	case oidText, oidBPChar, oidVarchar, oidName:
+		return true
+	}
+	return t.Kind == schema.TypeBase && t.Name == "citext"
+}
+
+func unknown(rel *schema.Relation, rule, column string) error {
+	var names strings.Builder
+	for i := range rel.Columns {
+		if i > 0 {
+			names.WriteString(", ")
+		}
+		names.WriteString(rel.Columns[i].Name)
+	}
+	return fault(rel, rule, column, "there is no such column; there are "+names.String())
+}
+
+func fault(rel *schema.Relation, rule, column, reason string) error {
+	return fmt.Errorf("shape %s: %s %q: %s", rel.Table, rule, column, reason)
+}
+
+// matches reports whether the pattern, with * and ?, is all of the name. The time
+// is that of both lengths multiplied, whatever the pattern.
+func matches(pattern, name string) bool {
+	p, n := []rune(pattern), []rune(name)
+	star, resume := -1, 0 // the last * seen, and where in the name it stopped
+	i := 0
+	for j := 0; j < len(n); {
+		switch {
+		case i < len(p) && p[i] == '*':
+			star, resume = i, j
+			i++
+		case i < len(p) && (p[i] == '?' || p[i] == n[j]):
+			i, j = i+1, j+1
+		case star >= 0: // let the * take one more
+			resume++
+			i, j = star+1, resume
+		default:
+			return false
+		}
+	}
+	return strings.Trim(string(p[i:]), "*") == ""
+}
