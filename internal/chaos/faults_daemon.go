@@ -128,7 +128,7 @@ func (w *world) checkNothingAgain(ctx context.Context) error {
 	}
 	waiting, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if err := w.tail.reach(waiting, confirmed); err != nil {
+	if err := w.tail.follow(waiting, func(now schema.Position) bool { return now.EndLSN >= confirmed }); err != nil {
 		w.wrong(ledger.Early, "stopped with the slot confirmed to %s, ahead of the position: %s", confirmed, err)
 		return nil
 	}

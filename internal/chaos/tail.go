@@ -80,9 +80,9 @@ func (t *tail) last() (schema.Position, int) {
 	return t.position, t.records
 }
 
-// reach returns when the position has come to lsn.
-func (t *tail) reach(ctx context.Context, lsn schema.LSN) error {
-	return t.until(ctx, func() bool { return t.position.EndLSN >= lsn })
+// follow returns when the position is as wanted.
+func (t *tail) follow(ctx context.Context, wanted func(schema.Position) bool) error {
+	return t.until(ctx, func() bool { return wanted(t.position) })
 }
 
 // until returns when the condition, asked under the lock after each position, holds.

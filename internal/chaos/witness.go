@@ -22,6 +22,7 @@ type witnesses struct {
 	injected  int
 	seen      []string // one entry a fault
 	recovered []time.Duration
+	abreast   time.Duration // the longest time until what came after a fault was delivered
 	problems  []string
 	kinds     map[ledger.Kind]bool // of the problems
 	heard     func(ledger.Kind)    // hears of each problem; nil: nobody does
@@ -91,11 +92,13 @@ func (w *witnesses) figure(name string, value any) {
 	w.figures = append(w.figures, Figure{name, fmt.Sprint(value)})
 }
 
-// recoveredIn notes how long it took after a fault until something new was delivered.
-func (w *witnesses) recoveredIn(d time.Duration) {
+// recoveredIn notes how long it took after a fault until something new was delivered,
+// and until that was which was committed after it.
+func (w *witnesses) recoveredIn(d, abreast time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.recovered = append(w.recovered, d)
+	w.abreast = max(w.abreast, abreast)
 }
 
 // report fills in the result.
@@ -113,7 +116,7 @@ func (w *witnesses) report(r *Result) {
 	r.Figures = append(r.Figures, w.figures...)
 	if len(w.recovered) > 0 {
 		p95, longest := quantile(w.recovered, 0.95), quantile(w.recovered, 1)
-		r.Figures = append(r.Figures, Figure{"recover_p95", seconds(p95)}, Figure{"recover_max", seconds(longest)})
+		r.Figures = append(r.Figures, Figure{"recover_p95", seconds(p95)}, Figure{"recover_max", seconds(longest)}, Figure{"abreast_max", seconds(w.abreast)})
 		if p95 > recoverMost {
 			r.Kinds = append(r.Kinds, Slow)
 			r.Problems = append(r.Problems, fmt.Sprintf("of 100 recoveries 5 take %s or more, %s are allowed", seconds(p95), recoverMost))

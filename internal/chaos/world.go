@@ -204,14 +204,22 @@ func (w *world) mark(ctx context.Context) error {
 }
 
 // awaitRecovery returns when all that is committed by now is visible. It notes how
-// long after healed something became visible that was committed after the fault.
+// long after healed anything new became visible, and how long until something did
+// that was committed after the fault, which is later if there was a backlog.
 func (w *world) awaitRecovery(ctx context.Context, healed time.Time) error {
 	waiting, cancel := context.WithTimeoutCause(ctx, recoverTimeout, fmt.Errorf("nothing new within %s of the end of the fault", recoverTimeout))
 	defer cancel()
+	before, _ := w.tail.last()
+	if before.EndLSN <= w.fault {
+		if err := w.follow(waiting, func(now schema.Position) bool { return now != before }); err != nil {
+			return found(Stuck, err)
+		}
+	}
+	recovered := time.Since(healed)
 	if err := w.reach(waiting, w.fault+1); err != nil {
 		return found(Stuck, err)
 	}
-	w.recoveredIn(time.Since(healed))
+	w.recoveredIn(recovered, time.Since(healed))
 	return w.awaitCaughtUp(ctx)
 }
 
@@ -226,13 +234,18 @@ func (w *world) awaitCaughtUp(ctx context.Context) error {
 	return found(Stuck, w.reach(ctx, end))
 }
 
-// reach returns when the position has come to lsn, or a daemon has refused to go
-// on: no service that starts it again helps then.
+// reach returns when the position has come to lsn.
 func (w *world) reach(ctx context.Context, lsn schema.LSN) error {
+	return w.follow(ctx, func(now schema.Position) bool { return now.EndLSN >= lsn })
+}
+
+// follow returns when the position is as wanted, or a daemon has refused to go on:
+// no service that starts it again helps then.
+func (w *world) follow(ctx context.Context, wanted func(schema.Position) bool) error {
 	const look = 500 * time.Millisecond
 	for {
 		waiting, cancel := context.WithTimeout(ctx, look)
-		err := w.tail.reach(waiting, lsn)
+		err := w.tail.follow(waiting, wanted)
 		cancel()
 		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return err
