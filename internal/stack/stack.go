@@ -4,6 +4,7 @@
 // have in common), instance.go (the life of one child process) and spawn.go (why children end with their parent); then one
 // file per server: postgres.go, kafka.go, cassandra.go, redis.go. cache.go, maven.go, java.go and archive.go are what a
 // native start needs, engine.go and container.go the Docker side. keeper.go and state.go run a stack that outlives its starter.
+// connect.go and registry.go start servers that are no part of a stack, for who asks for one.
 //
 // Each server comes from the first of: the address that the environment names (PENSTOCK_POSTGRES, PENSTOCK_KAFKA,
 // PENSTOCK_CASSANDRA, PENSTOCK_REDIS), a container when a Docker engine answers, a child process of ours.
