@@ -62,9 +62,11 @@ func killBroker(ctx context.Context, w *world) error {
 	return nil
 }
 
-// hangBroker stops the broker's process; when it goes on, the transaction that
-// was open may be over its time.
+// hangBroker stops the broker's process; when it goes on, the transaction that was
+// open may be over its time. Whether one was is chance: at full size the broker hangs
+// until one was, a few times more at most.
 func hangBroker(ctx context.Context, w *world) error {
+	const more = 8
 	if err := w.begin(ctx); err != nil {
 		return err
 	}
@@ -72,42 +74,46 @@ func hangBroker(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	for range w.size.Faults {
-		if err := pause(ctx, w.between(time.Second, 3*time.Second)); err != nil {
+	aged := before
+	for i := 0; i < w.size.Faults || w.full && aged == before && i < w.size.Faults+more; i++ {
+		if err := w.hangOnce(ctx); err != nil {
 			return err
 		}
-		if err := w.inject(ctx); err != nil {
+		if aged, err = w.agedOut(); err != nil {
 			return err
 		}
-		if err := w.rig.kafka.Pause(); err != nil {
-			return err
-		}
-		err := pause(ctx, w.between(13*time.Second, 20*time.Second))
-		held := stopped(w.rig.kafka.PID())
-		if resumeErr := w.rig.kafka.Resume(); resumeErr != nil {
-			return resumeErr
-		}
-		if err != nil {
-			return err
-		}
-		if held {
-			w.witness("broker %d was stopped", w.rig.kafka.PID())
-		} else {
-			w.miss("broker %d was not seen stopped", w.rig.kafka.PID())
-		}
-		if err := w.awaitRecovery(ctx, time.Now()); err != nil {
-			return err
-		}
-	}
-	aged, err := w.agedOut()
-	if err != nil {
-		return err
 	}
 	w.figure("aged_out", aged-before)
 	if w.full && aged == before {
 		w.object("Kafka aborted no transaction for its age")
 	}
 	return nil
+}
+
+func (w *world) hangOnce(ctx context.Context) error {
+	if err := pause(ctx, w.between(time.Second, 3*time.Second)); err != nil {
+		return err
+	}
+	if err := w.inject(ctx); err != nil {
+		return err
+	}
+	if err := w.rig.kafka.Pause(); err != nil {
+		return err
+	}
+	err := pause(ctx, w.between(13*time.Second, 20*time.Second))
+	held := stopped(w.rig.kafka.PID())
+	if resumeErr := w.rig.kafka.Resume(); resumeErr != nil {
+		return resumeErr
+	}
+	if err != nil {
+		return err
+	}
+	if held {
+		w.witness("broker %d was stopped", w.rig.kafka.PID())
+	} else {
+		w.miss("broker %d was not seen stopped", w.rig.kafka.PID())
+	}
+	return w.awaitRecovery(ctx, time.Now())
 }
 
 // agedOut is how many transactions of the capture the broker's log says were
