@@ -1,0 +1,94 @@
+package format
+
+import (
+	"context"
+
+	"penstock/schema"
+	"penstock/schema/connect"
+	"penstock/schema/debezium"
+)
+
+// writer turns a value of one schema into bytes.
+type writer interface {
+	Append(dst []byte, v connect.Value) []byte
+}
+
+// plainJSON is Connect's JSON without schemas.
+type plainJSON struct{ schema *connect.Schema }
+
+func (w plainJSON) Append(dst []byte, v connect.Value) []byte {
+	return connect.AppendJSON(dst, w.schema, v)
+}
+
+// envelopeEncoder renders Debezium's records.
+type envelopeEncoder struct {
+	table *debezium.Table
+	arena connect.Arena
+	key   writer // nil without a key
+	value writer
+	text  plainJSON // of the key
+}
+
+func newEnvelopeEncoder(ctx context.Context, f *Format, t *Table) (*envelopeEncoder, error) {
+	table, err := debezium.Compile(t.Relation, debezium.Spec{
+		Origin: t.Origin, Columns: t.Columns, Key: t.Key, Options: f.Options, Transactions: t.Transactions, Topic: t.Topic,
+	})
+	if err != nil {
+		return nil, err
+	}
+	e := &envelopeEncoder{table: table}
+	if e.value, err = f.writer(ctx, t.Topic, false, table.ValueSchema()); err != nil {
+		return nil, err
+	}
+	if key := table.KeySchema(); key != nil {
+		if e.key, err = f.writer(ctx, t.Topic, true, key); err != nil {
+			return nil, err
+		}
+		e.text = plainJSON{key}
+	}
+	return e, nil
+}
+
+// writer returns what writes the keys or the values of a topic.
+func (f *Format) writer(ctx context.Context, topic string, isKey bool, s *connect.Schema) (writer, error) {
+	if f.Kind == Avro || f.Kind == Protobuf {
+		return f.register(ctx, topic, isKey, s)
+	}
+	return f.json(s), nil
+}
+
+func (f *Format) json(s *connect.Schema) writer {
+	if f.Schemas {
+		return connect.NewWrapper(s)
+	}
+	return plainJSON{s}
+}
+
+func (e *envelopeEncoder) AppendKey(dst []byte, row schema.Tuple) ([]byte, error) {
+	return e.appendKey(dst, row, e.key)
+}
+
+func (e *envelopeEncoder) AppendKeyText(dst []byte, row schema.Tuple) ([]byte, error) {
+	return e.appendKey(dst, row, e.text)
+}
+
+func (e *envelopeEncoder) appendKey(dst []byte, row schema.Tuple, by writer) ([]byte, error) {
+	if e.key == nil {
+		return dst, nil
+	}
+	e.arena.Reset()
+	key, err := e.table.Key(&e.arena, row)
+	if err != nil {
+		return dst, err
+	}
+	return by.Append(dst, key), nil
+}
+
+func (e *envelopeEncoder) AppendValue(dst []byte, event *schema.Event, image debezium.Image, nowMicros int64) ([]byte, error) {
+	e.arena.Reset()
+	value, err := e.table.Value(&e.arena, event, image, nowMicros)
+	if err != nil {
+		return dst, err
+	}
+	return e.value.Append(dst, value), nil
+}
