@@ -22,6 +22,7 @@ type Assembler struct {
 	delivered schema.LSN        // transactions whose commit record starts below it are in Kafka
 	open      schema.OpenCommit // partly in Kafka, and the next to come; zero once its known part has come
 
+	messages      bool // those of pg_logical_emit_message become events
 	inTransaction bool
 	skipping      bool           // the whole transaction
 	source        schema.Source  // of the transaction under way; Seq is the next change's
@@ -104,7 +105,10 @@ func (a *Assembler) Message(msg pgoutput.Message, data []byte) (Step, error) {
 	case *pgoutput.Relation:
 		a.relations[m.OID] = m.Relation
 		return Step{}, nil
-	case *pgoutput.Type, *pgoutput.Origin:
+	case *pgoutput.Type:
+		return Step{}, nil
+	case *pgoutput.Origin:
+		a.source.Origin, a.source.OriginLSN = m.Name, m.CommitLSN
 		return Step{}, nil
 	case *pgoutput.Insert:
 		return a.row(data, schema.OpCreate, m.RelationOID, nil, m.New)
@@ -181,7 +185,8 @@ func (a *Assembler) row(data []byte, op schema.Op, oid uint32, before, after sch
 		return Step{}, err
 	}
 	restoreUnchanged(rel, before, after)
-	a.events = append(a.events[:0], a.event(op, rel, before, after))
+	a.source.TableSeq = a.tally.ordinal()
+	a.events = append(a.events[:0], a.event(schema.Event{Op: op, Relation: rel, Old: before, New: after}))
 	return Step{Events: a.events}, nil
 }
 
@@ -240,32 +245,14 @@ func (a *Assembler) truncate(data []byte, m *pgoutput.Truncate) (Step, error) {
 			a.source.Seq++
 			continue
 		}
-		a.events = append(a.events, a.event(schema.OpTruncate, rel, nil, nil))
+		a.source.TableSeq = a.tally.ordinal()
+		a.events = append(a.events, a.event(schema.Event{Op: schema.OpTruncate, Relation: rel}))
 	}
 	return Step{Events: a.events}, nil
 }
 
-// logical takes a message of pg_logical_emit_message. One that is not part of a
-// transaction comes as soon as it is in the log: whatever commits below it was
-// sent before, so it is as good as a keepalive.
-func (a *Assembler) logical(data []byte, m *pgoutput.LogicalMessage) (Step, error) {
-	switch {
-	case !m.Transactional:
-		return a.Keepalive(m.LSN)
-	case !a.inTransaction:
-		return Step{}, a.errorf("transactional message %q outside a transaction", m.Prefix)
-	case a.skipping:
-		return Step{}, nil
-	}
-	_, err := a.message(data)
-	return Step{}, err
-}
-
-func (a *Assembler) event(op schema.Op, rel *schema.Relation, before, after schema.Tuple) schema.Event {
-	e := schema.Event{
-		Op: op, Relation: rel, Old: before, New: after,
-		Source: a.source, Version: a.clock.Tick(a.source.CommitTime),
-	}
+func (a *Assembler) event(e schema.Event) schema.Event {
+	e.Source, e.Version = a.source, a.clock.Tick(a.source.CommitTime)
 	a.source.Seq++
 	return e
 }

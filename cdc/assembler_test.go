@@ -22,7 +22,8 @@ var rewrite = flag.Bool("rewrite", false, "rewrite the scripts' expected output"
 
 // TestAssemblerScripts plays every script of testdata/assembler: a line that
 // starts with "> " is a message, the indented lines below it are what the
-// assembler made of it.
+// assembler made of it. Of seq=5.2 the first number counts the changes of the
+// transaction, the second those of its table.
 func TestAssemblerScripts(t *testing.T) {
 	paths, err := filepath.Glob("../testdata/assembler/*.txt")
 	if err != nil || len(paths) == 0 {
@@ -52,7 +53,7 @@ func TestAssemblerScripts(t *testing.T) {
 func play(t *testing.T, script string) string {
 	t.Helper()
 	var out strings.Builder
-	a := cdc.NewAssembler(schema.Position{})
+	a, messages := cdc.NewAssembler(schema.Position{}), false
 	for lines := bufio.NewScanner(strings.NewReader(script)); lines.Scan(); {
 		line := lines.Text()
 		if strings.HasPrefix(line, "  ") {
@@ -66,7 +67,12 @@ func play(t *testing.T, script string) string {
 		fields := strings.Fields(command)
 		switch fields[0] {
 		case "position":
-			a = cdc.NewAssembler(position(t, fields[1:]))
+			if a = cdc.NewAssembler(position(t, fields[1:])); messages {
+				a.TakeMessages()
+			}
+		case "messages": // become events from here on
+			messages = true
+			a.TakeMessages()
 		case "open":
 			fmt.Fprintf(&out, "  %+v\n", a.Open())
 		case "marks":
@@ -131,9 +137,13 @@ func message(t *testing.T, verb string, args []string) pgoutput.Message {
 		}
 		return m
 	case "message":
-		return &pgoutput.LogicalMessage{Transactional: args[0] == "transactional", LSN: lsn(t, args[1]), Prefix: "prefix"}
+		m := &pgoutput.LogicalMessage{Transactional: args[0] == "transactional", LSN: lsn(t, args[1]), Prefix: "prefix"}
+		if len(args) > 2 {
+			m.Prefix, m.Content = args[2], []byte(strings.Join(args[3:], " "))
+		}
+		return m
 	case "origin":
-		return &pgoutput.Origin{}
+		return &pgoutput.Origin{Name: args[0], CommitLSN: lsn(t, args[1])}
 	}
 	t.Fatalf("unknown command %q", verb)
 	return nil
@@ -160,14 +170,21 @@ func tuple(s string) schema.Tuple {
 
 func render(out *strings.Builder, step cdc.Step, err error) {
 	for _, e := range step.Events {
-		fmt.Fprintf(out, "  %c %s", e.Op, e.Relation.Table.Name)
+		if m := e.Message; m != nil {
+			fmt.Fprintf(out, "  %c %s=%q transactional=%t", e.Op, m.Prefix, m.Content, m.Transactional)
+		} else {
+			fmt.Fprintf(out, "  %c %s", e.Op, e.Relation.Table.Name)
+		}
 		if e.Old != nil {
 			fmt.Fprintf(out, " old=%s", renderTuple(e.Old))
 		}
 		if e.New != nil {
 			fmt.Fprintf(out, " new=%s", renderTuple(e.New))
 		}
-		fmt.Fprintf(out, " commit=%s seq=%d xid=%d version=%d\n", e.Source.CommitLSN, e.Source.Seq, e.Source.XID, e.Version)
+		if e.Source.Origin != "" {
+			fmt.Fprintf(out, " origin=%s@%s", e.Source.Origin, e.Source.OriginLSN)
+		}
+		fmt.Fprintf(out, " commit=%s seq=%d.%d xid=%d version=%d\n", e.Source.CommitLSN, e.Source.Seq, e.Source.TableSeq, e.Source.XID, e.Version)
 	}
 	if !step.Boundary.IsZero() {
 		fmt.Fprintf(out, "  boundary %s\n", step.Boundary)

@@ -21,10 +21,11 @@ type Capture struct {
 	log *zap.Logger
 
 	// Only Run's goroutine touches the rest: what one attempt leaves to the next.
-	position schema.Position // last known to be in Kafka; zero before the first was read
-	held     bool            // the slot has been ours
-	senders  []walsender     // of ours, that may hold the slot still
-	takeover bool            // the operator's word to take the slot, not used yet
+	position schema.Position                       // last known to be in Kafka; zero before the first was read
+	held     bool                                  // the slot has been ours
+	senders  []walsender                           // of ours, that may hold the slot still
+	takeover bool                                  // the operator's word to take the slot, not used yet
+	seen     map[schema.TableName]*schema.Relation // the last version of each table
 }
 
 // New checks the configuration, all of it, and does no I/O.
@@ -34,7 +35,7 @@ func New(cfg Config, log *zap.Logger) (*Capture, error) {
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
 	cfg.TransactionTimeout = cmp.Or(cfg.TransactionTimeout, DefaultTransactionTimeout)
-	return &Capture{cfg: cfg, log: log, takeover: cfg.Takeover}, nil
+	return &Capture{cfg: cfg, log: log, takeover: cfg.Takeover, seen: map[schema.TableName]*schema.Relation{}}, nil
 }
 
 // Run captures until ctx ends, and then stops gracefully: what is complete is
@@ -155,7 +156,6 @@ func (c *Capture) withFix(ctx context.Context, err error) error {
 
 // preparation is what can be learnt and set up without the slot.
 type preparation struct {
-	keys       map[schema.TableName][]string
 	topics     layout
 	topicsUsed bool
 }
@@ -169,7 +169,7 @@ func (c *Capture) prepare(ctx context.Context) (ready preparation, err error) {
 		if err := checkServer(ctx, db); err != nil {
 			return err
 		}
-		if ready.keys, err = primaryKeys(ctx, db, &c.cfg); err != nil {
+		if err := checkTables(ctx, db, &c.cfg); err != nil {
 			return err
 		}
 		if err := c.prepareTopics(ctx, &ready); err != nil {

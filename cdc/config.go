@@ -11,8 +11,10 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"penstock/cdc/format"
 	"penstock/internal/fault"
 	"penstock/schema"
+	"penstock/schema/shape"
 )
 
 // Config says what to capture and where to.
@@ -30,6 +32,7 @@ type Config struct {
 	TransactionalID  string // stable for the life of the capture
 	PositionTopic    string
 	TransactionTopic string // begin and end of the commits that are split
+	DeadLetterTopic  string // what could not be delivered as it should; empty unless a table's policy needs it
 	// TransactionTimeout is how long Kafka waits for the end of a transaction
 	// before it aborts it; 0 is DefaultTransactionTimeout.
 	TransactionTimeout time.Duration
@@ -61,6 +64,15 @@ type Config struct {
 
 	Limits Limits
 
+	// Messages says what becomes of pg_logical_emit_message.
+	Messages Messages
+	// MarkCommits writes begin and end marks of every commit, not only of those
+	// that are split (Debezium's provide.transaction.metadata).
+	MarkCommits bool
+
+	// Watch is how often the publication and the partitions are looked at; 0 is every 10 s.
+	Watch time.Duration
+
 	// What tests put in between.
 	Client    []kgo.Opt       // for the Kafka clients, in addition to and over those of the capture
 	Dial      pgconn.DialFunc // for the connections to Postgres; nil is the driver's own
@@ -68,10 +80,36 @@ type Config struct {
 	Failpoint func(Failpoint) // called at each failpoint; nil in production
 }
 
-// Table is a captured table and its topic.
+// Table is a captured table, its topic, and what the topic's records are like. A
+// pipeline's input topic has every column and every change, whatever stands here.
 type Table struct {
 	Name  schema.TableName
 	Topic string
+
+	Format       format.Format
+	Rules        shape.Rules // which columns leave the database, and what the key is
+	Skip         []schema.Op // operations of which no record is made
+	NoTombstones bool        // no record without a value follows a delete
+	Transactions bool        // the envelope's transaction block is filled
+	Frozen       bool        // another shape of the table stops the capture
+	Oversized    Oversized
+}
+
+// Oversized is what becomes of a record that is larger than its topic takes.
+type Oversized uint8
+
+// The policies. None of them loses a change without a trace.
+const (
+	OversizedStop       Oversized = iota // the capture stops
+	OversizedTruncate                    // the longest values are cut, and a header says which
+	OversizedDeadLetter                  // the record goes to the dead letters, as far as it fits there
+)
+
+// Messages says where logical messages go. With the zero Messages they are only
+// heartbeats.
+type Messages struct {
+	Topic  string // of all but the outboxes; empty: messages make no records
+	Format format.Format
 }
 
 // Pipeline is a pair of tables whose changes also go, partitioned by the join
@@ -140,6 +178,9 @@ func (c *Config) kafka(opts ...kgo.Opt) (*kgo.Client, error) {
 	return kgo.NewClient(slices.Concat(common, opts, c.Client)...)
 }
 
+// topicName is what Kafka allows, but for . and .. themselves.
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
+
 // validate reports all problems at once.
 func (c *Config) validate() error {
 	var problems []error
@@ -172,9 +213,18 @@ func (c *Config) validate() error {
 		topics[topic] = owner
 	}
 	claim(c.TransactionTopic, "kafka.transaction_topic")
+	if c.DeadLetterTopic != "" {
+		claim(c.DeadLetterTopic, "the topic of dead letters")
+	}
+	if c.Messages.Topic != "" {
+		claim(c.Messages.Topic, "the topic of messages")
+	}
 	tables := map[schema.TableName]bool{}
 	for _, t := range c.Tables {
 		claim(t.Topic, "table "+t.Name.String())
+		if t.Oversized == OversizedDeadLetter && c.DeadLetterTopic == "" {
+			bad("table "+t.Name.String(), "its large records are to be dead letters, but there is no topic for them", "name one")
+		}
 		tables[t.Name] = true
 	}
 	for _, p := range c.Pipelines {

@@ -14,8 +14,10 @@ import (
 // deliver delivers from a position. It reports whether anything was, or the stream
 // was idle and well for a while.
 func (c *Capture) deliver(ctx context.Context, l *lease, producer *Producer, ready preparation, from schema.Position) (healthy bool, err error) {
-	router := newRouter(&c.cfg, l.server.database, ready.keys, ready.topics.partitions)
+	router := newRouter(&c.cfg, l.server.database, ready.topics, c.openTopic)
+	router.seen = c.seen
 	s := newSession(&c.cfg, l.stream, producer, router, from, c.log)
+	defer s.close(ctx)
 	if c.cfg.Streaming {
 		if s.spool, err = spool.Open(c.cfg.Spool); err != nil {
 			return false, err
@@ -24,9 +26,21 @@ func (c *Capture) deliver(ctx context.Context, l *lease, producer *Producer, rea
 	}
 	c.log.Info("streaming", zap.String(keySlot, c.cfg.Slot), zap.Stringer(keyLSN, from.EndLSN))
 	begun := time.Now()
-	err = c.withHeartbeat(ctx, s.run)
+	err = beside(ctx, s.run, c.beat, c.watch)
 	c.position = s.position
 	c.log.Info("streaming ended", zap.String(keySlot, c.cfg.Slot), zap.Stringer(keyLSN, s.position.EndLSN))
 	idle := time.Since(begun) > statusInterval && !s.assembler.InTransaction()
 	return s.position != from || idle, err
+}
+
+// openTopic creates a topic unless it is there, and returns its number of partitions.
+func (c *Capture) openTopic(ctx context.Context, name string) (int32, error) {
+	topics, err := openTopics(&c.cfg)
+	if err != nil {
+		return 0, err
+	}
+	defer topics.Close()
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	return topics.ensureOne(ctx, name)
 }

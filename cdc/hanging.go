@@ -153,7 +153,7 @@ func (h *hanging) mark(ctx context.Context, p *kadm.DescribedProducer, commit bo
 	partition := kadm.TopicsSet{}
 	partition.Add(p.Topic, p.Partition)
 	written, err := h.admin.WriteTxnMarkers(ctx, kadm.TxnMarkers{
-		ProducerID: p.ProducerID, ProducerEpoch: int16(p.ProducerEpoch), Commit: commit,
+		ProducerID: p.ProducerID, ProducerEpoch: p.ProducerEpoch, Commit: commit,
 		CoordinatorEpoch: p.CoordinatorEpoch, Topics: partition,
 	})
 	if err == nil {

@@ -34,6 +34,9 @@ func TestReplayThatDiffers(t *testing.T) {
 	eventually(t, "the cut within the commit", func() bool { return splits.Load() >= 3 })
 	c.stop()
 	_ = c.wait() // what it says of the cut does not matter
+	eventually(t, "the walsender to have read what was sent before the cut", func() bool {
+		return s.one("SELECT count(*)::text FROM pg_replication_slots WHERE active AND slot_name = '"+s.cfg.Slot+"'") == "0"
+	})
 	half := s.position()
 	if half.Open.IsZero() || half.Open.N >= rows {
 		t.Fatalf("position %+v, want one within the commit", half)

@@ -35,7 +35,7 @@ func TestCaptureRefusesABadSource(t *testing.T) {
 		{"not a connection string", func(s *source) { s.cfg.DSN = "postgres://%zz" }, fault.Usage, []string{"source.dsn"}},
 		{"missing table", func(s *source) { s.exec("DROP TABLE events") }, fault.Usage, []string{"public.events does not exist"}},
 		{"no primary key", func(s *source) { s.exec("ALTER TABLE content DROP CONSTRAINT content_pkey") },
-			fault.Usage, []string{"public.content has no primary key", "ADD PRIMARY KEY"}},
+			fault.Usage, []string{"pipelines.metrics", "public.content has no primary key", "ADD PRIMARY KEY"}},
 		{"old rows not logged", func(s *source) { s.exec("ALTER TABLE events REPLICA IDENTITY DEFAULT") },
 			fault.Usage, []string{"pipelines.metrics", "REPLICA IDENTITY DEFAULT", `ALTER TABLE "public"."events" REPLICA IDENTITY FULL`}},
 		{"publication without a table", func(s *source) { s.exec("CREATE PUBLICATION p FOR TABLE content") },

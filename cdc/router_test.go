@@ -1,6 +1,7 @@
 package cdc
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -22,26 +23,32 @@ var (
 func contentRelation() *schema.Relation {
 	return &schema.Relation{OID: 1, Table: contentTable, Identity: schema.IdentityFull, Columns: []schema.Column{
 		{Name: "id", TypeOID: 2950, Identity: true}, {Name: "title", TypeOID: 25, Identity: true},
-	}}
+	}, Key: []int{0}}
 }
 
 func eventsRelation() *schema.Relation {
 	return &schema.Relation{OID: 2, Table: eventsTable, Identity: schema.IdentityFull, Columns: []schema.Column{
 		{Name: "id", TypeOID: 20, Identity: true}, {Name: "content_id", TypeOID: 2950, Identity: true},
+	}, Key: []int{0}}
+}
+
+func keylessRelation() *schema.Relation {
+	return &schema.Relation{OID: 3, Table: plainTable, Identity: schema.IdentityFull, Columns: []schema.Column{
+		{Name: "id", TypeOID: 25, Identity: true}, {Name: "code", TypeOID: 25, Identity: true},
 	}}
 }
 
 func testRouter() *Router {
 	cfg := &Config{
 		Name:   "engagement",
-		Tables: []Table{{contentTable, "content"}, {eventsTable, "events"}, {plainTable, "plain"}},
+		Tables: []Table{{Name: contentTable, Topic: "content"}, {Name: eventsTable, Topic: "events"}, {Name: plainTable, Topic: "plain"}},
 		Pipelines: []Pipeline{{
 			Name: "metrics", Topic: "input",
 			Stream: JoinSide{eventsTable, "content_id"}, Lookup: JoinSide{contentTable, "id"},
 		}},
 	}
-	keys := map[schema.TableName][]string{contentTable: {"id"}, eventsTable: {"id"}, plainTable: {"id"}}
-	return newRouter(cfg, "db", keys, map[string]int32{"content": 2, "events": 2, "plain": 2, "input": 3})
+	return newRouter(cfg, "db", layout{partitions: map[string]int32{"content": 2, "events": 2, "plain": 2, "input": 3}},
+		func(context.Context, string) (int32, error) { return 1, nil })
 }
 
 func row(values ...string) schema.Tuple {
@@ -129,6 +136,11 @@ func TestRoute(t *testing.T) {
 			},
 		},
 		{
+			"a table without a key has neither keys nor tombstones",
+			schema.Event{Op: schema.OpDelete, Relation: keylessRelation(), Old: row("1", "x"), Version: 10},
+			[]string{`plain[] d {"id":"1","code":"x"} ->  v10`},
+		},
+		{
 			"no join key",
 			schema.Event{Op: schema.OpCreate, Relation: eventsRelation(), New: row("1", "null"), Version: 10},
 			[]string{`events[{"id":1}] c  -> {"id":1,"content_id":null} v10`, `input[] c  -> {"id":1,"content_id":null} v10`},
@@ -144,7 +156,7 @@ func TestRoute(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			records, err := testRouter().Route(nil, &c.event, 1)
+			records, err := testRouter().Route(t.Context(), nil, &c.event, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -160,7 +172,7 @@ func TestRoute(t *testing.T) {
 }
 
 func TestTruncateNamesEachPartitionOnce(t *testing.T) {
-	records, err := testRouter().Route(nil, &schema.Event{Op: schema.OpTruncate, Relation: contentRelation()}, 1)
+	records, err := testRouter().Route(t.Context(), nil, &schema.Event{Op: schema.OpTruncate, Relation: contentRelation()}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,11 +191,11 @@ func TestRowsOfOneJoinKeyShareAPartition(t *testing.T) {
 	r := testRouter()
 	for i := range 100 {
 		id := fmt.Sprintf("content-%d", i)
-		lookup, err := r.Route(nil, &schema.Event{Op: schema.OpCreate, Relation: contentRelation(), New: row(id, "T")}, 1)
+		lookup, err := r.Route(t.Context(), nil, &schema.Event{Op: schema.OpCreate, Relation: contentRelation(), New: row(id, "T")}, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		stream, err := r.Route(nil, &schema.Event{Op: schema.OpCreate, Relation: eventsRelation(), New: row("1", id)}, 1)
+		stream, err := r.Route(t.Context(), nil, &schema.Event{Op: schema.OpCreate, Relation: eventsRelation(), New: row("1", id)}, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,22 +221,20 @@ func TestRouteRefuses(t *testing.T) {
 	}{
 		{"a table nobody asked for",
 			schema.Event{Relation: &schema.Relation{Table: schema.TableName{Schema: "public", Name: "other"}}}, "source.tables does not list"},
-		{"a table without its key",
-			schema.Event{Relation: &schema.Relation{Table: contentTable, Identity: full, Columns: columns("title")}}, "column id of its primary key"},
 		{"a table without its join column",
 			schema.Event{Relation: &schema.Relation{Table: eventsTable, Identity: full, Columns: columns("id")}}, "column content_id that pipeline metrics joins on"},
 		{"a joined table whose identity was changed",
 			schema.Event{Relation: &schema.Relation{Table: eventsTable, Identity: schema.IdentityDefault, Columns: columns("id", "content_id")}}, "REPLICA IDENTITY DEFAULT, want REPLICA IDENTITY FULL"},
 		{"an old row without the primary key",
-			schema.Event{Op: schema.OpDelete, Relation: &schema.Relation{Table: plainTable, Identity: schema.IdentityIndex, Columns: columns("id", "code")}, Old: row("null", "x")},
-			"REPLICA IDENTITY USING INDEX, want one that holds the primary key"},
+			schema.Event{Op: schema.OpDelete, Relation: &schema.Relation{Table: plainTable, Identity: schema.IdentityIndex, Columns: columns("id", "code"), Key: []int{0}}, Old: row("null", "x")},
+			"REPLICA IDENTITY USING INDEX, want one that holds the key"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			if c.event.Op == 0 {
 				c.event.Op, c.event.New = schema.OpCreate, row("1", "2")
 			}
-			_, err := testRouter().Route(nil, &c.event, 1)
+			_, err := testRouter().Route(t.Context(), nil, &c.event, 1)
 			if err == nil || fault.KindOf(err) != fault.Refused || !strings.Contains(err.Error(), c.reason) {
 				t.Errorf("got %v, want a refusal with %q", err, c.reason)
 			}

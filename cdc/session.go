@@ -9,19 +9,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
+	"penstock/cdc/catalog"
 	"penstock/cdc/pgoutput"
 	"penstock/cdc/spool"
 	"penstock/schema"
 )
 
-const (
-	// stopGrace is how long a graceful stop waits for the end of a transaction
-	// that is half received. After it, the transaction is sent again later.
-	stopGrace = 10 * time.Second
-	// replyPause limits how often a server that asks for a reply gets a Kafka
-	// transaction of its own.
-	replyPause = time.Second
-)
+// replyPause limits how often a server that asks for a reply gets a Kafka
+// transaction of its own.
+const replyPause = time.Second
 
 // session delivers what a stream brings, from a position that the slot's holder
 // has found. One goroutine; it ends with the first error.
@@ -29,15 +25,17 @@ type session struct {
 	cfg       *Config
 	stream    *Stream
 	producer  *Producer
+	catalog   *catalog.Reader
 	router    *Router
 	decoder   pgoutput.Decoder
 	spool     *spool.Spool // holds back streamed transactions; nil if the server does not stream them
 	assembler *Assembler
+	enums     enums
 	log       *zap.Logger
 
 	position schema.Position // committed
 	boundary schema.LSN      // where the open Kafka transaction could end; zero if nowhere yet
-	split    bool            // a part of the commit under way is in Kafka
+	marked   bool            // the begin mark of the commit under way is produced
 
 	part        schema.OpenCommit // what a part that ends now would hold, once that is large enough; else zero
 	partVersion int64             // of its last change
@@ -51,9 +49,6 @@ type session struct {
 	giveUp  time.Time // a graceful stop waits for the end of a commit until then; zero before it
 	scratch []*kgo.Record
 }
-
-// errGraceOver says that a graceful stop has waited long enough.
-var errGraceOver = errors.New("the commit under way did not end in time")
 
 // volume is an amount of data records.
 type volume struct {
@@ -69,10 +64,12 @@ func (v *volume) add(records []*kgo.Record) {
 }
 
 func newSession(cfg *Config, stream *Stream, producer *Producer, router *Router, from schema.Position, log *zap.Logger) *session {
-	return &session{
-		cfg: cfg, stream: stream, producer: producer, router: router, log: log,
-		assembler: NewAssembler(from), position: from, split: !from.Open.IsZero(), ended: time.Now(),
+	s := &session{
+		cfg: cfg, stream: stream, producer: producer, catalog: catalog.New(cfg.connectSQL), router: router, log: log,
+		assembler: NewAssembler(from), position: from, marked: !from.Open.IsZero(), ended: time.Now(),
 	}
+	s.assembler.messages = cfg.Messages.Topic != ""
+	return s
 }
 
 // run delivers until the stream ends, which is for the stream to explain, or ctx
@@ -157,11 +154,37 @@ func (s *session) message(ctx context.Context, data []byte) error {
 	if err != nil {
 		return s.assembler.errorf("%w", err)
 	}
+	if rel, announced := msg.(*pgoutput.Relation); announced {
+		if err := s.describe(ctx, rel.Relation); err != nil {
+			return err
+		}
+	}
 	step, err := s.assembler.Message(msg, data)
+	if err == nil {
+		err = s.refresh(ctx, step.Events)
+	}
 	if err != nil {
 		return err
 	}
 	return s.follow(ctx, step)
+}
+
+// describe asks the catalogue what the log does not say of a relation.
+func (s *session) describe(ctx context.Context, rel *schema.Relation) error {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), s.cfg.Wait, fmt.Errorf("no answer within %s", s.cfg.Wait))
+	defer cancel()
+	if err := s.catalog.Describe(ctx, rel); err != nil {
+		return postgresFault("describe relation "+rel.Table.String(), err)
+	}
+	return nil
+}
+
+// close gives back what the session has opened. What only reads may end as it likes:
+// a lost connection is for the stream to explain.
+func (s *session) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	defer cancel()
+	_ = s.catalog.Close(ctx)
 }
 
 // follow does what a step says. A commit is split only when more of it comes, so
@@ -192,11 +215,16 @@ func (s *session) produce(ctx context.Context, events []schema.Event) error {
 	s.scratch = s.scratch[:0]
 	for i := range events {
 		var err error
-		if s.scratch, err = s.router.Route(s.scratch, &events[i], now.UnixMicro()); err != nil {
-			return err
+		if s.scratch, err = s.router.Route(ctx, s.scratch, &events[i], now.UnixMicro()); err != nil {
+			return s.keepComplete(ctx, err)
 		}
 	}
 	first := s.held.records == 0
+	if s.cfg.MarkCommits && !s.marked && s.assembler.InTransaction() {
+		if err := s.mark(ctx, false); err != nil {
+			return err
+		}
+	}
 	if first {
 		s.began = now
 	}
@@ -210,10 +238,20 @@ func (s *session) produce(ctx context.Context, events []schema.Event) error {
 	return err
 }
 
+// keepComplete ends the Kafka transaction before a change that cannot be delivered,
+// unless it holds a part of that change's commit: what is complete need not wait for
+// whoever has to decide, and is not sent again together with it.
+func (s *session) keepComplete(ctx context.Context, err error) error {
+	if s.held.records == 0 || s.commit.records > 0 || s.marked || s.boundary.IsZero() {
+		return err
+	}
+	return errors.Join(err, s.end(ctx))
+}
+
 // reached takes note of a commit boundary, and ends the Kafka transaction there
 // if it is large or old enough.
 func (s *session) reached(ctx context.Context, boundary schema.LSN) error {
-	if s.split {
+	if s.marked {
 		if err := s.mark(ctx, true); err != nil {
 			return err
 		}
@@ -238,7 +276,7 @@ func (s *session) oversized() bool {
 // its end.
 func (s *session) splitCommit(ctx context.Context) error {
 	s.cfg.reach(FailSplit)
-	if !s.split {
+	if !s.marked {
 		if err := s.mark(ctx, false); err != nil {
 			return err
 		}
@@ -254,7 +292,10 @@ func (s *session) splitCommit(ctx context.Context) error {
 
 // mark produces the begin or the end mark of the commit under way.
 func (s *session) mark(ctx context.Context, end bool) error {
-	s.split = !end
+	s.marked = !end
+	if s.held.records == 0 {
+		s.began = time.Now()
+	}
 	s.held.records++
 	return s.producer.Mark(ctx, s.assembler.Mark(end))
 }
@@ -317,52 +358,4 @@ func forward(last, next schema.Position) bool {
 		return last.Open.IsZero()
 	}
 	return next.Open.N > last.Open.N
-}
-
-// stop ends at the next commit boundary, for which it waits a little.
-func (s *session) stop(ctx context.Context) error {
-	s.cfg.reach(FailStopping)
-	for s.assembler.InTransaction() {
-		if s.graceOver(ctx) {
-			return s.abandon(ctx)
-		}
-		grace := time.NewTimer(time.Until(s.giveUp))
-		select {
-		case batch, open := <-s.stream.Batches():
-			grace.Stop()
-			if !open {
-				return nil
-			}
-			if err := s.take(ctx, batch); errors.Is(err, errGraceOver) {
-				return s.abandon(ctx)
-			} else if err != nil {
-				return err
-			}
-		case <-grace.C:
-			return s.abandon(ctx)
-		}
-	}
-	if s.mayEnd() {
-		return s.end(ctx)
-	}
-	return nil
-}
-
-// graceOver reports whether a graceful stop has waited long enough.
-func (s *session) graceOver(ctx context.Context) bool {
-	if ctx.Err() == nil {
-		return false
-	}
-	if s.giveUp.IsZero() {
-		s.giveUp = time.Now().Add(stopGrace)
-	}
-	return time.Now().After(s.giveUp)
-}
-
-// abandon leaves the commit under way to the next start.
-func (s *session) abandon(ctx context.Context) error {
-	if err := s.producer.Abort(ctx); err != nil {
-		s.log.Warn("the open transaction stays until its timeout", zap.Error(err))
-	}
-	return nil
 }

@@ -32,11 +32,7 @@ func (c *Config) connectSQL(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, badDSN(err)
 	}
-	if c.Dial != nil {
-		cfg.DialFunc = c.Dial
-	}
-	cfg.ConnectTimeout = connectTimeout
-	cfg.RuntimeParams["application_name"] = "penstock"
+	c.settle(&cfg.Config)
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, postgresFault("accept a connection", err)
@@ -57,21 +53,36 @@ func (c *Config) withSQL(ctx context.Context, do func(*pgx.Conn) error) error {
 	return err
 }
 
-// connectReplication opens a connection in replication mode whose output does
-// not depend on how the server or the role is set up.
+// settle has a connection print the same however the server, the database or the
+// role is set up: rows in the log, defaults in the catalogue.
+func (c *Config) settle(cfg *pgconn.Config) {
+	if c.Dial != nil {
+		cfg.DialFunc = c.Dial
+	}
+	cfg.ConnectTimeout, cfg.AfterConnect = connectTimeout, takeBytes
+	maps.Copy(cfg.RuntimeParams, map[string]string{
+		"application_name": "penstock", "client_encoding": "UTF8", "DateStyle": "ISO, YMD",
+		"IntervalStyle": "postgres", "TimeZone": "UTC", "extra_float_digits": "1", "bytea_output": "hex",
+	})
+}
+
+// takeBytes has a database that does not know what its bytes mean send them as they
+// are. As UTF8 it would refuse to send those that are not, and the slot would stand.
+func takeBytes(ctx context.Context, conn *pgconn.PgConn) error {
+	if conn.ParameterStatus("server_encoding") != "SQL_ASCII" {
+		return nil
+	}
+	return conn.Exec(ctx, "SET client_encoding TO SQL_ASCII").Close()
+}
+
+// connectReplication opens a connection in replication mode.
 func (c *Config) connectReplication(ctx context.Context) (*pgconn.PgConn, error) {
 	cfg, err := pgconn.ParseConfig(c.DSN)
 	if err != nil {
 		return nil, badDSN(err)
 	}
-	if c.Dial != nil {
-		cfg.DialFunc = c.Dial
-	}
-	cfg.ConnectTimeout = connectTimeout
-	maps.Copy(cfg.RuntimeParams, map[string]string{
-		"replication": "database", "application_name": "penstock", "client_encoding": "UTF8", "DateStyle": "ISO, YMD",
-		"IntervalStyle": "postgres", "TimeZone": "UTC", "extra_float_digits": "1", "bytea_output": "hex",
-	})
+	c.settle(cfg)
+	cfg.RuntimeParams["replication"] = "database"
 	conn, err := pgconn.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, postgresFault("accept a replication connection", err)
@@ -124,49 +135,46 @@ func checkServer(ctx context.Context, db *pgx.Conn) error {
 }
 
 const describeTable = `
-SELECT c.relreplident::text, ARRAY(
-	SELECT a.attname::text
-	FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k(attnum, ord), pg_attribute a
-	WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND a.attnum = k.attnum
-	ORDER BY k.ord)
+SELECT c.relreplident::text, EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`
 
-// primaryKeys returns the key columns of every captured table, and refuses
-// tables that cannot be captured or joined as configured, all of them at once.
-//
-// The log cannot be asked: under REPLICA IDENTITY FULL it marks every column.
-func primaryKeys(ctx context.Context, db *pgx.Conn, cfg *Config) (map[schema.TableName][]string, error) {
-	keys := map[schema.TableName][]string{}
+// checkTables refuses tables that do not exist or cannot be joined as configured,
+// all of them at once.
+func checkTables(ctx context.Context, db *pgx.Conn, cfg *Config) error {
 	var problems []error
 	for _, t := range cfg.Tables {
 		var identity string
-		var key []string
-		err := db.QueryRow(ctx, describeTable, t.Name.Schema, t.Name.Name).Scan(&identity, &key)
+		var hasKey bool
+		err := db.QueryRow(ctx, describeTable, t.Name.Schema, t.Name.Name).Scan(&identity, &hasKey)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
 			problems = append(problems, &fault.Error{Kind: fault.Usage, Where: "source.tables",
 				What: fmt.Sprintf("table %s does not exist", t.Name), Fix: "create it, or correct the name"})
 		case err != nil:
-			return nil, postgresFault("describe table "+t.Name.String(), err)
-		case len(key) == 0:
-			problems = append(problems, &fault.Error{Kind: fault.Usage, Where: "source.tables",
-				What: fmt.Sprintf("table %s has no primary key", t.Name), Why: "its records would have no key",
-				Fix: fmt.Sprintf("ALTER TABLE %s ADD PRIMARY KEY (...)", quoteTable(t.Name))})
+			return postgresFault("describe table "+t.Name.String(), err)
 		default:
-			problems = append(problems, checkIdentity(cfg, t.Name, schema.ReplicaIdentity(identity[0])))
+			problems = append(problems, checkJoined(cfg, t.Name, schema.ReplicaIdentity(identity[0]), hasKey))
 		}
-		keys[t.Name] = key
 	}
-	return keys, errors.Join(problems...)
+	return errors.Join(problems...)
 }
 
-// checkIdentity demands whole old rows of the tables that a pipeline joins: a
-// row that leaves its join key must be found again, and a column too large to be
-// logged twice must still reach the stores.
-func checkIdentity(cfg *Config, table schema.TableName, identity schema.ReplicaIdentity) error {
+// checkJoined demands a primary key and whole old rows of the tables that a
+// pipeline joins: a row that leaves its join key must be found again, and a column
+// too large to be logged twice must still reach the stores.
+func checkJoined(cfg *Config, table schema.TableName, identity schema.ReplicaIdentity, hasKey bool) error {
 	for _, p := range cfg.Pipelines {
-		if (table == p.Stream.Table || table == p.Lookup.Table) && identity != schema.IdentityFull {
+		if table != p.Stream.Table && table != p.Lookup.Table {
+			continue
+		}
+		if !hasKey {
+			return &fault.Error{
+				Kind: fault.Usage, Where: "pipelines." + p.Name, What: fmt.Sprintf("table %s has no primary key", table),
+				Why: "its rows cannot be told apart in the stores", Fix: fmt.Sprintf("ALTER TABLE %s ADD PRIMARY KEY (...)", quoteTable(table)),
+			}
+		}
+		if identity != schema.IdentityFull {
 			return &fault.Error{
 				Kind: fault.Usage, Where: "pipelines." + p.Name,
 				What: fmt.Sprintf("table %s has REPLICA IDENTITY %s", table, identity),

@@ -21,12 +21,14 @@ type tally struct {
 	changes map[schema.TableName]uint64 // less what run holds
 	run     struct {                    // of changes of one table, which are mostly adjacent
 		relation *schema.Relation
+		before   uint64 // the table's changes that are not in the run
 		length   uint64
 	}
+	logical uint64 // messages of pg_logical_emit_message that became events
 }
 
 func (t *tally) reset() {
-	t.messages = 0
+	t.messages, t.logical = 0, 0
 	t.hash.Reset()
 	clear(t.changes)
 	t.run.relation, t.run.length = nil, 0
@@ -45,10 +47,13 @@ func (t *tally) sum() string { return fmt.Sprintf("%016x", t.hash.Sum64()) }
 func (t *tally) change(rel *schema.Relation) {
 	if rel != t.run.relation {
 		t.endRun()
-		t.run.relation = rel
+		t.run.relation, t.run.before = rel, t.changes[rel.Table]
 	}
 	t.run.length++
 }
+
+// ordinal is that of the last change among those of its table, from 0.
+func (t *tally) ordinal() uint64 { return t.run.before + t.run.length - 1 }
 
 func (t *tally) endRun() {
 	if t.run.length == 0 {
@@ -68,6 +73,9 @@ func (t *tally) tables() []record.ChangedTable {
 	for table, n := range t.changes {
 		list = append(list, record.ChangedTable{Table: table, Changes: n})
 	}
-	slices.SortFunc(list, func(a, b record.ChangedTable) int { return cmp.Compare(a.Table.String(), b.Table.String()) })
+	if t.logical > 0 {
+		list = append(list, record.ChangedTable{Messages: true, Changes: t.logical})
+	}
+	slices.SortFunc(list, func(a, b record.ChangedTable) int { return cmp.Compare(a.Name(), b.Name()) })
 	return list
 }

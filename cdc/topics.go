@@ -39,6 +39,11 @@ func (t *topics) data() []string {
 	for _, p := range t.cfg.Pipelines {
 		names = append(names, p.Topic)
 	}
+	for _, optional := range []string{t.cfg.Messages.Topic, t.cfg.DeadLetterTopic} {
+		if optional != "" {
+			names = append(names, optional)
+		}
+	}
 	return names
 }
 
@@ -77,6 +82,21 @@ func (t *topics) ensure(ctx context.Context) (layout, error) {
 	return t.describe(ctx)
 }
 
+// ensureOne creates one more topic unless it is there.
+func (t *topics) ensureOne(ctx context.Context, name string) (int32, error) {
+	existing, err := t.admin.ListTopics(ctx, name)
+	if err != nil {
+		return 0, kafkaFault("topic "+name, "list topics", err)
+	}
+	if !existing.Has(name) {
+		if err := t.create(ctx, t.cfg.Partitions, nil, name); err != nil {
+			return 0, err
+		}
+	}
+	counts, err := t.partitions(ctx, name)
+	return counts[name], err
+}
+
 // positionConfigs keep the last position for ever and the topic short: a start
 // reads all of it. Only closed segments are compacted, so they are small.
 func positionConfigs() map[string]*string {
@@ -113,7 +133,7 @@ func (t *topics) create(ctx context.Context, partitions int32, configs map[strin
 func (t *topics) describe(ctx context.Context) (layout, error) {
 	l := layout{maxBytes: map[string]int32{}}
 	var err error
-	if l.partitions, err = t.partitions(ctx); err != nil {
+	if l.partitions, err = t.partitions(ctx, t.all()...); err != nil {
 		return l, err
 	}
 	resources, err := t.admin.DescribeTopicConfigs(ctx, t.all()...)
@@ -153,10 +173,10 @@ func (t *topics) badPosition(what, fix string) error {
 
 // partitions returns how many each topic has. A broker may not know yet of a
 // topic that it has just created: that is waited for.
-func (t *topics) partitions(ctx context.Context) (map[string]int32, error) {
+func (t *topics) partitions(ctx context.Context, names ...string) (map[string]int32, error) {
 	const pause = 50 * time.Millisecond
 	for {
-		listed, err := t.admin.ListTopics(ctx, t.all()...)
+		listed, err := t.admin.ListTopics(ctx, names...)
 		if err == nil {
 			err = listed.Error()
 		}

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { stacktest.Main(m) }
 
 // The real registry takes our schemas, gives them back, and tells what is not
 // compatible.
-func TestRealRegistry(t *testing.T) {
+func TestRealRegistry(t *testing.T) { //nolint:gocognit // one story, step by step
 	url := stacktest.Registry(t)
 	admin, err := sr.NewClient(sr.URLs(url))
 	if err != nil {

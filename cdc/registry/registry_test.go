@@ -257,7 +257,7 @@ func TestLogin(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := startFake(t)
-			f.breakWith(func(w http.ResponseWriter, r *http.Request) bool {
+			f.breakWith(func(_ http.ResponseWriter, r *http.Request) bool {
 				if got := r.Header.Get("Authorization"); got != c.want {
 					t.Errorf("got %q, want %q", got, c.want)
 				}

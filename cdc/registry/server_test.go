@@ -117,7 +117,7 @@ func hang(_ http.ResponseWriter, r *http.Request) bool {
 
 // answer answers every request alike.
 func answer(status int, body string) func(http.ResponseWriter, *http.Request) bool {
-	return func(w http.ResponseWriter, r *http.Request) bool {
+	return func(w http.ResponseWriter, _ *http.Request) bool {
 		w.WriteHeader(status)
 		fmt.Fprint(w, body)
 		return true

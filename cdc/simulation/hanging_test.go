@@ -71,7 +71,7 @@ func (w *world) leaveOpen(left *leftOpen) {
 		w.kafka.cluster.KeepControl()
 		end := req.(*kmsg.EndTxnRequest)
 		if left.requests++; left.requests != 5 {
-			return nil, nil, false
+			return nil, nil, false //nolint:nilnil // kfake goes on
 		}
 		left.producer, left.epoch, left.lost = end.ProducerID, end.ProducerEpoch, true
 		return nil, errors.New("the broker is gone"), true
@@ -79,7 +79,7 @@ func (w *world) leaveOpen(left *leftOpen) {
 	w.kafka.cluster.ControlKey(kmsg.DescribeTransactions.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		w.kafka.cluster.KeepControl()
 		if !left.lost || left.fenced {
-			return nil, nil, false
+			return nil, nil, false //nolint:nilnil // kfake goes on
 		}
 		resp := kmsg.NewPtrDescribeTransactionsResponse()
 		resp.Version = req.GetVersion()
@@ -98,7 +98,7 @@ func (w *world) leaveOpen(left *leftOpen) {
 				left.aborts++
 			}
 		}
-		return nil, nil, false
+		return nil, nil, false //nolint:nilnil // kfake goes on
 	})
 	w.kafka.cluster.ControlKey(kmsg.InitProducerID.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		w.kafka.cluster.KeepControl()

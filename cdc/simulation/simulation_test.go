@@ -62,10 +62,11 @@ func simulate(t *testing.T, seed uint64, incidents int, prepare func(*world)) (r
 // failpoint was reached and struck.
 func TestCrashes(t *testing.T) {
 	s := &survey{strikes: map[string]int{}, failpoints: map[cdc.Failpoint]int{}, next: *seedFlag, left: *runsFlag}
-	s.until = time.Now().Add(35 * time.Second)
+	length := 35 * time.Second
 	if testing.Short() {
-		s.until = time.Now().Add(4 * time.Second)
+		length = 4 * time.Second
 	}
+	s.until, s.end = time.Now().Add(length), time.Now().Add(length+time.Minute)
 	t.Run("seeds", func(t *testing.T) {
 		for range workers {
 			t.Run("worker", func(t *testing.T) {
@@ -83,9 +84,13 @@ func TestCrashes(t *testing.T) {
 	s.report(t)
 }
 
+// wantedPoints is how many crash points a run of the usual length has at least.
+const wantedPoints = 500
+
 // survey gathers the results of many runs.
 type survey struct {
-	until time.Time
+	until time.Time // so long at least
+	end   time.Time // so long at most, for every failpoint to be struck
 
 	mu         sync.Mutex
 	next       uint64 // seed
@@ -101,7 +106,7 @@ type survey struct {
 func (s *survey) draw() (uint64, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	enough := s.runs >= 2*len(cdc.Failpoints()) && time.Now().After(s.until)
+	enough := s.runs >= 2*len(cdc.Failpoints()) && time.Now().After(s.until) && (s.covered() || time.Now().After(s.end))
 	if s.ended || *runsFlag == 0 && enough {
 		return 0, false
 	}
@@ -110,6 +115,31 @@ func (s *survey) draw() (uint64, bool) {
 	}
 	s.next++
 	return s.next - 1, true
+}
+
+// struck is how often something struck at the failpoint.
+func (s *survey) struck(p cdc.Failpoint) int {
+	n := 0
+	for k, strikes := range s.strikes {
+		if strings.HasSuffix(k, " at "+string(p)) {
+			n += strikes
+		}
+	}
+	return n
+}
+
+// covered reports whether every failpoint was struck, and enough at all.
+func (s *survey) covered() bool {
+	return (testing.Short() || s.points() >= wantedPoints) && !slices.ContainsFunc(cdc.Failpoints(), func(p cdc.Failpoint) bool { return s.struck(p) == 0 })
+}
+
+// points is how often something struck.
+func (s *survey) points() int {
+	n := 0
+	for _, strikes := range s.strikes {
+		n += strikes
+	}
+	return n
 }
 
 func (s *survey) add(t *testing.T, seed uint64, r result) {
@@ -134,22 +164,19 @@ func (s *survey) add(t *testing.T, seed uint64, r result) {
 // report prints what happened, and demands that it was everything there is.
 func (s *survey) report(t *testing.T) {
 	t.Helper()
-	points := 0
+	points := s.points()
 	for _, k := range slices.Sorted(maps.Keys(s.strikes)) {
-		points += s.strikes[k]
 		t.Logf("%6d × %s", s.strikes[k], k)
 	}
 	for _, p := range cdc.Failpoints() {
-		struck := 0
-		for k, n := range s.strikes {
-			if strings.HasSuffix(k, " at "+string(p)) {
-				struck += n
-			}
-		}
+		struck := s.struck(p)
 		t.Logf("failpoint %-14s reached %6d times, struck %4d times", p, s.failpoints[p], struck)
 		if *runsFlag == 0 && !t.Failed() && struck == 0 {
 			t.Errorf("failpoint %s was never struck", p)
 		}
 	}
 	t.Logf("%d runs, %d crash points, %d commits", s.runs, points, s.commits)
+	if *runsFlag == 0 && !testing.Short() && points < wantedPoints {
+		t.Errorf("%d crash points, want %d: the machine is too busy for this to say much", points, wantedPoints)
+	}
 }

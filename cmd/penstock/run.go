@@ -137,7 +137,11 @@ func (d *daemon) run(ctx context.Context) error {
 	d.log.Info("penstock starts", zap.String("version", readBuildInfo().Version), zap.Any("roles", d.roles))
 	parts, ctx := errgroup.WithContext(ctx)
 	if slices.Contains(d.roles, config.RoleCapture) {
-		capture, err := cdc.New(captureConfig(d.cfg, d.word), d.log.Named("capture"))
+		c, err := captureConfig(d.cfg, d.word)
+		if err != nil {
+			return err
+		}
+		capture, err := cdc.New(c, d.log.Named("capture"))
 		if err != nil {
 			return err
 		}

@@ -151,7 +151,11 @@ func TestDemoConfigurationIsValid(t *testing.T) {
 		if p.Topic != names.input() || p.Group != names.group() {
 			t.Errorf("pipeline %s reads %s as %s", names.Pipeline, p.Topic, p.Group)
 		}
-		topics := []string{captureConfig(cfg, operatorWord{}).Tables[1].Topic, captureConfig(cfg, operatorWord{}).Tables[0].Topic, captureConfig(cfg, operatorWord{}).PositionTopic}
+		c, err := captureConfig(cfg, operatorWord{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		topics := []string{c.Tables[1].Topic, c.Tables[0].Topic, c.PositionTopic}
 		if diff := cmp.Diff([]string{names.Events, names.Content, names.Position}, topics); diff != "" {
 			t.Error(diff)
 		}

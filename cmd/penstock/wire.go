@@ -15,7 +15,7 @@ import (
 )
 
 // captureConfig is what the capture needs of a configuration.
-func captureConfig(cfg *config.Config, word operatorWord) cdc.Config {
+func captureConfig(cfg *config.Config, word operatorWord) (cdc.Config, error) {
 	c := cdc.Config{
 		Name: cfg.Source.Name, Version: readBuildInfo().Version,
 		DSN: cfg.Source.DSN.Reveal(), Slot: cfg.Source.Slot, Publication: cfg.Source.Publication,
@@ -26,8 +26,8 @@ func captureConfig(cfg *config.Config, word operatorWord) cdc.Config {
 		Failover: cfg.Source.Failover, Heartbeat: cfg.Source.Heartbeat, Streaming: cfg.Source.Streaming, Spool: cfg.Source.Spool,
 		Limits: limits(cfg.Kafka.Transaction), Failpoint: failpoint(),
 	}
-	for _, table := range cfg.Source.Tables {
-		c.Tables = append(c.Tables, cdc.Table{Name: table, Topic: cfg.Topic(table)})
+	if err := wireRecords(&c, cfg); err != nil {
+		return cdc.Config{}, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Pipelines)) {
 		p := cfg.Pipelines[name]
@@ -35,7 +35,7 @@ func captureConfig(cfg *config.Config, word operatorWord) cdc.Config {
 			Name: name, Topic: p.Topic, Stream: cdc.JoinSide(p.Stream), Lookup: cdc.JoinSide(p.Lookup),
 		})
 	}
-	return c
+	return c, nil
 }
 
 func limits(t config.Transaction) cdc.Limits {

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -64,7 +65,7 @@ func TestFindingsKeepTheirKind(t *testing.T) {
 	var heard []ledger.Kind
 	w = &world{witnesses: &witnesses{heard: func(k ledger.Kind) { heard = append(heard, k) }}}
 	w.wrong(Fence, "twice")
-	if err, ok := found(Stuck, found(Refused, errEnough)).(*finding); !ok || err.kind != Refused {
+	if err, ok := errors.AsType[*finding](found(Stuck, found(Refused, errEnough))); !ok || err.kind != Refused {
 		t.Errorf("got %v, want the inner kind", err)
 	}
 	if !slices.Equal(heard, []ledger.Kind{Fence}) || !w.kinds[Fence] {

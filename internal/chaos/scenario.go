@@ -30,7 +30,8 @@ type Scenario struct {
 
 // Scenarios lists them all, in the order of the fault matrix.
 func Scenarios() []Scenario {
-	return slices.Concat(daemonScenarios(), postgresScenarios(), failoverScenarios(), slotScenarios(), bulkScenarios(), kafkaScenarios(), limitScenarios(), networkScenarios())
+	return slices.Concat(daemonScenarios(), postgresScenarios(), failoverScenarios(), slotScenarios(), bulkScenarios(), kafkaScenarios(),
+		limitScenarios(), networkScenarios())
 }
 
 // Select returns the scenarios whose id is one of ids or begins with one and a

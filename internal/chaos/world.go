@@ -159,6 +159,7 @@ kafka:
   position_topic: %s
   transaction_topic: %s
   transaction: { records: %d, age: %s, idle: %s, split_records: %d, split_age: 5s, timeout: 10s }
+records: { format: text }
 wait: %s
 log: { format: json }
 `, dsn, w.name, w.name, strings.Join(tables, ", "), w.tuning.heartbeat, w.standby != nil, w.tuning.streaming, filepath.Join(w.dir, "spool"),

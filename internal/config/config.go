@@ -2,7 +2,7 @@
 // comes from the built-in default, the YAML file, the environment and the
 // command line, the later overriding the earlier.
 //
-// Read config.go for the keys, load.go for the order of things, decode.go for
+// Read config.go, records.go and registry.go for the keys, load.go for the order of things, decode.go for
 // the YAML and validate.go for what is checked.
 package config
 
@@ -16,6 +16,8 @@ import (
 type Config struct {
 	Source    Source              `yaml:"source"`
 	Kafka     Kafka               `yaml:"kafka"`
+	Records   Records             `yaml:"records"`
+	Registry  Registry            `yaml:"registry"`
 	Pipelines map[string]Pipeline `yaml:"pipelines"` // by name
 	Cassandra Cassandra           `yaml:"cassandra"`
 	Redis     Redis               `yaml:"redis"`
@@ -28,6 +30,7 @@ type Config struct {
 
 	file    string            // what the file is called in messages
 	origins map[string]origin // key path to where its value was given
+	given   map[string]bool   // key paths that have a value of their own, if only a wrong one
 	failed  map[string]bool   // key paths whose value was given but could not be read
 }
 
@@ -77,6 +80,12 @@ type Kafka struct {
 
 	TransactionTopic string      `yaml:"transaction_topic"` // begin and end of the commits that are split
 	Transaction      Transaction `yaml:"transaction"`
+
+	DeadLetterTopic string `yaml:"dead_letter_topic"` // records larger than their topic takes, when that is the policy
+
+	// MessageTopic is where the logical messages of pg_logical_emit_message go;
+	// empty is nowhere.
+	MessageTopic string `yaml:"message_topic"`
 
 	// TransactionalID fences an older instance of the same capture. Default:
 	// penstock.<source.name>.
@@ -168,12 +177,15 @@ func Default() *Config {
 			ReplicationFactor: -1,
 			PositionTopic:     "penstock.position",
 			TransactionTopic:  "penstock.transactions",
+			DeadLetterTopic:   "penstock.dead-letters",
 			Transaction: Transaction{
 				Records: 10_000, Bytes: 8 << 20, Age: 250 * time.Millisecond, Idle: 10 * time.Second,
 				SplitRecords: 100_000, SplitBytes: 64 << 20, SplitAge: 15 * time.Second,
 				Timeout: time.Minute,
 			},
 		},
+		Records:   defaultRecords(),
+		Registry:  defaultRegistry(),
 		Cassandra: Cassandra{Keyspace: "content_analytics", Consistency: "LOCAL_QUORUM"},
 		Redis:     Redis{Prefix: "engagement_events", TombstoneTTL: 7 * 24 * time.Hour},
 		Log:       Log{Level: "info", Format: "auto"},

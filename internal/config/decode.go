@@ -43,6 +43,7 @@ func (d *decoder) decode(n ast.Node, v reflect.Value, path string) {
 	if n == nil || n.Type() == ast.NullType {
 		return
 	}
+	d.cfg.given[path] = true
 	switch {
 	case isScalar(v.Type()):
 		d.scalar(n, v, path)
@@ -169,10 +170,19 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
 		v.Set(reflect.MakeMap(v.Type()))
 	}
 	for _, entry := range entries {
-		key, element := keyText(entry), reflect.New(v.Type().Elem()).Elem()
-		d.cfg.origins[join(path, key)] = d.place(entry.Key)
-		d.decode(entry.Value, element, join(path, key))
-		v.SetMapIndex(reflect.ValueOf(key), element)
+		key, element := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		if err := setScalar(key, keyText(entry)); err != nil {
+			d.complain(join(path, keyText(entry)), entry.Key, false, fault.Error{What: err.Error()})
+			continue
+		}
+		at := join(path, key.String())
+		if v.MapIndex(key).IsValid() { // in another spelling
+			d.repeated(join(path, keyText(entry)), key.String(), entry, d.cfg.origins[at])
+			continue
+		}
+		d.cfg.origins[at] = d.place(entry.Key)
+		d.decode(entry.Value, element, at)
+		v.SetMapIndex(key, element)
 	}
 }
 
@@ -206,15 +216,20 @@ func (d *decoder) entries(n ast.Node, path string) ([]*ast.MappingValueNode, boo
 	for _, entry := range mapping.Values {
 		key := keyText(entry)
 		if first, ok := seen[key]; ok {
-			d.complain(join(path, key), entry.Key, false, fault.Error{
-				What: fmt.Sprintf("key %q is given twice", key), Why: "it already stands at " + first.String(),
-			})
+			d.repeated(join(path, key), key, entry, first)
 			continue
 		}
 		seen[key] = d.place(entry.Key)
 		entries = append(entries, entry)
 	}
 	return entries, true
+}
+
+// repeated complains about a key that already stands at first.
+func (d *decoder) repeated(path, key string, entry *ast.MappingValueNode, first origin) {
+	d.complain(path, entry.Key, false, fault.Error{
+		What: fmt.Sprintf("key %q is given twice", key), Why: "it already stands at " + first.String(),
+	})
 }
 
 // unknown complains about a key that the section does not have.

@@ -38,7 +38,7 @@ func Load(path string, env []string, overrides []Override, roles ...Role) (*Conf
 // Parse is Load for a file already read; name is what messages call it.
 func Parse(name string, data []byte, env []string, overrides []Override, roles ...Role) (*Config, error) {
 	cfg := Default()
-	cfg.file, cfg.origins, cfg.failed = name, map[string]origin{}, map[string]bool{}
+	cfg.file, cfg.origins, cfg.given, cfg.failed = name, map[string]origin{}, map[string]bool{}, map[string]bool{}
 	d := &decoder{cfg: cfg, env: environment(env), anchors: map[string]ast.Node{}}
 
 	root, err := parse(name, data)
@@ -103,6 +103,7 @@ func syntaxProblem(at origin, err error) error {
 func (c *Config) derive() {
 	setDefault(&c.Source.Name, c.Source.Slot)
 	setDefault(&c.Kafka.TransactionalID, "penstock."+c.Source.Name)
+	c.Records.derive(c.given)
 	for name, p := range c.Pipelines {
 		setDefault(&p.Topic, "penstock."+name+".input")
 		setDefault(&p.Group, "penstock."+name)

@@ -71,7 +71,7 @@ func (c *Config) set(path, text string, at origin) []error {
 		return []error{newProblem(path, at, fault.Error{What: err.Error()})}
 	}
 	delete(c.failed, path)
-	c.origins[path] = at
+	c.origins[path], c.given[path] = at, true
 	return nil
 }
 
@@ -82,31 +82,43 @@ func setPath(v reflect.Value, path, text string) error {
 		return setScalar(v, text)
 	case v.Kind() == reflect.Slice && path == "":
 		return setList(v, text)
+	case path == "" && v.Kind() == reflect.Map:
+		return fmt.Errorf("has entries: add the name of one")
 	case path == "":
 		return fmt.Errorf("is a section, not a key: add one of %s", strings.Join(keysOf(v), ", "))
 	case v.Kind() == reflect.Map:
 		return setEntry(v, path, text)
 	case v.Kind() == reflect.Struct && !isScalar(v.Type()):
-		key, rest, _ := strings.Cut(path, ".")
-		if field, ok := fieldOf(v, key); ok {
-			return setPath(field, rest, text)
+		key, rest, ok := cutKey(v, path)
+		if !ok {
+			return unknownKey(v, path)
 		}
-		if meant := Nearest(key, keysOf(v)); meant != "" {
-			return fmt.Errorf("unknown key %q, did you mean %s?", key, meant)
-		}
-		return fmt.Errorf("unknown key %q", key)
+		field, _ := fieldOf(v, key)
+		return setPath(field, rest, text)
 	}
 	return fmt.Errorf("has no key %q below it", path)
 }
 
-// setEntry sets below one entry of a map. The key of a text entry may hold dots.
-func setEntry(v reflect.Value, path, text string) error {
-	key, rest := path, ""
-	if !isScalar(v.Type().Elem()) {
-		key, rest, _ = strings.Cut(path, ".")
+// unknownKey tells that a section has no key that the path starts with. The key
+// meant may have dots, so it may be the path up to its first dot or all of it.
+func unknownKey(section reflect.Value, path string) error {
+	first, _, _ := strings.Cut(path, ".")
+	for _, key := range []string{first, path} {
+		if meant := Nearest(key, keysOf(section)); meant != "" {
+			return fmt.Errorf("unknown key %q, did you mean %s?", key, meant)
+		}
 	}
-	element := reflect.New(v.Type().Elem()).Elem()
-	if old := v.MapIndex(reflect.ValueOf(key)); old.IsValid() {
+	return fmt.Errorf("unknown key %q", first)
+}
+
+// setEntry sets below one entry of a map.
+func setEntry(v reflect.Value, path, text string) error {
+	name, rest, err := cutEntry(v.Type(), path)
+	if err != nil {
+		return err
+	}
+	key, element := reflect.ValueOf(name).Convert(v.Type().Key()), reflect.New(v.Type().Elem()).Elem()
+	if old := v.MapIndex(key); old.IsValid() {
 		element.Set(old)
 	}
 	if err := setPath(element, rest, text); err != nil {
@@ -115,8 +127,29 @@ func setEntry(v reflect.Value, path, text string) error {
 	if v.IsNil() {
 		v.Set(reflect.MakeMap(v.Type()))
 	}
-	v.SetMapIndex(reflect.ValueOf(key), element)
+	v.SetMapIndex(key, element)
 	return nil
+}
+
+// cutEntry takes the key of a map's entry off the front of a path. That of a text
+// is the whole path, with its dots, and that of a table is schema.table.
+func cutEntry(m reflect.Type, path string) (key, rest string, err error) {
+	switch {
+	case isScalar(m.Elem()):
+		return path, "", nil
+	case m.Key() != reflect.TypeFor[TableKey]():
+		key, rest, _ = strings.Cut(path, ".")
+		return key, rest, nil
+	}
+	table, rest, err := cutTable(path)
+	if err != nil {
+		return "", "", err
+	}
+	key = FormatTable(table)
+	if !strings.HasPrefix(path, key) { // one path for one key, or it would not be known as given
+		return "", "", fmt.Errorf("the table is written %s here", key)
+	}
+	return key, strings.TrimPrefix(rest, "."), nil
 }
 
 // leaves lists the paths of all keys that are not sections or maps.

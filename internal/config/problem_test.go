@@ -23,8 +23,13 @@ func TestSecondDocumentIsAProblem(t *testing.T) {
 // TestProblems runs testdata/problems.txt: blocks of a title line "=== title",
 // optional lines "env: A=b C=d" and "set: key=value", the file, a line "---" and what is reported.
 // With REWRITE=1 in the environment the file is written anew.
-func TestProblems(t *testing.T) {
-	path := filepath.Join("testdata", "problems.txt")
+func TestProblems(t *testing.T) { blocks(t, "problems.txt", report) }
+
+// blocks runs the blocks of a file in testdata: run makes of each what is to
+// stand after its dashes.
+func blocks(t *testing.T, name string, run func(file string) string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +39,7 @@ func TestProblems(t *testing.T) {
 	for block := range strings.SplitSeq(blocks, "\n=== ") {
 		title, rest, _ := strings.Cut(block, "\n")
 		file, want, _ := strings.Cut(rest+"\n", "---\n")
-		got := report(file)
+		got := run(file)
 		out += "=== " + title + "\n" + file + "---\n" + got + "\n"
 		t.Run(title, func(t *testing.T) {
 			if want = strings.TrimRight(want, "\n") + "\n"; os.Getenv("REWRITE") == "" && got != want {
@@ -49,8 +54,8 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// report parses a file and renders what is wrong with it.
-func report(file string) string {
+// parseBlock parses a block's file, with its environment and --set flags.
+func parseBlock(file string) (*config.Config, error) {
 	var env []string
 	var overrides []config.Override
 	for {
@@ -65,7 +70,12 @@ func report(file string) string {
 		}
 		file = rest
 	}
-	_, err := config.Parse("penstock.yaml", []byte(file), env, overrides)
+	return config.Parse("penstock.yaml", []byte(file), env, overrides)
+}
+
+// report parses a file and renders what is wrong with it.
+func report(file string) string {
+	_, err := parseBlock(file)
 	if err == nil {
 		return "ok\n"
 	}
@@ -109,6 +119,8 @@ func TestSecretsAreNotInProblems(t *testing.T) {
 		"cassandra:\n  password: {hunter2: hunter2}\n",
 		"cassandra: { password: hunter2, hosts: [ }\n",
 		"cassandra:\n  password: hunter2${\n",
+		"records: {tables: {a: {mask: {email: [hunter2]}, maks: {email: hunter2}}}}\n",
+		"records: {tables: {a: {mask: hunter2}, b: {mask: [hunter2]}, c: {mask: {email: 'hunter2${'}}}}\n",
 		"cassandra:\n  password: ${hunter 2}\n  passwordd: |\n    hunter2\n",
 	} {
 		if got := report(file); strings.Contains(got, "hunter2") && !strings.Contains(file, "{hunter2") {
@@ -123,6 +135,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("a: [1,\n")
 	f.Add("x: &x *x\n")
 	f.Add("? [a]\n: b\n")
+	f.Add("records: {time.precision.mode: x, tables: {a.b: &t {key: [c, c], mask: {c: d}, truncate: {c: -1}}, '\"a\".b': *t}}\n")
 	f.Add("source: !!map &a {dsn: *a}\n<<: {a: b}\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		if _, err := config.Parse("f", []byte(text), []string{"A=b"}, nil); err != nil && fault.KindOf(err) != fault.Usage {

@@ -1,12 +1,17 @@
 package config
 
-import "reflect"
+import (
+	"reflect"
+	"strings"
+)
 
-// keysOf lists the keys of a section.
+// keysOf lists the keys of a section, with those of a struct that it embeds.
 func keysOf(section reflect.Value) []string {
 	var keys []string
-	for field := range section.Type().Fields() {
-		if key := field.Tag.Get("yaml"); key != "" {
+	for field, value := range section.Fields() {
+		if field.Anonymous {
+			keys = append(keys, keysOf(value)...)
+		} else if key := field.Tag.Get("yaml"); key != "" {
 			keys = append(keys, key)
 		}
 	}
@@ -16,9 +21,24 @@ func keysOf(section reflect.Value) []string {
 // fieldOf returns the field of a section that a key fills.
 func fieldOf(section reflect.Value, key string) (reflect.Value, bool) {
 	for field, value := range section.Fields() {
-		if key != "" && field.Tag.Get("yaml") == key {
+		if field.Anonymous {
+			if inner, ok := fieldOf(value, key); ok {
+				return inner, true
+			}
+		} else if key != "" && field.Tag.Get("yaml") == key {
 			return value, true
 		}
 	}
 	return reflect.Value{}, false
+}
+
+// cutKey takes the key of a section off the front of a path. A key may hold dots;
+// no key is the front of another.
+func cutKey(section reflect.Value, path string) (key, rest string, ok bool) {
+	for _, key := range keysOf(section) {
+		if rest, found := strings.CutPrefix(path, key); found && (rest == "" || rest[0] == '.') {
+			return key, strings.TrimPrefix(rest, "."), true
+		}
+	}
+	return "", "", false
 }

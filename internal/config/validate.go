@@ -23,6 +23,8 @@ func (c *Config) Validate(roles ...Role) error {
 		v.source()
 	}
 	v.kafka()
+	v.records(slices.Contains(roles, RoleCapture))
+	v.registry(slices.Contains(roles, RoleCapture))
 	if slices.Contains(roles, RoleSink) && len(c.Pipelines) == 0 {
 		v.missing("pipelines", "the sink has nothing to do without one", "pipelines: { engagement_metrics: { preset: engagement } }, or run with --only capture")
 	}

@@ -45,6 +45,10 @@ func (v *validator) source() {
 func (v *validator) topics() {
 	owner := map[string]string{v.cfg.Kafka.PositionTopic: "kafka.position_topic"}
 	v.topic("kafka.transaction_topic", v.cfg.Kafka.TransactionTopic, "kafka.transaction_topic", owner)
+	v.topic("kafka.dead_letter_topic", v.cfg.Kafka.DeadLetterTopic, "kafka.dead_letter_topic", owner)
+	if v.cfg.Kafka.MessageTopic != "" {
+		v.topic("kafka.message_topic", v.cfg.Kafka.MessageTopic, "kafka.message_topic", owner)
+	}
 	for _, name := range slices.Sorted(maps.Keys(v.cfg.Pipelines)) {
 		path := "pipelines." + name + ".topic"
 		v.topic(path, v.cfg.Pipelines[name].Topic, path, owner)

@@ -29,6 +29,10 @@ func setScalar(v reflect.Value, text string) error {
 		t, err := ParseTable(text)
 		*p = t
 		return err
+	case *TableKey:
+		t, err := ParseTable(text)
+		*p = TableKey(FormatTable(t))
+		return err
 	case *time.Duration:
 		d, err := time.ParseDuration(text)
 		if err != nil {
@@ -77,18 +81,28 @@ func setList(v reflect.Value, text string) error {
 // ParseTable reads schema.table, or a table of schema public. A name with a dot
 // in it is written in double quotes, as in SQL; no other quoting is needed.
 func ParseTable(text string) (schema.TableName, error) {
-	first, rest, err := identifier(text)
-	if err != nil {
-		return schema.TableName{}, err
+	if name, rest, err := identifier(text); err == nil && rest == "" {
+		return schema.TableName{Schema: "public", Name: name}, nil
 	}
-	if rest == "" {
-		return schema.TableName{Schema: "public", Name: first}, nil
-	}
-	second, rest, err := identifier(rest[1:])
+	table, rest, err := cutTable(text)
 	if err != nil || rest != "" {
 		return schema.TableName{}, notTable(text)
 	}
-	return schema.TableName{Schema: first, Name: second}, nil
+	return table, nil
+}
+
+// cutTable takes schema.table off the front of text; what is left is empty or
+// starts with a dot.
+func cutTable(text string) (table schema.TableName, rest string, err error) {
+	first, rest, err := identifier(text)
+	if err != nil || rest == "" {
+		return schema.TableName{}, "", notTable(text)
+	}
+	second, rest, err := identifier(rest[1:])
+	if err != nil {
+		return schema.TableName{}, "", notTable(text)
+	}
+	return schema.TableName{Schema: first, Name: second}, rest, nil
 }
 
 // identifier takes one name, quoted or not, off the front of text; what is left

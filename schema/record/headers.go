@@ -21,6 +21,13 @@ const (
 	HeaderOldKey = "__debezium.oldkey" // on the create: the key the row had
 )
 
+// What a record may lack of the row.
+const (
+	HeaderUnchanged = "penstock.unchanged" // columns the log left out, as a JSON array: TOASTed and not touched
+	HeaderTruncated = "penstock.truncated" // columns cut to fit, as a JSON object of name to length in bytes before
+	HeaderOp        = "penstock.op"        // the operation's letter, where the value does not say it
+)
+
 // Coordinates are a record's place in the source, as its headers carry it.
 type Coordinates struct {
 	LSN     schema.LSN

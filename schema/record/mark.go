@@ -16,10 +16,19 @@ type Mark struct {
 	Counts []ChangedTable // of the end: what the commit holds
 }
 
-// ChangedTable is how many changes of one table a commit holds.
+// ChangedTable is how many changes of one table a commit holds, or how many messages.
 type ChangedTable struct {
-	Table   schema.TableName
-	Changes uint64
+	Table    schema.TableName
+	Messages bool // of pg_logical_emit_message; Table is empty then
+	Changes  uint64
+}
+
+// Name is the collection's name in Debezium's transaction metadata.
+func (c *ChangedTable) Name() string {
+	if c.Messages {
+		return "LOGICAL_DECODING_MESSAGE"
+	}
+	return c.Table.String()
 }
 
 // id names a commit as Debezium's transaction metadata does.
@@ -51,11 +60,12 @@ func AppendMark(dst []byte, m *Mark) []byte {
 	}
 	dst = strconv.AppendUint(append(dst, `,"event_count":`...), total, 10)
 	dst = append(dst, `,"data_collections":[`...)
-	for i, c := range m.Counts {
+	for i := range m.Counts {
+		c := &m.Counts[i]
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendString(append(dst, `{"data_collection":`...), c.Table.String())
+		dst = appendString(append(dst, `{"data_collection":`...), c.Name())
 		dst = append(strconv.AppendUint(append(dst, `,"event_count":`...), c.Changes, 10), '}')
 	}
 	return append(dst, "]}"...)

@@ -142,6 +142,7 @@ func (s *stage) capture() (stop func()) {
 	config := filepath.Join(s.t.TempDir(), "penstock.yaml")
 	if err := os.WriteFile(config, []byte(fmt.Sprintf(`
 source: { name: %s, dsn: %q, slot: %s, publication: p, tables: [%s] }
+records: { format: text }
 kafka:
   brokers: [%s]
   partitions: 4

@@ -82,8 +82,8 @@ func confirmIdleUnwritten() Mutant {
 			Old:  "\t\ts.cfg.reach(FailIdle)\n\t\treturn s.end(ctx)\n",
 			New:  "\t\ts.cfg.reach(FailIdle)\n\t\ts.stream.Confirm(s.boundary)\n\t\ts.ended = time.Now()\n\t\treturn nil\n",
 		}},
-		Finds:    []string{"I1", "refused"},
-		CaughtBy: []string{"A2", "P8"}, Check: crashes(),
+		Finds:    []string{"I1", "refused", "stuck"},
+		CaughtBy: []string{"P8", "A2"}, Check: crashes(),
 	}
 }
 

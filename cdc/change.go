@@ -1,0 +1,222 @@
+package cdc
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/cdc/format"
+	"penstock/schema"
+	"penstock/schema/debezium"
+	"penstock/schema/jsontext"
+	"penstock/schema/record"
+)
+
+// change is one event on its way to its topics.
+type change struct {
+	route   *route
+	origin  record.Origin
+	event   *schema.Event
+	shaped  schema.Event // what the table's own topic sees of it
+	now     int64
+	headers []kgo.RecordHeader
+	whole   []byte // the envelope for input topics with the event's own images
+}
+
+// shape fits the event to what leaves the database.
+func (c *change) shape() {
+	c.route.shape.Reset()
+	c.shaped = *c.event
+	c.shaped.Relation = c.route.shaped
+	c.shaped.Old = c.route.shape.Tuple(nil, c.event.Old)
+	c.shaped.New = c.route.shape.Tuple(nil, c.event.New)
+}
+
+// toTable appends the records of the table's own topic. A delete is followed by
+// a tombstone; an update that changes the key is a delete, a tombstone and a
+// create, as Debezium has it; a truncate goes to every partition.
+func (c *change) toTable(dst []*kgo.Record) ([]*kgo.Record, error) {
+	e, rt := &c.shaped, c.route
+	if e.Old != nil && !rt.keyLogged {
+		return dst, identityFault(c.event, "one that holds the key", "the record would have no key")
+	}
+	switch {
+	case e.Op == schema.OpTruncate:
+		value, err := c.value(debezium.Image{Op: e.Op})
+		if err != nil {
+			return dst, err
+		}
+		return everywhere(dst, rt.topic, value, c.withOp(c.headers, e.Op)), nil
+	case e.Op == schema.OpDelete && e.Old == nil:
+		return dst, fmt.Errorf("delete without an old row")
+	case e.Op == schema.OpDelete:
+		return c.leave(dst, c.headers)
+	case e.Op == schema.OpUpdate && e.Old != nil && moved(e, rt.shapedKey):
+		return c.move(dst)
+	}
+	return c.arrive(dst, c.headers, debezium.Image{Op: e.Op, Before: e.Old, After: e.New})
+}
+
+// move makes an update that changed the key leave its old place and arrive at the new.
+func (c *change) move(dst []*kgo.Record) ([]*kgo.Record, error) {
+	e := &c.shaped
+	before, err := c.route.encoder.AppendKeyText(nil, e.Old)
+	if err != nil {
+		return dst, err
+	}
+	after, err := c.route.encoder.AppendKeyText(nil, e.New)
+	if err != nil {
+		return dst, err
+	}
+	leaving := append(headers(e, e.Version-1), kgo.RecordHeader{Key: record.HeaderNewKey, Value: after})
+	if dst, err = c.leave(dst, leaving); err != nil {
+		return dst, err
+	}
+	arriving := append(headers(e, e.Version), kgo.RecordHeader{Key: record.HeaderOldKey, Value: before})
+	return c.arrive(dst, arriving, debezium.Image{Op: schema.OpCreate, After: e.New})
+}
+
+// leave appends the delete of the old row, and its tombstone if it has a key.
+func (c *change) leave(dst []*kgo.Record, hs []kgo.RecordHeader) ([]*kgo.Record, error) {
+	key, err := c.key(c.shaped.Old)
+	if err != nil {
+		return dst, err
+	}
+	value, err := c.value(debezium.Image{Op: schema.OpDelete, Before: c.shaped.Old})
+	if err != nil {
+		return dst, err
+	}
+	if key == nil && value == nil {
+		return dst, unkeyed(c.event)
+	}
+	hs = c.withOp(hs, schema.OpDelete)
+	if value != nil {
+		r := kgo.Record{Topic: c.route.topic.name, Key: key, Value: value, Headers: hs}
+		if dst, err = c.deliver(dst, r, debezium.Image{Op: schema.OpDelete, Before: c.shaped.Old}); err != nil {
+			return dst, err
+		}
+	}
+	if key == nil || c.route.table.NoTombstones && value != nil {
+		return dst, nil
+	}
+	return c.append(dst, c.route.topic, key, hs, nil), nil
+}
+
+func (c *change) arrive(dst []*kgo.Record, hs []kgo.RecordHeader, image debezium.Image) ([]*kgo.Record, error) {
+	key, err := c.key(c.shaped.New)
+	if err != nil {
+		return dst, err
+	}
+	value, err := c.value(image)
+	if err != nil {
+		return dst, err
+	}
+	return c.deliver(dst, kgo.Record{Topic: c.route.topic.name, Key: key, Value: value, Headers: c.withOp(c.about(hs), image.Op)}, image)
+}
+
+// about adds what the value does not say of the row.
+func (c *change) about(hs []kgo.RecordHeader) []kgo.RecordHeader {
+	var names []byte
+	for i, v := range c.shaped.New {
+		if v.Kind == schema.Unchanged {
+			names = jsontext.AppendString(append(names, ','), c.route.shaped.Columns[i].Name)
+		}
+	}
+	if names != nil {
+		names[0] = '['
+		hs = append(slices.Clip(hs), kgo.RecordHeader{Key: record.HeaderUnchanged, Value: append(names, ']')})
+	}
+	return hs
+}
+
+// withOp adds the operation where no value says it.
+func (c *change) withOp(hs []kgo.RecordHeader, op schema.Op) []kgo.RecordHeader {
+	if c.route.table.Format.Kind != format.JSON {
+		return hs
+	}
+	return append(slices.Clip(hs), kgo.RecordHeader{Key: record.HeaderOp, Value: []byte{byte(op)}})
+}
+
+// key is nil for a table without one.
+func (c *change) key(row schema.Tuple) ([]byte, error) { return c.route.encoder.AppendKey(nil, row) }
+
+// value is nil when the format has none.
+func (c *change) value(image debezium.Image) ([]byte, error) {
+	return c.route.encoder.AppendValue(nil, &c.shaped, image, c.now)
+}
+
+// toJoin appends the records of a pipeline's input topic, keyed by the join
+// column's text, so that one partition holds a lookup row and all rows that join
+// it. A row that gets another key or another join key leaves its old place, one
+// version earlier.
+func (c *change) toJoin(dst []*kgo.Record, j *join) []*kgo.Record {
+	e := c.event
+	switch e.Op {
+	case schema.OpTruncate:
+		return everywhere(dst, j.topic, c.wholeEnvelope(), c.headers)
+	case schema.OpDelete:
+		return c.append(dst, j.topic, joinKey(e.Old[j.index]), c.headers, c.wholeEnvelope())
+	}
+	key := joinKey(e.New[j.index])
+	stays := e.Op != schema.OpUpdate || e.Old == nil || !(moved(e, c.route.key) || moved(e, []int{j.index}))
+	if stays {
+		return c.append(dst, j.topic, key, c.headers, c.wholeEnvelope())
+	}
+	leave := c.envelope(record.Image{Op: schema.OpDelete, Before: e.Old})
+	arrive := c.envelope(record.Image{Op: schema.OpCreate, After: e.New})
+	dst = c.append(dst, j.topic, joinKey(e.Old[j.index]), headers(e, e.Version-1), leave)
+	return c.append(dst, j.topic, key, c.headers, arrive)
+}
+
+func (c *change) envelope(image record.Image) []byte {
+	return record.AppendEnvelope(nil, &c.origin, c.event, image, c.now)
+}
+
+func (c *change) wholeEnvelope() []byte {
+	if c.whole == nil {
+		c.whole = c.envelope(record.Image{Op: c.event.Op, Before: c.event.Old, After: c.event.New})
+	}
+	return c.whole
+}
+
+func (c *change) append(dst []*kgo.Record, t topicRef, key []byte, hs []kgo.RecordHeader, value []byte) []*kgo.Record {
+	return append(dst, &kgo.Record{Topic: t.name, Partition: t.partition(key), Key: key, Value: value, Headers: hs})
+}
+
+// joinKey copies the join column's text. A row without a join key has the empty
+// key, which places all of them in one partition, in order.
+func joinKey(v schema.Value) []byte { return append([]byte{}, v.Data...) }
+
+// moved reports whether an update changed one of the columns.
+func moved(e *schema.Event, columns []int) bool {
+	for _, c := range columns {
+		before, after := e.Old[c], e.New[c]
+		if after.Kind == schema.Unchanged {
+			continue
+		}
+		if before.Kind != after.Kind || !bytes.Equal(before.Data, after.Data) {
+			return true
+		}
+	}
+	return false
+}
+
+func everywhere(dst []*kgo.Record, t topicRef, value []byte, hs []kgo.RecordHeader) []*kgo.Record {
+	for p := range t.partitions {
+		dst = append(dst, &kgo.Record{Topic: t.name, Partition: p, Value: value, Headers: hs})
+	}
+	return dst
+}
+
+func headers(e *schema.Event, version int64) []kgo.RecordHeader {
+	lsn := e.Source.CommitLSN.Append(nil)
+	return []kgo.RecordHeader{
+		{Key: record.HeaderLSN, Value: lsn},
+		{Key: record.HeaderSeq, Value: strconv.AppendUint(nil, e.Source.Seq, 10)},
+		{Key: record.HeaderXID, Value: strconv.AppendUint(nil, uint64(e.Source.XID), 10)},
+		{Key: record.HeaderVersion, Value: strconv.AppendInt(nil, version, 10)},
+	}
+}

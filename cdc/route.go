@@ -1,0 +1,154 @@
+package cdc
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"penstock/cdc/format"
+	"penstock/internal/fault"
+	"penstock/schema"
+	"penstock/schema/debezium"
+	"penstock/schema/shape"
+)
+
+// route is where one table's changes go, and as what.
+type route struct {
+	table       *Table
+	topic       topicRef
+	deadLetters topicRef
+	joins       []join
+
+	relation *schema.Relation // the version that the fields below are for
+	shape    *shape.Shape
+	encoder  format.Encoder
+	key      []int // of the relation; nil without a key: what tells rows apart in the input topics
+
+	shaped    *schema.Relation // what leaves the database
+	shapedKey []int            // of shaped
+	keyLogged bool             // old rows hold the key
+}
+
+// join is a pipeline's input topic that a table's changes also go to.
+type join struct {
+	topic    topicRef
+	pipeline string
+	column   string
+	index    int // of column in route.relation
+}
+
+// fit makes the route one for the event's version of the relation.
+func (rt *route) fit(ctx context.Context, e *schema.Event, origin *debezium.Origin) error {
+	rel := e.Relation
+	var err error
+	if rt.shape, err = shape.Compile(rel, rt.table.Rules); err != nil {
+		return misfit(e, err)
+	}
+	rt.shaped, rt.shapedKey, rt.key = rt.shape.Relation(), rt.shape.KeyColumns(), rel.Key
+	rt.keyLogged = true
+	for _, i := range rt.shapedKey {
+		rt.keyLogged = rt.keyLogged && rt.shaped.Columns[i].Identity
+	}
+	if len(rt.joins) > 0 && rel.Identity != schema.IdentityFull {
+		return identityFault(e, "REPLICA IDENTITY FULL", "its old rows would not show which join key they leave")
+	}
+	for i := range rt.joins {
+		j := &rt.joins[i]
+		if j.index = rel.Index(j.column); j.index < 0 {
+			return missingColumn(e, j.column, "that pipeline "+j.pipeline+" joins on")
+		}
+	}
+	rt.encoder, err = rt.table.Format.Compile(ctx, format.Table{
+		Origin: *origin, Relation: rt.shaped, Columns: rt.shape.RowColumns(), Key: rt.shapedKey,
+		Topic: rt.topic.name, Transactions: rt.table.Transactions,
+	})
+	if err != nil {
+		return misfit(e, err)
+	}
+	rt.relation = rel
+	return nil
+}
+
+// sameColumns reports whether two versions of a relation have the same columns.
+func sameColumns(a, b *schema.Relation) bool {
+	if len(a.Columns) != len(b.Columns) {
+		return false
+	}
+	for i := range a.Columns {
+		x, y := &a.Columns[i], &b.Columns[i]
+		if x.Name != y.Name || x.TypeOID != y.TypeOID || x.TypeMod != y.TypeMod {
+			return false
+		}
+	}
+	return true
+}
+
+// frozen refuses another shape of a table that is to keep its own.
+func frozen(e *schema.Event, before *schema.Relation) error {
+	return &fault.Error{
+		Kind: fault.Refused, Where: place(e),
+		What: fmt.Sprintf("the table has columns (%s) now, it had (%s)", columnList(e.Relation), columnList(before)),
+		Why:  "its records are not to change their schema by themselves",
+		Fix:  "see that its readers can take the new one, and start again",
+	}
+}
+
+// columnList names the columns with their types.
+func columnList(rel *schema.Relation) string {
+	var list []string
+	for i := range rel.Columns {
+		c := &rel.Columns[i]
+		typeName := "of type " + strconv.FormatUint(uint64(c.TypeOID), 10)
+		if c.Type != nil {
+			typeName = c.Type.Name
+		}
+		if c.TypeMod >= 0 {
+			typeName += " with modifier " + strconv.Itoa(int(c.TypeMod))
+		}
+		list = append(list, c.Name+" "+typeName)
+	}
+	return strings.Join(list, ", ")
+}
+
+// misfit refuses a relation of which no records can be made as configured.
+func misfit(e *schema.Event, err error) error {
+	if _, ok := err.(*fault.Error); ok { //nolint:errorlint // it already says all there is, at the top
+		return err
+	}
+	return &fault.Error{Kind: fault.Refused, Where: place(e), What: "its records cannot be made as configured", Err: err,
+		Fix: "correct what records says of the table, and start again"}
+}
+
+// identityFault refuses a table whose identity was changed while running, or
+// that no pipeline needs and start-up therefore did not look at.
+func identityFault(e *schema.Event, want, why string) error {
+	return &fault.Error{
+		Kind:  fault.Refused,
+		Where: place(e),
+		What:  fmt.Sprintf("the table has REPLICA IDENTITY %s, want %s", e.Relation.Identity, want),
+		Why:   why,
+		Fix: fmt.Sprintf("ALTER TABLE %s REPLICA IDENTITY FULL; what was written before it cannot be repaired: "+
+			"recreate the slot and accept the gap", quoteTable(e.Relation.Table)),
+	}
+}
+
+func missingColumn(e *schema.Event, column, role string) error {
+	return &fault.Error{
+		Kind:  fault.Refused,
+		Where: place(e),
+		What:  fmt.Sprintf("the publication does not send column %s %s", column, role),
+		Fix:   "restore the column, or add it to the publication's column list, and start again",
+	}
+}
+
+// unkeyed refuses a delete of which a format without an envelope says nothing.
+func unkeyed(e *schema.Event) error {
+	return &fault.Error{
+		Kind:  fault.Refused,
+		Where: place(e),
+		What:  "format json has no record of a delete in a table without a key",
+		Why:   "a change may be delivered or refused, but never dropped",
+		Fix:   "name the columns of its key, choose another format, or skip its deletes, and start again",
+	}
+}

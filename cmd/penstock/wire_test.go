@@ -1,0 +1,136 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"penstock/cdc"
+	"penstock/cdc/format"
+	"penstock/cdc/registry"
+	"penstock/internal/config"
+	"penstock/schema"
+	"penstock/schema/debezium"
+	"penstock/schema/shape"
+)
+
+// The configuration may not know the capture, so the list stands twice.
+func TestEveryFormatCanBeConfigured(t *testing.T) {
+	if diff := cmp.Diff(format.Names(), config.RecordFormats()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRecordsAreWired(t *testing.T) {
+	const unavailable = "__debezium_unavailable_value"
+	usual := debezium.Options{Unavailable: unavailable}
+	cases := []struct {
+		name, records string
+		want          cdc.Table // of table content, without its name and topic
+	}{
+		{"nothing said", "{}", cdc.Table{Format: format.Format{Options: usual}}},
+		{"the section", "{format: text, provide.transaction.metadata: true, skipped.operations: 'd,c', oversized: dead-letter}", cdc.Table{
+			Format: format.Format{Kind: format.Text, Options: usual}, Transactions: true,
+			Skip: []schema.Op{schema.OpCreate, schema.OpDelete}, Oversized: cdc.OversizedDeadLetter,
+		}},
+		{"every mode", "{schemas: true, decimal.handling.mode: string, time.precision.mode: isostring, interval.handling.mode: string, " +
+			"binary.handling.mode: hex, hstore.handling.mode: map, unavailable.value.placeholder: gone}", cdc.Table{
+			Format: format.Format{Schemas: true, Options: debezium.Options{
+				Decimal: debezium.DecimalString, Time: debezium.TimeISOString, Interval: debezium.IntervalString,
+				Binary: debezium.BinaryHex, HStore: debezium.HStoreMap, Unavailable: "gone",
+			}},
+		}},
+		{"a table", "{format: text, tables: {content: {format: json, tombstones.on.delete: false, schema_change: stop, oversized: truncate-with-marker, " +
+			"key: [b, a], include: [a, b, c*], exclude: [cc], mask: {a: salt}, truncate: {c: 3}}}}", cdc.Table{
+			Format: format.Format{Kind: format.JSON, Options: usual}, NoTombstones: true, Frozen: true, Oversized: cdc.OversizedTruncate,
+			Rules: shape.Rules{
+				Key: []string{"b", "a"}, Include: []string{"a", "b", "c*"}, Exclude: []string{"cc"},
+				Mask: map[string]shape.Mask{"a": {Salt: []byte("salt")}}, Truncate: map[string]int{"c": 3},
+			},
+		}},
+		{"another table", "{tables: {engagement_events: {format: json}}}", cdc.Table{Format: format.Format{Options: usual}}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			c.want.Name, c.want.Topic = schema.TableName{Schema: "public", Name: "content"}, "s.public.content"
+			if diff := cmp.Diff(c.want, wired(t, "records: "+c.records).Tables[0]); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// wired is the capture's configuration for a file that adds lines to the good one.
+func wired(t *testing.T, lines string) cdc.Config {
+	t.Helper()
+	cfg, err := config.Parse("penstock.yaml", []byte(goodConfig+lines), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := captureConfig(cfg, operatorWord{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestWhatOneTableNeedsOfTheCaptureIsWired(t *testing.T) {
+	cases := []struct {
+		name, records string
+		deadLetters   string
+		marks         bool
+	}{
+		{"nothing said", "{}", "", false},
+		{"a table's dead letters", "{tables: {content: {oversized: dead-letter}}}", "penstock.dead-letters", false},
+		{"a table's transactions", "{tables: {content: {provide.transaction.metadata: true}}}", "", true},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			got := wired(t, "records: "+c.records)
+			if got.DeadLetterTopic != c.deadLetters || got.MarkCommits != c.marks || got.Messages.Topic != "" {
+				t.Errorf("got dead letters in %q, marks %v, messages in %q", got.DeadLetterTopic, got.MarkCommits, got.Messages.Topic)
+			}
+		})
+	}
+}
+
+func TestTablesShareOneRegistry(t *testing.T) {
+	c := wired(t, "records: {format: avro, tables: {content: {format: protobuf}}}\nregistry: {urls: ['http://127.0.0.1:1']}\n")
+	if r := c.Tables[0].Format.Registry; r == nil || r != c.Tables[1].Format.Registry {
+		t.Errorf("got %p and %p", r, c.Tables[1].Format.Registry)
+	}
+	if c := wired(t, "registry: {urls: ['http://127.0.0.1:1']}\n"); c.Tables[0].Format.Registry != nil {
+		t.Error("a registry that no format needs was opened")
+	}
+}
+
+func TestRegistryIsWired(t *testing.T) {
+	cfg, err := config.Parse("penstock.yaml", []byte(goodConfig+"registry: {urls: ['http://a', 'https://b:1/x'], username: u, password: p, "+
+		"subject_naming: topic_record, auto_register: false, normalize: true, timeout: 3s}\n"), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := registry.Config{
+		URLs: []string{"http://a", "https://b:1/x"}, Username: "u", Password: "p", SubjectNaming: registry.TopicRecord, Normalize: true, Timeout: 3 * time.Second,
+	}
+	if diff := cmp.Diff(want, registryConfig(cfg.Registry)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What the configuration takes for a registry's address, the registry does too.
+func TestRegistryAddresses(t *testing.T) {
+	for _, url := range []string{
+		"http://a", "https://a:8081/", "HTTP://a", "http://[::1]:8081", "a:8081", "http://", "ftp://a", "http://u:p@a", "http://a/?x", "http://a#x", "http://%zz", "http://a?", "//a",
+	} {
+		_, inFile := config.Parse("penstock.yaml", []byte(goodConfig+"registry: {urls: ['"+url+"']}\n"), nil, nil)
+		r, opened := registry.Open(registry.Config{URLs: []string{url}})
+		if (inFile == nil) != (opened == nil) {
+			t.Errorf("%s: the configuration says %v, the registry %v", url, inFile, opened)
+		}
+		if r != nil {
+			r.Close()
+		}
+	}
+}

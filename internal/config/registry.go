@@ -1,0 +1,78 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"penstock/internal/fault"
+)
+
+// Registry is the schema registry, one that speaks Confluent's protocol. The
+// formats avro and protobuf need it.
+type Registry struct {
+	URLs []string `yaml:"urls"` // of one registry: the next is asked when one does not answer
+
+	Username string `yaml:"username"`
+	Password Secret `yaml:"password"`
+	Token    Secret `yaml:"token"` // a bearer token, instead of user and password
+
+	SubjectNaming string `yaml:"subject_naming"` // topic, record or topic_record
+	AutoRegister  bool   `yaml:"auto_register"`  // register what is not known, instead of refusing to write it
+	Normalize     bool   `yaml:"normalize"`      // have the registry compare schemas in a normal form
+
+	Timeout time.Duration `yaml:"timeout"` // of one request
+}
+
+func defaultRegistry() Registry {
+	return Registry{SubjectNaming: "topic", AutoRegister: true, Timeout: 10 * time.Second}
+}
+
+// NeedsRegistry reports whether the records of a captured table are in a format
+// whose schemas a registry keeps.
+func (c *Config) NeedsRegistry() bool {
+	for _, table := range c.Source.Tables {
+		if slices.Contains([]string{"avro", "protobuf"}, c.RecordsOf(table).Format) {
+			return true
+		}
+	}
+	return false
+}
+
+// registry checks the section; captured asks for the tables to be captured here.
+func (v *validator) registry(captured bool) {
+	r := v.cfg.Registry
+	if captured && len(r.URLs) == 0 && v.cfg.NeedsRegistry() {
+		v.missing("registry.urls", "it keeps the schemas of the formats avro and protobuf", "urls: [http://localhost:8081]")
+	}
+	for i, text := range r.URLs {
+		if what := wrongRegistry(text); what != "" {
+			v.add(fmt.Sprintf("registry.urls[%d]", i), fault.Error{What: what})
+		}
+	}
+	if r.Token != "" && (r.Username != "" || r.Password != "") {
+		v.add("registry.token", fault.Error{What: "there is a user too", Fix: "log in by one of the two"})
+	}
+	v.oneOf("registry.subject_naming", r.SubjectNaming, "topic", "record", "topic_record")
+	if r.Timeout <= 0 {
+		v.add("registry.timeout", fault.Error{What: fmt.Sprintf("%s is not a positive duration", r.Timeout), Fix: "timeout: 10s"})
+	}
+}
+
+// wrongRegistry tells what is wrong with a registry's address, or "". It does not
+// show the address: one that is wrong may hold a password anywhere.
+func wrongRegistry(text string) string {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return "is not a URL"
+	case u.User != nil:
+		return "has a user in it: name the user in registry.username"
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return "does not start with http:// or https:// and a host"
+	case u.RawQuery != "" || u.Fragment != "":
+		return "has more than a path after the host"
+	}
+	return ""
+}
