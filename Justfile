@@ -53,6 +53,10 @@ chaos *flags:
 chaos-mutants *flags:
     go run ./cmd/chaos mutants {{ flags }}
 
+# Hold the Debezium format against the real connector, field by field; `just parity record` rewrites its goldens.
+parity *flags:
+    go run ./cmd/parity {{ flags }}
+
 # Start Postgres, Kafka, Cassandra and Redis and leave them running for demo and tests.
 up:
     go run ./cmd/penstock dev up

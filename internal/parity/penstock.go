@@ -1,0 +1,169 @@
+package parity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"unicode/utf16"
+
+	"github.com/jackc/pgx/v5"
+
+	"penstock/internal/parity/golden"
+	"penstock/schema"
+)
+
+// Build compiles the daemon of the module that the working directory belongs to into dir, and returns its path.
+func Build(ctx context.Context, dir string) (string, error) {
+	path := filepath.Join(dir, "penstock")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "penstock/cmd/penstock").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build penstock: %w:\n%s", err, out)
+	}
+	return path, nil
+}
+
+// runPenstock lets the daemon at the path binary read a copy of the slot to the
+// marker at its end, and returns what it wrote, topic after topic. Its topics are
+// removed.
+func (r *Rig) runPenstock(ctx context.Context, p Pass, binary string) (records []golden.Record, err error) {
+	closing := context.WithoutCancel(ctx)
+	ctx, cancel := context.WithTimeoutCause(ctx, passTimeout, fmt.Errorf("pass %s not done within %s", p.Name, passTimeout))
+	defer cancel()
+	slot, err := r.copySlot(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(r.dir, p.Name)
+	text, err := r.penstockConfig(ctx, p, slot)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(os.MkdirAll(dir, 0o750), os.WriteFile(filepath.Join(dir, "penstock.yaml"), []byte(text), 0o600)); err != nil {
+		return nil, err
+	}
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1) // one: the daemon's end is told once
+	go func() { ended <- runDaemon(running, binary, dir) }()
+	err = r.awaitMarker(ctx, p.Name, func() error {
+		select {
+		case err := <-ended:
+			ended <- err
+			return fmt.Errorf("penstock ended: %w", errors.Join(err, errors.New(logTail(dir))))
+		default:
+			return nil
+		}
+	})
+	stop()
+	err = errors.Join(err, <-ended, r.dropSlot(closing, slot))
+	records, readErr := r.read(closing, p)
+	return records, errors.Join(err, readErr, r.removeTopics(closing, p))
+}
+
+// runDaemon runs a process to its end, which the end of ctx asks for and the end of this process brings.
+func runDaemon(ctx context.Context, binary, dir string) error {
+	log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	// The kernel sends the death signal when the thread that started the child ends: this one waits for it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd := exec.CommandContext(ctx, binary, "run", "-c", filepath.Join(dir, "penstock.yaml"), "--only", "capture")
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = passTimeout
+	if err := cmd.Run(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("penstock: %w", err)
+	}
+	return nil
+}
+
+// logTail is what the daemon said at last.
+func logTail(dir string) string {
+	const lines = 5
+	text, err := os.ReadFile(filepath.Join(dir, "log"))
+	if err != nil {
+		return err.Error()
+	}
+	all := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+// penstockConfig is the daemon's configuration file for the pass. source.name is Debezium's topic.prefix.
+func (r *Rig) penstockConfig(ctx context.Context, p Pass, slot string) (string, error) {
+	tables, err := r.published(ctx, p.Content)
+	if err != nil {
+		return "", err
+	}
+	var text, topics strings.Builder
+	fmt.Fprintf(&text, "source:\n  dsn: %q\n  name: %s\n  slot: %s\n  publication: %s\n  tables:\n", r.postgres.DSN(), p.Name, slot, p.Content)
+	for _, table := range tables {
+		fmt.Fprintf(&text, "    - '\"%s\".\"%s\"'\n", table.Schema, strings.NewReplacer("'", "''", `"`, `""`).Replace(table.Name))
+		if topic := p.Name + "." + table.String(); topic != topicName(topic) {
+			fmt.Fprintf(&topics, "    %q: %q\n", table, topicName(topic))
+		}
+	}
+	fmt.Fprintf(&text, "kafka:\n  brokers: [%q]\n  partitions: 1\n", r.kafka.Address())
+	fmt.Fprintf(&text, "  position_topic: of-penstock.%s.position\n  transaction_topic: of-penstock.%s.commits\n", p.Name, p.Name)
+	if p.messages() {
+		fmt.Fprintf(&text, "  message_topic: %s.%s\n", p.Name, messageTable)
+	}
+	if topics.Len() > 0 {
+		text.WriteString("  topics:\n" + topics.String())
+	}
+	text.WriteString(recordsConfig(p))
+	return text.String(), nil
+}
+
+// recordsConfig is the part of the configuration that says how records look; empty for the defaults.
+func recordsConfig(p Pass) string {
+	var text strings.Builder
+	if p.Schemas {
+		text.WriteString("  schemas: true\n")
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Settings)) {
+		switch value := p.Settings[name]; name {
+		case includeUnknown: // Penstock drops no column, and so has no such key
+		case "skipped.operations":
+			fmt.Fprintf(&text, "  %s: [%s]\n", name, value)
+		default:
+			fmt.Fprintf(&text, "  %s: %s\n", name, value)
+		}
+	}
+	if text.Len() == 0 {
+		return ""
+	}
+	return "records:\n" + text.String()
+}
+
+// topicName is Debezium's name of a topic: each unit of UTF-16 that no topic may have is an underscore.
+func topicName(topic string) string {
+	var name strings.Builder
+	for _, unit := range utf16.Encode([]rune(topic)) {
+		letter := unit >= 'a' && unit <= 'z' || unit >= 'A' && unit <= 'Z' || unit >= '0' && unit <= '9'
+		if letter || unit == '.' || unit == '_' || unit == '-' {
+			name.WriteByte(byte(unit))
+		} else {
+			name.WriteByte('_')
+		}
+	}
+	return name.String()
+}
+
+// published are the tables of a content, as it is now.
+func (r *Rig) published(ctx context.Context, content Content) ([]schema.TableName, error) {
+	rows, err := r.db.Query(ctx, "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = $1 ORDER BY 1, 2", string(content))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[schema.TableName])
+}
