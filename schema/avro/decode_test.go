@@ -2,6 +2,7 @@ package avro_test
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -123,4 +124,6 @@ func valid(text []byte) string {
 }
 
 // adjusted is right for the names of the tests that read back.
-func adjusted(name string) string { return strings.NewReplacer("-", "_", "é", "_").Replace(name) }
+func adjusted(name string) string {
+	return regexp.MustCompile(`[^A-Za-z0-9_]`).ReplaceAllString(name, "_")
+}

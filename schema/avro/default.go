@@ -29,7 +29,7 @@ func fits(s *connect.Schema, v *connect.Value, depth int) bool {
 	if v.Form != s.Kind.Form() || depth > maxDepth {
 		return false
 	}
-	each := func(i int) *connect.Schema { return s.Elem }
+	each := func(int) *connect.Schema { return s.Elem }
 	switch s.Kind {
 	case connect.Int8, connect.Int16, connect.Int32:
 		return v.Int == int64(int32(v.Int))

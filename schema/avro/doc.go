@@ -8,9 +8,9 @@
 //	int8, int16           int, with connect.type
 //	int32, int64          int, long
 //	float32, float64      float, double
-//	boolean               boolean
+//	boolean               the same
 //	string, bytes         string, bytes
-//	array                 array
+//	array                 the same
 //	map, keys are strings map
 //	map, any other        array of records MapEntry { key, value }
 //	struct                record; a nameless one is ConnectDefault, ConnectDefault2 and so on

@@ -13,7 +13,8 @@ import (
 // AppendJSON appends v, a value of s, as Connect's JSON converter prints it
 // without the schema: bytes are base64, Decimals too; a map whose keys are
 // strings is an object, any other an array of pairs; NaN and the infinities are
-// strings. A FormNumber is printed as it is.
+// strings. A FormNumber is printed as it is. Text is escaped octet for octet as the
+// converter does: keys choose partitions.
 //
 // Null is the schema's default if it takes no null, else null. The converter
 // prints the default in both cases unless replace.null.with.default is off; a
@@ -43,7 +44,7 @@ func appendValue(dst []byte, s *Schema, v *Value) []byte {
 	case Float64:
 		return appendFloat(dst, v.Float, 64)
 	case String:
-		return jsontext.AppendString(dst, v.Bytes)
+		return jsontext.AppendJackson(dst, v.Bytes)
 	case Bytes:
 		dst = append(dst, '"')
 		dst = base64.StdEncoding.AppendEncode(dst, v.Bytes)
@@ -88,7 +89,7 @@ func appendStruct(dst []byte, s *Schema, fields []Value) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = jsontext.AppendString(dst, s.Fields[i].Name)
+		dst = jsontext.AppendJackson(dst, s.Fields[i].Name)
 		dst = append(dst, ':')
 		dst = appendValue(dst, s.Fields[i].Schema, &fields[i])
 	}
@@ -119,7 +120,7 @@ func appendMap(dst []byte, s *Schema, entries []Value) []byte {
 		if key.Form != FormText {
 			panic(fmt.Sprintf("a map's key has form %d: only text names a member of an object", key.Form))
 		}
-		dst = jsontext.AppendString(dst, key.Bytes)
+		dst = jsontext.AppendJackson(dst, key.Bytes)
 		dst = appendValue(append(dst, ':'), s.Elem, value)
 	}
 	if object {

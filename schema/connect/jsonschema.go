@@ -31,13 +31,13 @@ func AppendSchema(dst []byte, s *Schema, field string) []byte {
 	}
 	dst = strconv.AppendBool(append(dst, `,"optional":`...), s.Optional)
 	if s.Name != "" {
-		dst = jsontext.AppendString(append(dst, `,"name":`...), s.Name)
+		dst = jsontext.AppendJackson(append(dst, `,"name":`...), s.Name)
 	}
 	if s.Version != 0 {
 		dst = strconv.AppendInt(append(dst, `,"version":`...), int64(s.Version), 10)
 	}
 	if s.Doc != "" {
-		dst = jsontext.AppendString(append(dst, `,"doc":`...), s.Doc)
+		dst = jsontext.AppendJackson(append(dst, `,"doc":`...), s.Doc)
 	}
 	if len(s.Parameters) > 0 {
 		dst = appendParameters(append(dst, `,"parameters":`...), s.Parameters)
@@ -46,7 +46,7 @@ func AppendSchema(dst []byte, s *Schema, field string) []byte {
 		dst = AppendJSON(append(dst, `,"default":`...), s, *s.Default)
 	}
 	if field != "" {
-		dst = jsontext.AppendString(append(dst, `,"field":`...), field)
+		dst = jsontext.AppendJackson(append(dst, `,"field":`...), field)
 	}
 	return append(dst, '}')
 }
@@ -57,8 +57,8 @@ func appendParameters(dst []byte, parameters []Parameter) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(jsontext.AppendString(dst, p.Key), ':')
-		dst = jsontext.AppendString(dst, p.Value)
+		dst = append(jsontext.AppendJackson(dst, p.Key), ':')
+		dst = jsontext.AppendJackson(dst, p.Value)
 	}
 	return append(dst, '}')
 }

@@ -1,5 +1,7 @@
 package connect
 
+import "slices"
+
 // Form is how a [Value] holds what it is. The zero Form is Null.
 type Form uint8
 
@@ -90,5 +92,5 @@ func (a *Arena) Keep(b []byte) []byte {
 	if room := a.bytes[len(a.bytes):cap(a.bytes)]; len(b) <= len(room) && len(b) > 0 && &b[0] == &room[0] {
 		a.bytes = a.bytes[:len(a.bytes)+len(b)]
 	}
-	return b[:len(b):len(b)]
+	return slices.Clip(b)
 }

@@ -99,7 +99,7 @@ func (m *mapping) builtIn(oid uint32, mod int32) (codec, bool) {
 }
 
 // known are the types that are known by their OID alone, with their arrays'.
-var known = [...]struct {
+var known = [...]struct { //nolint:gochecknoglobals // a table that nobody writes to
 	oid, array uint32
 	name       string
 }{

@@ -22,8 +22,8 @@
 //	point
 //	several dimensions                   all elements in one list           nulls, or Java object names
 //	int2vector, oidvector                their elements                     always an empty list
-//	elements of enum, tsvector, isbn and optional: NULL is an element       required; the whole array is null
-//	pgvector's types                                                        if one is NULL
+//	elements of enum, tsvector, isbn,    optional: NULL is an element       the whole array is null if one is
+//	ltree and pgvector's types                                              NULL; required but for ltree
 //	date, time, timestamp in an array    as alone                           through Java's calendar: loses
 //	                                                                        microseconds, shifts old dates
 //	NaN, infinities in numeric[]         as alone                           the whole array is null
@@ -46,7 +46,11 @@
 //	default with a quote inside          the constant                       the part before the quote
 //	default of a generated column, or    none                               sometimes a part of the
 //	an expression that is no call                                           expression
-//	control characters in hstore's JSON  \u001f                             \u001F
+//	a real in JSON                       its shortest digits                more of them with Java before 19
+//	NULL in a column with a default      NULL                               the default, by Connect's converter
+//
+// The test of the records holds this against what the real connector wrote; its
+// list of differences, testdata/differences.txt, is exact.
 //
 // What the connector's modes cannot hold is null here as there: NaN and infinities
 // of a numeric in precise mode, a timestamp outside 1677 to 2262 in nanoseconds, an

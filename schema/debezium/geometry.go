@@ -35,11 +35,19 @@ func pointValue(a *connect.Arena, p pgtext.Point) connect.Value {
 	const littleEndian, point = 1, 1
 	wkb := append(a.Buffer(21), littleEndian)
 	wkb = binary.LittleEndian.AppendUint32(wkb, point)
-	wkb = binary.LittleEndian.AppendUint64(wkb, math.Float64bits(p.X))
-	wkb = binary.LittleEndian.AppendUint64(wkb, math.Float64bits(p.Y))
+	wkb = binary.LittleEndian.AppendUint64(wkb, javaBits(p.X))
+	wkb = binary.LittleEndian.AppendUint64(wkb, javaBits(p.Y))
 	fields := a.Values(4)
 	fields[0], fields[1], fields[2] = connect.Float(p.X), connect.Float(p.Y), connect.Raw(a.Keep(wkb))
 	return connect.List(fields)
+}
+
+// javaBits are the bits of f. Java has one NaN, Go another.
+func javaBits(f float64) uint64 {
+	if math.IsNaN(f) {
+		return 0x7ff8_0000_0000_0000
+	}
+	return math.Float64bits(f)
 }
 
 // geometry maps PostGIS' geometry; its schema is optional even in a column that

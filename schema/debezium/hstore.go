@@ -45,15 +45,17 @@ func (m *mapping) hstore() codec {
 
 func appendObject(dst []byte, entries []connect.Value) []byte {
 	dst = append(dst, '{')
-	for i := 0; i < len(entries); i += 2 {
-		if i > 0 {
+	start := len(dst)
+	for entry := range slices.Chunk(entries, 2) {
+		key, value := entry[0], entry[len(entry)-1]
+		if len(dst) > start {
 			dst = append(dst, ',')
 		}
-		dst = append(jsontext.AppendString(dst, entries[i].Bytes), ':')
-		if entries[i+1].Form == connect.Null {
+		dst = append(jsontext.AppendJacksonText(dst, key.Bytes), ':')
+		if value.Form == connect.Null {
 			dst = append(dst, "null"...)
 		} else {
-			dst = jsontext.AppendString(dst, entries[i+1].Bytes)
+			dst = jsontext.AppendJacksonText(dst, value.Bytes)
 		}
 	}
 	return append(dst, '}')

@@ -244,13 +244,13 @@ func (p *arrayReader) escaped(start int) (Elem, error) {
 	end := len(p.arena)
 	for ; !p.done(); p.at++ {
 		b := p.text[p.at]
-		switch {
-		case b == p.delimiter || b == '}':
+		switch b {
+		case p.delimiter, '}':
 			p.arena = p.arena[:end]
 			return Elem{Text: p.since(from)}, nil
-		case b == '{' || b == '"':
+		case '{', '"':
 			return Elem{}, p.fail("a brace or quote inside an element that is not quoted")
-		case b == '\\':
+		case '\\':
 			p.at++
 			if p.done() {
 				return Elem{}, p.fail("nothing after a backslash")

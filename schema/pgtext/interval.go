@@ -13,7 +13,9 @@ type Interval struct {
 
 // intervalUnits are the words of IntervalStyle postgres in their order. Plurals
 // have an s.
-var intervalUnits = [...]string{"year", "mon", "day"}
+func intervalUnits() [unitCount]string { return [...]string{"year", "mon", "day"} }
+
+const unitCount = 3
 
 // ParseInterval reads an interval, such as -1 years -2 mons +3 days -04:05:06.789
 // or 00:00:00.
@@ -22,7 +24,7 @@ func ParseInterval(text []byte) (Interval, error) {
 	if inf := r.infinity(); inf != 0 {
 		return Interval{Infinity: inf}, r.end()
 	}
-	var amounts [len(intervalUnits)]int64
+	var amounts [unitCount]int64
 	next := 0 // the first unit that may still come
 	for {
 		negative, n, err := r.amount()
@@ -65,8 +67,8 @@ func (r *reader) unit(next int) (int, error) {
 	if !r.skip(' ') {
 		return 0, r.fail("no space before the unit")
 	}
-	for u := next; u < len(intervalUnits); u++ {
-		if r.skipWord(intervalUnits[u]) {
+	for u := next; u < unitCount; u++ {
+		if r.skipWord(intervalUnits()[u]) {
 			r.skip('s')
 			return u, nil
 		}
@@ -75,7 +77,7 @@ func (r *reader) unit(next int) (int, error) {
 }
 
 // lastPart reads the rest of the time, whose hours may be many.
-func (r *reader) lastPart(amounts [len(intervalUnits)]int64, negative bool, hours int64) (Interval, error) {
+func (r *reader) lastPart(amounts [unitCount]int64, negative bool, hours int64) (Interval, error) {
 	rest, err := r.minutesAndSeconds()
 	if err != nil {
 		return Interval{}, err
@@ -94,7 +96,7 @@ func (r *reader) lastPart(amounts [len(intervalUnits)]int64, negative bool, hour
 	return Interval{}, r.failAt(0, "the time is out of range")
 }
 
-func (r *reader) interval(amounts [len(intervalUnits)]int64, micros int64) (Interval, error) {
+func (r *reader) interval(amounts [unitCount]int64, micros int64) (Interval, error) {
 	months, days := 12*amounts[0]+amounts[1], amounts[2]
 	if months != int64(int32(months)) || days != int64(int32(days)) {
 		return Interval{}, r.failAt(0, "months or days are out of range")

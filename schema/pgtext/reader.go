@@ -61,7 +61,8 @@ func isSpace(b byte) bool { return b == ' ' || b >= '\t' && b <= '\r' }
 
 func isDigit(b byte) bool { return b >= '0' && b <= '9' }
 
-// number reads a run of at least least and at most most digits; most is 18 or less.
+// number reads a run of digits, no fewer than least and no more than most, which is
+// 18 or less.
 func (r *reader) number(least, most int) (int64, error) {
 	start, n := r.at, int64(0)
 	for !r.done() && isDigit(r.text[r.at]) {

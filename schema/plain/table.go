@@ -102,7 +102,7 @@ func (t *Table) appendObject(dst []byte, columns []column, tuple schema.Tuple) (
 	if len(tuple) != t.width {
 		return dst, fmt.Errorf("table %s: a row of %d columns, the relation has %d", t.name, len(tuple), t.width)
 	}
-	out := append(dst, '{')
+	out := append(dst, '{') //nolint:gocritic // dst is what is returned with an error
 	first := len(out)
 	for i := range columns {
 		c := &columns[i]

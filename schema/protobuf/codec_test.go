@@ -300,7 +300,7 @@ func TestScalarRecords(t *testing.T) {
 				t.Errorf("got %v, want %d", got, c.index)
 			}
 			file := parseProto(t, "wrappers.proto", codec.Schema())
-			if got, want := file.MessageType[c.index].GetName(), string(c.want.ProtoReflect().Descriptor().Name()); got != want {
+			if got, want := file.GetMessageType()[c.index].GetName(), string(c.want.ProtoReflect().Descriptor().Name()); got != want {
 				t.Errorf("got message %s, want %s", got, want)
 			}
 			if codec.Append(nil, connect.Value{}) != nil || len(codec.References()) != 0 {

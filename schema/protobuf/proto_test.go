@@ -6,7 +6,6 @@ import (
 	"testing"
 	"text/scanner"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -80,10 +79,10 @@ func parseProto(t testing.TB, name, text string) *descriptorpb.FileDescriptorPro
 		switch word := p.take(); word {
 		case "syntax":
 			p.want("=")
-			file.Syntax = proto.String(p.text())
+			file.Syntax = new(p.text())
 			p.want(";")
 		case "package":
-			file.Package = proto.String(p.name())
+			file.Package = new(p.name())
 			p.want(";")
 		case "import":
 			file.Dependency = append(file.Dependency, p.text())
@@ -108,7 +107,7 @@ func parseProto(t testing.TB, name, text string) *descriptorpb.FileDescriptorPro
 }
 
 func (p *parser) message() *descriptorpb.DescriptorProto {
-	m := &descriptorpb.DescriptorProto{Name: proto.String(p.take())}
+	m := &descriptorpb.DescriptorProto{Name: new(p.take())}
 	for p.want("{"); p.token != "}"; {
 		if p.token == "message" {
 			p.take()
@@ -139,10 +138,10 @@ func (p *parser) field(m *descriptorpb.DescriptorProto) *descriptorpb.FieldDescr
 		str := descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum()
 		optional := descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()
 		m.NestedType = append(m.NestedType, &descriptorpb.DescriptorProto{
-			Name: &typ, Options: &descriptorpb.MessageOptions{MapEntry: proto.Bool(true)},
+			Name: &typ, Options: &descriptorpb.MessageOptions{MapEntry: new(true)},
 			Field: []*descriptorpb.FieldDescriptorProto{
-				{Name: proto.String("key"), Number: proto.Int32(1), Type: str, Label: optional},
-				{Name: proto.String("value"), Number: proto.Int32(2), Type: str, Label: optional},
+				{Name: new("key"), Number: new(int32(1)), Type: str, Label: optional},
+				{Name: new("value"), Number: new(int32(2)), Type: str, Label: optional},
 			},
 		})
 	}
@@ -151,13 +150,13 @@ func (p *parser) field(m *descriptorpb.DescriptorProto) *descriptorpb.FieldDescr
 	} else {
 		f.TypeName = &typ
 	}
-	f.Name = proto.String(p.take())
+	f.Name = new(p.take())
 	p.want("=")
 	number, err := strconv.ParseInt(p.take(), 10, 32)
 	if err != nil {
 		p.t.Fatalf("%s: %v", p.scan.Pos(), err)
 	}
-	f.Number = proto.Int32(int32(number))
+	f.Number = new(int32(number))
 	if p.token == "[" {
 		p.option()
 	}

@@ -33,7 +33,7 @@ func accounts() *schema.Relation {
 
 func text(s string) schema.Value { return schema.Value{Kind: schema.Text, Data: []byte(s)} }
 
-func TestShape(t *testing.T) {
+func TestShape(t *testing.T) { //nolint:gocognit // one table of cases
 	salt := shape.Mask{Salt: []byte("pepper")}
 	for _, c := range []struct {
 		name    string
