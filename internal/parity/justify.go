@@ -119,7 +119,11 @@ func (p pattern) fits(text string) bool {
 
 // Justifies reports whether the difference is one that is meant.
 func (j *Justification) Justifies(d Difference) bool {
-	for i, text := range []string{d.Pass, d.Table, string(d.Kind), d.Path, d.Theirs} {
+	said := d.Theirs
+	if d.Kind == Refused {
+		said = d.Ours
+	}
+	for i, text := range []string{d.Pass, d.Table, string(d.Kind), d.Path, said} {
 		if !j.patterns[i].fits(text) {
 			return false
 		}

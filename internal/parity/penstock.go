@@ -62,7 +62,7 @@ func (r *Rig) runPenstock(ctx context.Context, p Pass, binary string) (records [
 	})
 	stop()
 	err = errors.Join(err, <-ended, r.dropSlot(closing, slot))
-	records, readErr := r.read(closing, p)
+	records, readErr := r.read(closing, p, transactionTable)
 	return records, errors.Join(err, readErr, r.removeTopics(closing, p))
 }
 
@@ -113,8 +113,12 @@ func (r *Rig) penstockConfig(ctx context.Context, p Pass, slot string) (string, 
 		}
 	}
 	fmt.Fprintf(&text, "kafka:\n  brokers: [%q]\n  partitions: 1\n", r.kafka.Address())
-	fmt.Fprintf(&text, "  position_topic: of-penstock.%s.position\n  transaction_topic: of-penstock.%s.commits\n", p.Name, p.Name)
-	if p.messages() {
+	commits, counted := "of-penstock."+p.Name+".commits", p.Content == Transactions
+	if counted {
+		commits = p.Name + "." + transactionTable
+	}
+	fmt.Fprintf(&text, "  position_topic: of-penstock.%s.position\n  transaction_topic: %s\n", p.Name, commits)
+	if p.messages() || counted {
 		fmt.Fprintf(&text, "  message_topic: %s.%s\n", p.Name, messageTable)
 	}
 	if topics.Len() > 0 {

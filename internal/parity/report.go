@@ -83,8 +83,12 @@ func (r *Report) Refuse(p Pass, tables []string, err error) {
 // Complete says that every pass was tried: a justification that nothing needed is stale from now on.
 func (r *Report) Complete() { r.complete = true }
 
-// subjectOf tells whose line the difference belongs to.
+// subjectOf tells whose line the difference belongs to. The programs' own headers
+// are on every record, and so on none of the columns' and shapes' lines.
 func subjectOf(p Pass, d Difference) (kind, name string) {
+	if strings.HasPrefix(d.Path, "headers.penstock.") || strings.HasPrefix(d.Path, "headers.__debezium.context.") {
+		return envelope, "headers"
+	}
 	if p.Content != Types || d.Table != typesTable {
 		return "shape", shapeOf(d.Table)
 	}

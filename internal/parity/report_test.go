@@ -85,6 +85,35 @@ func TestWhatWasNotComparedFails(t *testing.T) {
 	}
 }
 
+// TestOwnHeadersAreNoShapes: a header that one of the two has on every record does
+// not keep a shape from being equal.
+func TestOwnHeadersAreNoShapes(t *testing.T) {
+	p := parity.Pass{Name: "shapes", Content: parity.Shapes}
+	record := func(header string) []golden.Record {
+		r, err := golden.NewRecord("shapes.x.t", []byte(`1`), []byte(`{"op":"c"}`), []golden.Header{{Key: header, Value: "1"}}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []golden.Record{r}
+	}
+	for _, c := range []struct{ name, ours, theirs, says string }{
+		{"its own", "penstock.seq", "__debezium.context.taskId", "shape    x                            equal (1 records)"},
+		{"a key's", "penstock.seq", "__debezium.newkey", "shape    x                            DIFFERS in 1 fields"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			report := parity.NewReport(nil)
+			report.Add(p, map[string]int{"shape x": 1}, parity.Compare(p, record(c.ours), record(c.theirs)))
+			var text bytes.Buffer
+			report.Write(&text)
+			for _, want := range []string{c.says, "envelope headers                      DIFFERS"} {
+				if !strings.Contains(text.String(), want) {
+					t.Errorf("want %q in\n%s", want, &text)
+				}
+			}
+		})
+	}
+}
+
 func TestBadJustifications(t *testing.T) {
 	for _, c := range []struct{ name, text string }{
 		{"without a reason", "a b value c"},

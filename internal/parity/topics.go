@@ -15,8 +15,9 @@ import (
 
 // read returns every committed record of the topics of the pass but the marker's:
 // topic after topic by name, each in its own order. Messages belong to no table
-// and come in every pass; they are looked at in some.
-func (r *Rig) read(ctx context.Context, p Pass) ([]golden.Record, error) {
+// and come in every pass; they are looked at in some. The records of the table bare
+// carry no schemas in any pass.
+func (r *Rig) read(ctx context.Context, p Pass, bare string) ([]golden.Record, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(r.kafka.Address()))
 	if err != nil {
 		return nil, err
@@ -39,7 +40,7 @@ func (r *Rig) read(ctx context.Context, p Pass) ([]golden.Record, error) {
 			for _, h := range raw.Headers {
 				headers = append(headers, golden.Header{Key: h.Key, Value: string(h.Value)})
 			}
-			record, err := golden.NewRecord(topic, raw.Key, raw.Value, headers, p.Schemas)
+			record, err := golden.NewRecord(topic, raw.Key, raw.Value, headers, p.Schemas && table != bare)
 			if err != nil {
 				return fmt.Errorf("offset %d: %w", raw.Offset, err)
 			}
