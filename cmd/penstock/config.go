@@ -33,13 +33,14 @@ ${VAR:-default} and ${file:/path} stand for values from elsewhere.`,
 
 func (a *app) configValidateCommand() *cobra.Command {
 	var from configFlags
+	only := choices{allowed: roleNames()}
 	cmd := &cobra.Command{
 		Use:     "validate",
 		Short:   "Report everything wrong with a configuration",
-		Example: "  penstock config validate -c penstock.yaml",
+		Example: "  penstock config validate -c penstock.yaml\n  penstock config validate --only capture",
 		Args:    exactArgs(),
 		RunE: func(*cobra.Command, []string) error {
-			if _, err := a.loadConfig(from.path, from.set); err != nil {
+			if _, err := a.loadConfig(from.path, from.set, roles(only.values)...); err != nil {
 				return err
 			}
 			if a.output.value == "json" {
@@ -50,6 +51,7 @@ func (a *app) configValidateCommand() *cobra.Command {
 		},
 	}
 	from.register(cmd)
+	cmd.Flags().Var(&only, "only", "check what these roles need, as for run --only")
 	return cmd
 }
 
