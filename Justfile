@@ -45,7 +45,7 @@ golden:
 bench *flags:
     go test -run '^$' -bench . -benchmem {{ flags }} ./...
 
-# The proof: break daemon, Postgres, Kafka and the network, hold Kafka against what Postgres wrote down (75 minutes).
+# The proof: break daemon, Postgres, Kafka and the network, hold Kafka against what Postgres wrote down (40 to 75 minutes).
 chaos *flags:
     go run ./cmd/chaos {{ flags }}
 
