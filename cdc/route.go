@@ -90,7 +90,7 @@ func frozen(e *schema.Event, before *schema.Relation) error {
 		Kind: fault.Refused, Where: place(e),
 		What: fmt.Sprintf("the table has columns (%s) now, it had (%s)", columnList(e.Relation), columnList(before)),
 		Why:  "its records are not to change their schema by themselves",
-		Fix:  "see that its readers can take the new one, and start again",
+		Fix:  "see that its readers can take the new one, and start again; one commit may hold both shapes: then schema_change: evolve gets past it",
 	}
 }
 
