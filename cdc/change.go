@@ -31,8 +31,8 @@ func (c *change) shape() {
 	c.route.shape.Reset()
 	c.shaped = *c.event
 	c.shaped.Relation = c.route.shaped
-	c.shaped.Old = c.route.shape.Tuple(nil, c.event.Old)
-	c.shaped.New = c.route.shape.Tuple(nil, c.event.New)
+	c.shaped.Old = c.route.tuple(&c.route.before, c.event.Old)
+	c.shaped.New = c.route.tuple(&c.route.after, c.event.New)
 }
 
 // toTable appends the records of the table's own topic. A delete is followed by

@@ -28,6 +28,8 @@ type route struct {
 	shaped    *schema.Relation // what leaves the database
 	shapedKey []int            // of shaped
 	keyLogged bool             // old rows hold the key
+
+	before, after schema.Tuple // of the last event, reused for the next
 }
 
 // join is a pipeline's input topic that a table's changes also go to.
@@ -68,6 +70,15 @@ func (rt *route) fit(ctx context.Context, e *schema.Event, origin *debezium.Orig
 	}
 	rt.relation = rel
 	return nil
+}
+
+// tuple shapes a row into memory that is used again; no row image stays none.
+func (rt *route) tuple(memory *schema.Tuple, row schema.Tuple) schema.Tuple {
+	if row == nil {
+		return nil
+	}
+	*memory = rt.shape.Tuple(*memory, row)
+	return *memory
 }
 
 // sameColumns reports whether two versions of a relation have the same columns.
