@@ -197,9 +197,8 @@ func (c *Capture) positions() *positionTopic {
 	return &positionTopic{cfg: &c.cfg, topic: c.cfg.PositionTopic, key: c.cfg.Name}
 }
 
-// bounded is ctx with the time that a server has to answer.
 func (c *Capture) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, c.cfg.Wait, fmt.Errorf("no answer within %s", c.cfg.Wait))
+	return c.cfg.bounded(ctx)
 }
 
 // resume gathers the evidence, decides where to go on, and writes a new position

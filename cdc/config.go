@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -168,6 +169,11 @@ func (l Limits) withDefaults() Limits {
 // slotName is what Postgres allows; it also keeps the name safe in commands,
 // where it cannot be quoted.
 var slotName = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
+
+// bounded is ctx with the time that a server has to answer.
+func (c *Config) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, c.Wait, fmt.Errorf("no answer within %s", c.Wait))
+}
 
 // kafka opens a client with what all of the capture's clients have in common.
 func (c *Config) kafka(opts ...kgo.Opt) (*kgo.Client, error) {

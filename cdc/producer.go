@@ -99,7 +99,7 @@ func openProducer(ctx context.Context, cfg *Config, maxBytes map[string]int32) (
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Usage, Where: "kafka", What: "the settings are not usable", Err: err}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, cfg.Wait, fmt.Errorf("no answer within %s", cfg.Wait))
+	ctx, cancel := cfg.bounded(ctx)
 	defer cancel()
 	ctx, release := g.until(ctx)
 	defer release()

@@ -44,7 +44,8 @@ func (t topicRef) partition(key []byte) int32 {
 	return int32(t.hash.Partition(&kgo.Record{Key: key}, int(t.partitions)))
 }
 
-// newRouter wires tables and pipelines. known describes each topic; open a topic that is not known until a message names it, and returns its partitions.
+// newRouter wires tables and pipelines. known describes each topic; open makes one
+// that is not known until a message names it, and returns its partitions.
 func newRouter(cfg *Config, database string, known layout, open func(context.Context, string) (int32, error)) *Router {
 	r := &Router{
 		origin: debezium.Origin{Version: cfg.Version, Name: cfg.Name, Database: database},
@@ -79,7 +80,7 @@ func (r *Router) Route(ctx context.Context, dst []*kgo.Record, e *schema.Event, 
 	if err != nil {
 		return dst, err
 	}
-	c := change{route: rt, origin: r.envelopeOrigin(), event: e, now: nowMicros, headers: headers(e, e.Version)}
+	c := change{route: rt, origin: record.Origin(r.origin), event: e, now: nowMicros, headers: headers(e, e.Version)}
 	c.shape()
 	if !slices.Contains(rt.table.Skip, e.Op) {
 		if dst, err = c.toTable(dst); err != nil {
@@ -90,11 +91,6 @@ func (r *Router) Route(ctx context.Context, dst []*kgo.Record, e *schema.Event, 
 		dst = c.toJoin(dst, &rt.joins[i])
 	}
 	return dst, nil
-}
-
-// envelopeOrigin is the source of the records in the input topics.
-func (r *Router) envelopeOrigin() record.Origin {
-	return record.Origin{Version: r.origin.Version, Name: r.origin.Name, Database: r.origin.Database}
 }
 
 // route finds the table's route and fits it to the event's relation.

@@ -171,7 +171,7 @@ func (s *session) message(ctx context.Context, data []byte) error {
 
 // describe asks the catalogue what the log does not say of a relation.
 func (s *session) describe(ctx context.Context, rel *schema.Relation) error {
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), s.cfg.Wait, fmt.Errorf("no answer within %s", s.cfg.Wait))
+	ctx, cancel := s.cfg.bounded(context.WithoutCancel(ctx))
 	defer cancel()
 	if err := s.catalog.Describe(ctx, rel); err != nil {
 		return postgresFault("describe relation "+rel.Table.String(), err)

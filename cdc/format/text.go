@@ -20,7 +20,7 @@ type textEncoder struct {
 }
 
 func newTextEncoder(t *Table) *textEncoder {
-	e := &textEncoder{table: t, origin: record.Origin{Version: t.Origin.Version, Name: t.Origin.Name, Database: t.Origin.Database}}
+	e := &textEncoder{table: t, origin: record.Origin(t.Origin)}
 	if slices.Equal(t.Columns, seq(len(t.Relation.Columns))) {
 		return e
 	}
