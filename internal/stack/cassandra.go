@@ -117,15 +117,10 @@ func (h *home) cassandraSettings(in *Instance) map[string]string {
 }
 
 func nativeCassandra(ctx context.Context, h *home, settings map[string]string) (recipe, error) {
-	dist, err := h.resolve(ctx, cassandraArtifact(), func(string) error { return nil })
+	dist, j, archive, err := h.program(ctx, cassandraArtifact(), asItIs)
 	if err != nil {
 		return recipe{}, err
 	}
-	j, err := h.java()
-	if err != nil {
-		return recipe{}, err
-	}
-	archive := openArchive(dist, j)
 	return recipe{
 		version: cassandraVersion, from: "jars of org.apache.cassandra, " + j.String(), ports: 2,
 		configure: func(in *Instance) error {

@@ -84,15 +84,10 @@ func connectSettings(in *Instance) map[string]string {
 }
 
 func nativeConnect(ctx context.Context, h *home, settings map[string]string) (recipe, error) {
-	dist, err := h.resolve(ctx, debeziumArtifact(), func(string) error { return nil })
+	dist, j, archive, err := h.program(ctx, debeziumArtifact(), asItIs)
 	if err != nil {
 		return recipe{}, err
 	}
-	j, err := h.java()
-	if err != nil {
-		return recipe{}, err
-	}
-	archive := openArchive(dist, j)
 	worker := func(in *Instance) string { return filepath.Join(in.dir, "worker.properties") }
 	return recipe{
 		version: DebeziumVersion, from: "jars of io.debezium and org.apache.kafka, " + j.String(), ports: 1,

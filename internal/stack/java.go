@@ -127,3 +127,18 @@ func (h *home) checkPrerequisites(_ context.Context, native []kind) error {
 		Kind: fault.Unreachable, What: fmt.Sprintf("cannot start %s natively: %s", strings.Join(names, ", "), strings.Join(texts, ", ")), Fix: fix,
 	}
 }
+
+// program resolves the jars of a server, finds a Java that runs them, and opens the
+// archive of their classes.
+func (h *home) program(ctx context.Context, a artifact, unpack func(staging string) error) (dist string, j java, archive *classArchive, err error) {
+	if dist, err = h.resolve(ctx, a, unpack); err != nil {
+		return "", j, nil, err
+	}
+	if j, err = h.java(); err != nil {
+		return "", j, nil, err
+	}
+	return dist, j, openArchive(dist, j), nil
+}
+
+// asItIs leaves what Maven has copied where it lies.
+func asItIs(string) error { return nil }

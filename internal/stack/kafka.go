@@ -138,15 +138,10 @@ func (in *Instance) withListeners(ours, settings map[string]string) map[string]s
 }
 
 func nativeKafka(ctx context.Context, h *home, settings map[string]string) (recipe, error) {
-	dist, err := h.resolve(ctx, kafkaArtifact(), func(string) error { return nil })
+	dist, j, archive, err := h.program(ctx, kafkaArtifact(), asItIs)
 	if err != nil {
 		return recipe{}, err
 	}
-	j, err := h.java()
-	if err != nil {
-		return recipe{}, err
-	}
-	archive := openArchive(dist, j)
 	template, err := h.kafkaTemplate(ctx, dist, j)
 	if err != nil {
 		archive.finish(false)

@@ -92,15 +92,10 @@ func registrySettings(in *Instance) map[string]string {
 }
 
 func nativeRegistry(ctx context.Context, h *home, settings map[string]string) (recipe, error) {
-	dist, err := h.resolve(ctx, registryArtifact(), unpackRegistry)
+	dist, j, archive, err := h.program(ctx, registryArtifact(), unpackRegistry)
 	if err != nil {
 		return recipe{}, err
 	}
-	j, err := h.java()
-	if err != nil {
-		return recipe{}, err
-	}
-	archive := openArchive(dist, j)
 	return recipe{
 		version: registryVersion, from: "archive of io.apicurio, " + j.String(), ports: 1,
 		configure: func(in *Instance) error {
