@@ -25,7 +25,7 @@ func postgresScenarios() []Scenario {
 			Short: Size{4, 5_000}, Full: Size{30, 100_000}, run: crashAfterConfirming,
 			// Few commits a Kafka transaction, and so few a second: the load must not run away.
 			tune: func(t *tuning) {
-				t.mix, t.age, t.records, t.rate = workload.Mix{Insert: 1, Adjacent: true}, "20ms", 20, 400
+				t.mix, t.age, t.records, t.rate = workload.Mix{Insert: 1, Adjacent: true}, "20ms", 20, 1_500
 			},
 		}, {
 			ID: "P12", What: "COPY, many rows, large values, savepoints, empty transactions, messages, commits out of order of their begins; kills",
