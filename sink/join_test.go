@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"penstock/sink"
 	"penstock/sink/storetest"
 )
@@ -142,6 +144,32 @@ func applyAll(t *testing.T, s *source, model *storetest.Model, batch int) {
 			records = records[n:]
 		}
 	}
+}
+
+// The first attempt at a truncation deletes the content in the store that is
+// read and fails in the other. The second no longer finds the content there, so
+// only what the owner remembers could still bring it back.
+func TestTruncationOfContentThatFailedHalfway(t *testing.T) {
+	s, model, other := newSource(1), storetest.NewModel(), storetest.NewModel()
+	s.putContent(someContent(1, 1800))
+	s.truncate("content")
+	s.put(someEvent(1, 1))
+	failing := storetest.NewFaulty(other, map[int]storetest.Fault{2: {Err: errFlaky}})
+	o := sink.NewOwner(0, 1, model, []sink.Store{model, failing})
+	for _, r := range s.partitions[0] {
+		err := o.Apply(t.Context(), []*kgo.Record{r})
+		if r.Offset == 1 {
+			if !errors.Is(err, errFlaky) {
+				t.Fatalf("the truncation: got %v, want %v", err, errFlaky)
+			}
+			err = o.Apply(t.Context(), []*kgo.Record{r})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantEqual(t, s, model)
+	wantEqual(t, s, other)
 }
 
 // A random history goes to random batches of racing partitions, with responses

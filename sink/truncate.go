@@ -14,6 +14,10 @@ func (o *owner) truncate(ctx context.Context, c *change) error {
 	if err != nil {
 		return err
 	}
+	if *c.truncate == o.tables.Lookup {
+		// An attempt that failed may have deleted contents, which the next one then does not find.
+		o.cache.InvalidateAll()
+	}
 	return o.lookup.ContentIDs(ctx, func(ids []UUID) error {
 		owned := make([]UUID, 0, len(ids))
 		for _, id := range ids {
