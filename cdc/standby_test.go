@@ -35,7 +35,14 @@ func TestSlotInUseIsRefusedWithoutStandby(t *testing.T) {
 // TestTwoStartAtOnce for the first time: each finds neither slot nor publication.
 func TestTwoStartAtOnce(t *testing.T) {
 	s := newSource(t)
-	captures := []*capturing{s.start(), s.start(), s.start()}
+	var logs [3]standbyLog
+	var captures []*capturing
+	for i := range logs {
+		captures = append(captures, s.startLogging(&logs[i]))
+	}
+	for i := range logs { // until then it may start again, as a topic that is new has no leader yet
+		eventually(t, "each to stream or to stand by", func() bool { return logs[i].count("streaming")+logs[i].count("standing by") > 0 })
+	}
 	s.awaitStreaming()
 	s.exec("INSERT INTO events VALUES (1, 'a', 1)")
 	if n := versions(t, s.read(s.cfg.Tables[1].Topic, 1)); n != 1 {
