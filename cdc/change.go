@@ -10,6 +10,7 @@ import (
 
 	"penstock/cdc/format"
 	"penstock/schema"
+	"penstock/schema/cloudevents"
 	"penstock/schema/debezium"
 	"penstock/schema/jsontext"
 	"penstock/schema/record"
@@ -49,7 +50,8 @@ func (c *change) toTable(dst []*kgo.Record) ([]*kgo.Record, error) {
 		if err != nil {
 			return dst, err
 		}
-		return everywhere(dst, rt.topic, value, c.withOp(c.headers, e.Op)), nil
+		hs, err := c.eventHeaders(c.withOp(c.headers, e.Op), e.Op, value != nil)
+		return everywhere(dst, rt.topic, value, hs), err
 	case e.Op == schema.OpDelete && e.Old == nil:
 		return dst, fmt.Errorf("delete without an old row")
 	case e.Op == schema.OpDelete:
@@ -71,10 +73,12 @@ func (c *change) move(dst []*kgo.Record) ([]*kgo.Record, error) {
 	if err != nil {
 		return dst, err
 	}
-	leaving := append(headers(e, e.Version-1), kgo.RecordHeader{Key: record.HeaderNewKey, Value: after})
+	e.Version--
+	leaving := append(headers(e, e.Version), kgo.RecordHeader{Key: record.HeaderNewKey, Value: after})
 	if dst, err = c.leave(dst, leaving); err != nil {
 		return dst, err
 	}
+	e.Version++
 	arriving := append(headers(e, e.Version), kgo.RecordHeader{Key: record.HeaderOldKey, Value: before})
 	return c.arrive(dst, arriving, debezium.Image{Op: schema.OpCreate, After: e.New})
 }
@@ -93,8 +97,14 @@ func (c *change) leave(dst []*kgo.Record, hs []kgo.RecordHeader) ([]*kgo.Record,
 		return dst, unkeyed(c.event)
 	}
 	hs = c.withOp(hs, schema.OpDelete)
-	if value != nil {
-		r := kgo.Record{Topic: c.route.topic.name, Key: key, Value: value, Headers: hs}
+	events, err := c.eventHeaders(hs, schema.OpDelete, value != nil)
+	if err != nil {
+		return dst, err
+	}
+	if value == nil {
+		hs = events // the tombstone is the delete
+	} else {
+		r := kgo.Record{Topic: c.route.topic.name, Key: key, Value: value, Headers: events}
 		if dst, err = c.deliver(dst, r, debezium.Image{Op: schema.OpDelete, Before: c.shaped.Old}); err != nil {
 			return dst, err
 		}
@@ -114,7 +124,10 @@ func (c *change) arrive(dst []*kgo.Record, hs []kgo.RecordHeader, image debezium
 	if err != nil {
 		return dst, err
 	}
-	return c.deliver(dst, kgo.Record{Topic: c.route.topic.name, Key: key, Value: value, Headers: c.withOp(c.about(hs), image.Op)}, image)
+	if hs, err = c.eventHeaders(c.withOp(c.about(hs), image.Op), image.Op, true); err != nil {
+		return dst, err
+	}
+	return c.deliver(dst, kgo.Record{Topic: c.route.topic.name, Key: key, Value: value, Headers: hs}, image)
 }
 
 // about adds what the value does not say of the row.
@@ -138,6 +151,25 @@ func (c *change) withOp(hs []kgo.RecordHeader, op schema.Op) []kgo.RecordHeader 
 		return hs
 	}
 	return append(slices.Clip(hs), kgo.RecordHeader{Key: record.HeaderOp, Value: []byte{byte(op)}})
+}
+
+// eventHeaders adds the attributes of a CloudEvent, where the records are some. A
+// tombstone that follows a delete is none: the delete is the event.
+func (c *change) eventHeaders(hs []kgo.RecordHeader, op schema.Op, hasValue bool) ([]kgo.RecordHeader, error) {
+	if c.route.table.Format.Events == format.NoEvents {
+		return hs, nil
+	}
+	events, err := c.route.encoder.AppendHeaders(nil, &c.shaped, format.Described{Op: op, HasValue: hasValue, NowMicros: c.now})
+	return withEvents(hs, events), err
+}
+
+// withEvents adds the headers of a CloudEvent to those of a record, which others share.
+func withEvents(hs []kgo.RecordHeader, events []cloudevents.Header) []kgo.RecordHeader {
+	hs = slices.Grow(slices.Clip(hs), len(events))
+	for _, h := range events {
+		hs = append(hs, kgo.RecordHeader(h))
+	}
+	return hs
 }
 
 // key is nil for a table without one.

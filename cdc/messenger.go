@@ -21,18 +21,16 @@ const outboxPrefix = "outbox:"
 // messenger makes records of logical messages: of those for an outbox what they
 // say, of all others Debezium's message records.
 type messenger struct {
-	topic   string // of all but the outboxes
+	cfg     *Config
+	origin  debezium.Origin
 	own     map[string]bool
-	encoder *format.MessageEncoder
+	encoder *format.MessageEncoder // of all but the outboxes; nil until the first
 	open    func(ctx context.Context, topic string) (partitions int32, err error)
 	topics  map[string]topicRef // that were opened
 }
 
 func newMessenger(cfg *Config, origin debezium.Origin, open func(context.Context, string) (int32, error)) *messenger {
-	m := &messenger{
-		topic: cfg.Messages.Topic, own: map[string]bool{}, open: open, topics: map[string]topicRef{},
-		encoder: cfg.Messages.Format.CompileMessages(origin, cfg.MarkCommits),
-	}
+	m := &messenger{cfg: cfg, origin: origin, own: map[string]bool{}, open: open, topics: map[string]topicRef{}}
 	for _, name := range (&topics{cfg: cfg}).all() {
 		m.own[name] = name != cfg.Messages.Topic
 	}
@@ -54,12 +52,8 @@ func (m *messenger) route(ctx context.Context, dst []*kgo.Record, e *schema.Even
 		if key != "" {
 			r.Key = []byte(key)
 		}
-	} else {
-		value, err := m.encoder.AppendValue(nil, e, nowMicros)
-		if err != nil {
-			return dst, fmt.Errorf("at %s: %w", e.Source.CommitLSN, err)
-		}
-		r.Topic, r.Key, r.Value = m.topic, m.encoder.AppendKey(nil, e), value
+	} else if err := m.render(ctx, r, e, nowMicros); err != nil {
+		return dst, err
 	}
 	ref, err := m.ref(ctx, r.Topic)
 	if err != nil {
@@ -67,6 +61,26 @@ func (m *messenger) route(ctx context.Context, dst []*kgo.Record, e *schema.Even
 	}
 	r.Partition = ref.partition(r.Key)
 	return append(dst, r), nil
+}
+
+// render makes the record of a message that is for no outbox.
+func (m *messenger) render(ctx context.Context, r *kgo.Record, e *schema.Event, nowMicros int64) error {
+	var err error
+	if m.encoder == nil {
+		messages := &m.cfg.Messages
+		if m.encoder, err = messages.Format.CompileMessages(ctx, messages.Topic, m.origin, m.cfg.MarkCommits); err != nil {
+			return err
+		}
+	}
+	if r.Value, err = m.encoder.AppendValue(nil, e, nowMicros); err != nil {
+		return fmt.Errorf("at %s: %w", e.Source.CommitLSN, err)
+	}
+	events, err := m.encoder.AppendHeaders(nil, e, nowMicros)
+	if err != nil {
+		return fmt.Errorf("at %s: %w", e.Source.CommitLSN, err)
+	}
+	r.Topic, r.Key, r.Headers = m.cfg.Messages.Topic, m.encoder.AppendKey(nil, e), withEvents(r.Headers, events)
+	return nil
 }
 
 // outbox takes a prefix apart. One without a topic that Kafka takes is an

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"penstock/schema"
+	"penstock/schema/cloudevents"
 	"penstock/schema/connect"
 	"penstock/schema/debezium"
 )
@@ -24,9 +25,11 @@ func (w plainJSON) Append(dst []byte, v connect.Value) []byte {
 type envelopeEncoder struct {
 	table *debezium.Table
 	arena connect.Arena
-	key   writer // nil without a key
-	value writer
+	key   writer    // nil without a key
+	value writer    // of the envelope; of a structured event's data
 	text  plainJSON // of the key
+
+	attributes *attributes
 }
 
 func newEnvelopeEncoder(ctx context.Context, f *Format, t *Table) (*envelopeEncoder, error) {
@@ -37,9 +40,17 @@ func newEnvelopeEncoder(ctx context.Context, f *Format, t *Table) (*envelopeEnco
 		return nil, err
 	}
 	e := &envelopeEncoder{table: table}
-	if e.value, err = f.writer(ctx, t.Topic, false, table.ValueSchema()); err != nil {
+	if e.attributes, err = f.attributes(table.ValueSchema()); err != nil {
 		return nil, err
 	}
+	value := table.ValueSchema()
+	if e.attributes.structured() {
+		value = e.attributes.events.DataSchema()
+	}
+	if e.value, err = f.writer(ctx, t.Topic, false, value); err != nil {
+		return nil, err
+	}
+	e.attributes.at(f, e.value)
 	if key := table.KeySchema(); key != nil {
 		if e.key, err = f.writer(ctx, t.Topic, true, key); err != nil {
 			return nil, err
@@ -90,5 +101,13 @@ func (e *envelopeEncoder) AppendValue(dst []byte, event *schema.Event, image deb
 	if err != nil {
 		return dst, err
 	}
-	return e.value.Append(dst, value), nil
+	if !e.attributes.structured() {
+		return e.value.Append(dst, value), nil
+	}
+	e.attributes.data = e.value.Append(e.attributes.data[:0], e.attributes.events.Data(&e.arena, value))
+	return e.attributes.append(dst, event.Version, value), nil
+}
+
+func (e *envelopeEncoder) AppendHeaders(dst []cloudevents.Header, event *schema.Event, of Described) ([]cloudevents.Header, error) {
+	return e.attributes.ofTable(dst, e.table, event, of)
 }

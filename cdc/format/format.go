@@ -7,6 +7,7 @@ import (
 
 	"penstock/cdc/registry"
 	"penstock/schema"
+	"penstock/schema/cloudevents"
 	"penstock/schema/debezium"
 )
 
@@ -47,6 +48,7 @@ type Format struct {
 	Options  debezium.Options   // of the envelope's column values
 	Schemas  bool               // Debezium: each record carries its schema
 	Registry *registry.Registry // Avro and Protobuf
+	Events   Events             // whether the records are CloudEvents; Text has no structured ones
 }
 
 // Encoder renders the changes of one version of one relation. Not safe for
@@ -62,6 +64,17 @@ type Encoder interface {
 	// nothing when the format has no value for it: a tombstone then. nowMicros is
 	// the time of processing, in microseconds since the Unix epoch.
 	AppendValue(dst []byte, e *schema.Event, image debezium.Image, nowMicros int64) ([]byte, error)
+	// AppendHeaders appends the headers of a record that is a CloudEvent, which a
+	// tombstone beside a delete is not; nothing when the format says no events. The
+	// version of e is part of the event's id. The headers own their bytes.
+	AppendHeaders(dst []cloudevents.Header, e *schema.Event, of Described) ([]cloudevents.Header, error)
+}
+
+// Described is the record that headers are for.
+type Described struct {
+	Op        schema.Op // of its image
+	HasValue  bool
+	NowMicros int64
 }
 
 // Table is what an [Encoder] is made of.
@@ -79,9 +92,9 @@ type Table struct {
 func (f *Format) Compile(ctx context.Context, t Table) (Encoder, error) {
 	switch f.Kind {
 	case Text:
-		return newTextEncoder(&t), nil
+		return newTextEncoder(f, &t)
 	case JSON:
-		return newRowEncoder(&t)
+		return newRowEncoder(f, &t)
 	case Debezium, Avro, Protobuf:
 	}
 	return newEnvelopeEncoder(ctx, f, &t)

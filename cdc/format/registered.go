@@ -12,6 +12,7 @@ import (
 // registered writes values whose schema is in a registry, in Confluent's wire
 // format: what names the schema, and then the bytes.
 type registered struct {
+	id     int // of the schema
 	header []byte
 	codec  writer
 }
@@ -44,7 +45,7 @@ func (f *Format) register(ctx context.Context, topic string, isKey bool, s *conn
 	if err != nil {
 		return nil, err
 	}
-	w.header = registry.AppendHeader(nil, id)
+	w.id, w.header = id, registry.AppendHeader(nil, id)
 	if f.Kind == Protobuf {
 		w.header = registry.AppendMessageIndexes(w.header, indexes)
 	}

@@ -1,9 +1,11 @@
 package format
 
 import (
+	"errors"
 	"slices"
 
 	"penstock/schema"
+	"penstock/schema/cloudevents"
 	"penstock/schema/debezium"
 	"penstock/schema/record"
 )
@@ -14,15 +16,25 @@ type textEncoder struct {
 	origin record.Origin
 	row    *schema.Relation // of the value's columns; nil when it holds all
 
+	attributes *attributes
+	described  *debezium.Table // by the attributes
+
 	// The event as its value has it, if that is without some columns.
 	event         schema.Event
 	before, after schema.Tuple
 }
 
-func newTextEncoder(t *Table) *textEncoder {
+func newTextEncoder(f *Format, t *Table) (*textEncoder, error) {
 	e := &textEncoder{table: t, origin: record.Origin(t.Origin)}
+	var err error
+	if e.attributes, e.described, err = f.describe(t); err != nil {
+		return nil, err
+	}
+	if e.attributes.structured() {
+		return nil, errors.New("format text has no structured CloudEvents")
+	}
 	if slices.Equal(t.Columns, seq(len(t.Relation.Columns))) {
-		return e
+		return e, nil
 	}
 	row := *t.Relation
 	row.Columns = nil
@@ -30,7 +42,7 @@ func newTextEncoder(t *Table) *textEncoder {
 		row.Columns = append(row.Columns, t.Relation.Columns[i])
 	}
 	e.row = &row
-	return e
+	return e, nil
 }
 
 // seq is 0 to n-1.
@@ -62,6 +74,10 @@ func (e *textEncoder) AppendValue(dst []byte, event *schema.Event, image debeziu
 		event, own.Before, own.After = &e.event, e.before, e.after
 	}
 	return record.AppendEnvelope(dst, &e.origin, event, own, nowMicros), nil
+}
+
+func (e *textEncoder) AppendHeaders(dst []cloudevents.Header, event *schema.Event, of Described) ([]cloudevents.Header, error) {
+	return e.attributes.ofTable(dst, e.described, event, of)
 }
 
 // held puts what the value holds of a row into dst[:0]; nil for none.

@@ -96,6 +96,9 @@ func Open(config Config) (*Registry, error) {
 	return r, nil
 }
 
+// Address is the registry's first, as the configuration has it.
+func (r *Registry) Address() string { return r.config.URLs[0] }
+
 // Close closes the connections that are idle.
 func (r *Registry) Close() { r.client.CloseIdleConnections() }
 

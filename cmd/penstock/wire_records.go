@@ -71,8 +71,12 @@ func recordFormat(s *config.RecordStyle) (format.Format, error) {
 	if err != nil {
 		return format.Format{}, err
 	}
+	events, err := format.ParseEvents(s.CloudEvents)
+	if err != nil {
+		return format.Format{}, err
+	}
 	options, err := s.Options()
-	return format.Format{Kind: kind, Options: options, Schemas: s.Schemas}, err
+	return format.Format{Kind: kind, Options: options, Schemas: s.Schemas, Events: events}, err
 }
 
 func oversized(policy string) cdc.Oversized {

@@ -20,6 +20,9 @@ func TestEveryFormatCanBeConfigured(t *testing.T) {
 	if diff := cmp.Diff(format.Names(), config.RecordFormats()); diff != "" {
 		t.Error(diff)
 	}
+	if diff := cmp.Diff(format.EventModes(), []string{config.EventsNone, config.EventsBinary, config.EventsStructured}); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestRecordsAreWired(t *testing.T) {
@@ -33,6 +36,9 @@ func TestRecordsAreWired(t *testing.T) {
 		{"the section", "{format: text, provide.transaction.metadata: true, skipped.operations: 'd,c', oversized: dead-letter}", cdc.Table{
 			Format: format.Format{Kind: format.Text, Options: usual}, Transactions: true,
 			Skip: []schema.Op{schema.OpCreate, schema.OpDelete}, Oversized: cdc.OversizedDeadLetter,
+		}},
+		{"events", "{cloudevents: structured, tables: {content: {cloudevents: binary}}}", cdc.Table{
+			Format: format.Format{Options: usual, Events: format.BinaryEvents},
 		}},
 		{"every mode", "{schemas: true, decimal.handling.mode: string, time.precision.mode: isostring, interval.handling.mode: string, " +
 			"binary.handling.mode: hex, hstore.handling.mode: map, unavailable.value.placeholder: gone}", cdc.Table{

@@ -23,8 +23,9 @@ type Records struct {
 // RecordStyle is what one table's records look like. The keys with dots, their
 // values and defaults are those of Debezium's connector.
 type RecordStyle struct {
-	Format  string `yaml:"format"`  // one of [RecordFormats]
-	Schemas bool   `yaml:"schemas"` // debezium: each record carries its schema
+	Format      string `yaml:"format"`      // one of [RecordFormats]
+	Schemas     bool   `yaml:"schemas"`     // debezium: each record carries its schema
+	CloudEvents string `yaml:"cloudevents"` // none, binary or structured: whether records are CloudEvents
 
 	Decimal  string `yaml:"decimal.handling.mode"`
 	Time     string `yaml:"time.precision.mode"`
@@ -67,6 +68,13 @@ type TableRecords struct {
 // TableKey is a table's name as [FormatTable] writes it, so that it can be a key.
 type TableKey string
 
+// The content modes of CloudEvents, and none.
+const (
+	EventsNone       = "none"
+	EventsBinary     = "binary"
+	EventsStructured = "structured"
+)
+
 // What becomes of records when a table's columns change.
 const (
 	SchemaEvolve = "evolve"
@@ -81,12 +89,15 @@ const (
 )
 
 // RecordFormats lists the formats of records, the default first.
-func RecordFormats() []string { return []string{"debezium", "text", "json", "avro", "protobuf"} }
+func RecordFormats() []string { return []string{"debezium", FormatText, "json", "avro", "protobuf"} }
+
+// FormatText is the format that has no structured CloudEvents.
+const FormatText = "text"
 
 func defaultRecords() Records {
 	var o debezium.Options // its zero is the connector's defaults
 	return Records{RecordStyle: RecordStyle{
-		Format:  RecordFormats()[0],
+		Format: RecordFormats()[0], CloudEvents: EventsNone,
 		Decimal: o.Decimal.String(), Time: o.Time.String(), Interval: o.Interval.String(),
 		Binary: o.Binary.String(), HStore: o.HStore.String(), Unavailable: "__debezium_unavailable_value",
 		Tombstones: true, SchemaChange: SchemaEvolve, Oversized: OversizedStop,

@@ -29,15 +29,16 @@ func defaultRegistry() Registry {
 	return Registry{SubjectNaming: "topic", AutoRegister: true, Timeout: 10 * time.Second}
 }
 
-// NeedsRegistry reports whether the records of a captured table are in a format
-// whose schemas a registry keeps.
+// NeedsRegistry reports whether the records of a captured table, or of messages, are
+// in a format whose schemas a registry keeps.
 func (c *Config) NeedsRegistry() bool {
+	registered := func(s *RecordStyle) bool { return slices.Contains([]string{"avro", "protobuf"}, s.Format) }
 	for _, table := range c.Source.Tables {
-		if slices.Contains([]string{"avro", "protobuf"}, c.RecordsOf(table).Format) {
+		if own := c.RecordsOf(table); registered(&own.RecordStyle) {
 			return true
 		}
 	}
-	return false
+	return c.Kafka.MessageTopic != "" && registered(&c.Records.RecordStyle)
 }
 
 // registry checks the section; captured asks for the tables to be captured here.

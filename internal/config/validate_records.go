@@ -37,6 +37,12 @@ func (v *validator) style(path string, s *RecordStyle, mine func(key string) boo
 		}
 	}
 	oneOf("format", s.Format, RecordFormats()...)
+	oneOf("cloudevents", s.CloudEvents, EventsNone, EventsBinary, EventsStructured)
+	if s.CloudEvents == EventsStructured && s.Format == FormatText && (mine("cloudevents") || mine("format")) {
+		v.add(join(path, "cloudevents"), fault.Error{
+			What: "format text has no structured events", Why: "their data is the rows in Debezium's forms", Fix: "binary, or format: debezium",
+		})
+	}
 	s.options(func(key string, err error) {
 		if mine(key) {
 			v.add(join(path, key), fault.Error{What: err.Error()})

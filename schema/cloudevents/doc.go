@@ -20,6 +20,9 @@
 // its commit's LSN, and CloudEvents wants an id of its own for each event. A
 // record without a version has none, and then Debezium's id.
 //
+// The converter writes no event for a message of pg_logical_emit_message; here it is
+// one like any other, whose data is the message.
+//
 // Headers are those of the Kafka binding: ce_id and so on, and content-type for
 // datacontenttype. Readers of headers take names without regard to case, so
 // ce_iodebeziumtxId, from the source block, gives way to ce_iodebeziumtxid of the

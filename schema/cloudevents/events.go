@@ -27,7 +27,7 @@ type Options struct {
 type Record struct {
 	Envelope    connect.Value // of the schema that was compiled
 	Version     int64         // the change's version, part of the id; 0 for none
-	ContentType string        // of the data
+	ContentType string        // of the data; empty for headers beside no value
 	DataSchema  string        // where the data's schema is; empty for none
 }
 
@@ -41,7 +41,8 @@ func SchemaURI(registry string, id int) string {
 // safe for concurrent use.
 type Events struct {
 	data          *connect.Schema
-	before, after int
+	before, after int // -1 in a message's envelope
+	message       int // -1 in a row's envelope
 	op            int
 	source        int
 	transaction   int
@@ -68,7 +69,11 @@ type extension struct {
 // the field that is missing, or that is of a type which no attribute can have.
 func Compile(envelope *connect.Schema, o Options) (*Events, error) {
 	e := &Events{}
-	for _, f := range []wanted{{"before", &e.before}, {"after", &e.after}, {"op", &e.op}, {"source", &e.source}, {"transaction", &e.transaction}} {
+	fields := []wanted{{"op", &e.op}, {"source", &e.source}, {"transaction", &e.transaction}}
+	if e.before, e.after, e.message = -1, -1, indexOf(envelope, "message"); e.message < 0 {
+		fields = append(fields, wanted{"before", &e.before}, wanted{"after", &e.after})
+	}
+	for _, f := range fields {
 		if *f.index = indexOf(envelope, f.name); *f.index < 0 {
 			return nil, fmt.Errorf("compile the envelope %s: it has no field %s", envelope.Name, f.name)
 		}
@@ -82,9 +87,13 @@ func Compile(envelope *connect.Schema, o Options) (*Events, error) {
 			return nil, fmt.Errorf("compile the source block of the envelope %s: it has no field %s", envelope.Name, f.name)
 		}
 	}
-	e.data = &connect.Schema{
-		Kind: connect.Struct, Name: "io.debezium.connector.postgresql.Data",
-		Fields: []connect.Field{envelope.Fields[e.before], envelope.Fields[e.after]},
+	if e.message >= 0 {
+		e.data = envelope.Fields[e.message].Schema
+	} else {
+		e.data = &connect.Schema{
+			Kind: connect.Struct, Name: "io.debezium.connector.postgresql.Data",
+			Fields: []connect.Field{envelope.Fields[e.before], envelope.Fields[e.after]},
+		}
 	}
 	if o.NoExtensions {
 		return e, nil
@@ -143,12 +152,16 @@ func (e *Events) add(path, prefix string, block, index int, f *connect.Field) er
 	return nil
 }
 
-// DataSchema is the schema of an event's data: the rows before and after.
+// DataSchema is the schema of an event's data: the rows before and after, or the
+// message.
 func (e *Events) DataSchema() *connect.Schema { return e.data }
 
 // Data is the data of an envelope, a value of [Events.DataSchema]. It is valid
 // until the arena is reset.
 func (e *Events) Data(a *connect.Arena, envelope connect.Value) connect.Value {
+	if e.message >= 0 {
+		return at(envelope, e.message)
+	}
 	rows := a.Values(2)
 	rows[0], rows[1] = at(envelope, e.before), at(envelope, e.after)
 	return connect.List(rows)

@@ -31,9 +31,11 @@ func (e *Events) AppendHeaders(dst []Header, buf []byte, r *Record) ([]Header, [
 	start = len(buf)
 	buf = e.appendTime(buf, source)
 	add("ce_time", start)
-	start = len(buf)
-	buf = append(buf, r.ContentType...)
-	add("content-type", start)
+	if r.ContentType != "" {
+		start = len(buf)
+		buf = append(buf, r.ContentType...)
+		add("content-type", start)
+	}
 	if r.DataSchema != "" {
 		start = len(buf)
 		buf = append(buf, r.DataSchema...)
