@@ -33,6 +33,8 @@ type session struct {
 	enums     enums
 	log       *zap.Logger
 
+	undescribed map[uint32]*schema.Relation // announced, by OID, without an event yet
+
 	position schema.Position // committed
 	boundary schema.LSN      // where the open Kafka transaction could end; zero if nowhere yet
 	marked   bool            // the begin mark of the commit under way is produced
@@ -67,6 +69,7 @@ func newSession(cfg *Config, stream *Stream, producer *Producer, router *Router,
 	s := &session{
 		cfg: cfg, stream: stream, producer: producer, catalog: catalog.New(cfg.connectSQL), router: router, log: log,
 		assembler: NewAssembler(from), position: from, marked: !from.Open.IsZero(), ended: time.Now(),
+		undescribed: map[uint32]*schema.Relation{},
 	}
 	s.assembler.messages = cfg.Messages.Topic != ""
 	return s
@@ -155,11 +158,12 @@ func (s *session) message(ctx context.Context, data []byte) error {
 		return s.assembler.errorf("%w", err)
 	}
 	if rel, announced := msg.(*pgoutput.Relation); announced {
-		if err := s.describe(ctx, rel.Relation); err != nil {
-			return err
-		}
+		s.undescribed[rel.OID] = rel.Relation
 	}
 	step, err := s.assembler.Message(msg, data)
+	if err == nil {
+		err = s.describeUsed(ctx, step.Events)
+	}
 	if err == nil {
 		err = s.refresh(ctx, step.Events)
 	}
@@ -167,16 +171,6 @@ func (s *session) message(ctx context.Context, data []byte) error {
 		return err
 	}
 	return s.follow(ctx, step)
-}
-
-// describe asks the catalogue what the log does not say of a relation.
-func (s *session) describe(ctx context.Context, rel *schema.Relation) error {
-	ctx, cancel := s.cfg.bounded(context.WithoutCancel(ctx))
-	defer cancel()
-	if err := s.catalog.Describe(ctx, rel); err != nil {
-		return postgresFault("describe relation "+rel.Table.String(), err)
-	}
-	return nil
 }
 
 // close gives back what the session has opened. What only reads may end as it likes:
