@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -23,11 +24,11 @@ type Config struct {
 	Name    string // of the capture: key of its position, prefix in Debezium's source block
 	Version string // of the program, for the source block
 
-	DSN         string // Postgres connection string, URL or keywords
-	Slot        string
-	Publication string
-	Tables      []Table
-	Pipelines   []Pipeline
+	DSN          string // Postgres connection string, URL or keywords
+	Slot         string
+	Publications []string // the slot sends what any of them publishes; one alone is created on the first start
+	Tables       []Table
+	Pipelines    []Pipeline
 
 	Brokers          []string
 	TransactionalID  string // stable for the life of the capture
@@ -197,7 +198,7 @@ func (c *Config) validate() error {
 		bad("source.slot", fmt.Sprintf("%q is not a slot name", c.Slot), "use 1 to 63 of a-z, 0-9 and _")
 	}
 	for _, required := range []struct{ where, value string }{
-		{"source.name", c.Name}, {"source.dsn", c.DSN}, {"source.publication", c.Publication},
+		{"source.name", c.Name}, {"source.dsn", c.DSN}, {"source.publication", strings.Join(c.Publications, "")},
 		{"kafka.transactional_id", c.TransactionalID}, {"kafka.position_topic", c.PositionTopic},
 		{"kafka.transaction_topic", c.TransactionTopic},
 	} {

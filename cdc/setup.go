@@ -2,9 +2,7 @@ package cdc
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/zap"
@@ -24,7 +22,7 @@ func (c *Capture) ensureSlot(ctx context.Context, db *pgx.Conn, topicsUsed bool)
 		if err := c.checkSlot(ctx, db, &status); err != nil {
 			return err
 		}
-		return c.checkPublication(ctx, db)
+		return c.checkPublications(ctx, db)
 	}
 	_, ran, err := c.positions().read(ctx)
 	switch {
@@ -72,68 +70,4 @@ func (c *Capture) checkSlot(ctx context.Context, db *pgx.Conn, s *slot.Status) e
 			fmt.Sprintf("stop its reader, then psql \"dbname=%s replication=database\" -c 'ALTER_REPLICATION_SLOT %s (FAILOVER true)'", database, s.Name))
 	}
 	return nil
-}
-
-// ensurePublication creates the publication of a capture's first start, unless
-// somebody has.
-func (c *Capture) ensurePublication(ctx context.Context, db *pgx.Conn) error {
-	_, exists, err := slot.FindPublication(ctx, db, c.cfg.Publication)
-	if err != nil {
-		return postgresFault("describe publication "+c.cfg.Publication, err)
-	}
-	if exists {
-		return c.checkPublication(ctx, db)
-	}
-	err = slot.CreatePublication(ctx, db, c.cfg.Publication, tableNames(&c.cfg))
-	if isState(err, duplicateObject, uniqueViolation) { // another daemon's first start, at the same time
-		return c.checkPublication(ctx, db)
-	}
-	if err != nil {
-		return postgresFault("create publication "+c.cfg.Publication, err)
-	}
-	c.log.Info("publication created", zap.String(keyPublication, c.cfg.Publication))
-	return nil
-}
-
-// checkPublication refuses a publication that is missing, leaves out a captured
-// table or an operation, or sends a table that nobody asked for.
-func (c *Capture) checkPublication(ctx context.Context, db *pgx.Conn) error {
-	p, exists, err := slot.FindPublication(ctx, db, c.cfg.Publication)
-	if err != nil {
-		return postgresFault("describe publication "+c.cfg.Publication, err)
-	}
-	if !exists {
-		return &fault.Error{
-			Kind: fault.Usage, Where: "source.publication " + c.cfg.Publication,
-			What: "the publication does not exist, but slot " + c.cfg.Slot + " does",
-			Why:  "the slot cannot tell which tables to send",
-			Fix:  slot.PublicationSQL(c.cfg.Publication, tableNames(&c.cfg)),
-		}
-	}
-	return publicationProblems(&c.cfg, &p)
-}
-
-func publicationProblems(cfg *Config, p *slot.Publication) error {
-	var problems []error
-	bad := func(what, fix string) {
-		problems = append(problems, &fault.Error{
-			Kind: fault.Usage, Where: "source.publication " + p.Name, What: what, Fix: fix,
-		})
-	}
-	name, wanted := pgx.Identifier{p.Name}.Sanitize(), tableNames(cfg)
-	for _, t := range wanted {
-		if !slices.Contains(p.Tables, t) {
-			bad(fmt.Sprintf("does not publish table %s", t), fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;", name, quoteTable(t)))
-		}
-	}
-	for _, t := range p.Tables {
-		if !slices.Contains(wanted, t) {
-			bad(fmt.Sprintf("also publishes table %s, which source.tables does not list", t),
-				fmt.Sprintf("list it, or ALTER PUBLICATION %s DROP TABLE %s;", name, quoteTable(t)))
-		}
-	}
-	if !p.Insert || !p.Update || !p.Delete || !p.Truncate {
-		bad("leaves out some operations", fmt.Sprintf("ALTER PUBLICATION %s SET (publish = 'insert, update, delete, truncate');", name))
-	}
-	return errors.Join(problems...)
 }

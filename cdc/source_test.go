@@ -43,7 +43,7 @@ func newSourceAt(t *testing.T, dsn string) *source {
 	t.Helper()
 	servers, prefix := stacktest.Servers(t), stacktest.Prefix(t)
 	s := &source{t: t, db: connect(t, dsn), cfg: cdc.Config{
-		Name: prefix, Version: "test", DSN: dsn, Slot: slotOf(prefix), Publication: "p",
+		Name: prefix, Version: "test", DSN: dsn, Slot: slotOf(prefix), Publications: []string{"p"},
 		Tables: []cdc.Table{{Name: content, Topic: prefix + ".content"}, {Name: events, Topic: prefix + ".events"}},
 		Pipelines: []cdc.Pipeline{{
 			Name: "metrics", Topic: prefix + ".input",

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -81,7 +82,11 @@ func startStream(ctx context.Context, conn *pgconn.PgConn, cfg *Config) (*Stream
 // pluginArgs asks for logical messages always: the position within a commit
 // counts them, whatever else is configured.
 func pluginArgs(cfg *Config) []string {
-	args := []string{"publication_names " + quoteLiteral(pgx.Identifier{cfg.Publication}.Sanitize()), "messages 'true'"}
+	var names []string
+	for _, name := range cfg.Publications {
+		names = append(names, pgx.Identifier{name}.Sanitize())
+	}
+	args := []string{"publication_names " + quoteLiteral(strings.Join(names, ",")), "messages 'true'"}
 	if cfg.Streaming {
 		return append(args, "proto_version '2'", "streaming 'on'")
 	}

@@ -3,6 +3,7 @@ package cdc
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/zap"
 
+	"penstock/cdc/slot"
 	"penstock/internal/fault"
 )
 
@@ -18,11 +20,12 @@ const watchEvery = 10 * time.Second
 
 // watch looks, until ctx ends, for what changes what the slot sends without a word
 // in its stream. A publication that has lost a table, or an operation, ends the
-// capture: what is written meanwhile is not sent. Partitions that come and go with
+// capture, also if it has got it back: what is written meanwhile is not sent. Partitions that come and go with
 // their rows are told of: these rows are no changes, and nobody sends them. A server
 // that does not answer is for the stream to notice.
 func (c *Capture) watch(ctx context.Context) error {
 	var known []partition
+	var entries []slot.Entry
 	looked := false
 	for {
 		err := c.cfg.withSQL(ctx, func(db *pgx.Conn) error {
@@ -34,7 +37,13 @@ func (c *Capture) watch(ctx context.Context) error {
 				c.comparePartitions(known, now)
 			}
 			known, looked = now, true
-			return c.checkPublication(ctx, db)
+			found, err := c.publications(ctx, db)
+			if err != nil {
+				return err
+			}
+			before := entries
+			entries = entriesOf(found)
+			return errors.Join(publicationProblems(&c.cfg, found), compareEntries(before, entries))
 		})
 		switch {
 		case ctx.Err() != nil:

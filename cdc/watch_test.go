@@ -20,7 +20,7 @@ func TestAPublicationThatLosesATableEndsTheCapture(t *testing.T) {
 	s := newSource(t)
 	s.cfg.Watch = 50 * time.Millisecond
 	c := s.startStreaming()
-	s.exec("ALTER PUBLICATION " + s.cfg.Publication + " DROP TABLE events")
+	s.exec("ALTER PUBLICATION " + s.cfg.Publications[0] + " DROP TABLE events")
 	err := c.wait()
 	expect(t, err, fault.Usage, "does not publish table public.events", "what is written until it is restored is not sent", "ADD TABLE")
 }

@@ -16,6 +16,8 @@ const (
 	typeInt8        = 20
 	typeInt4        = 23
 	typeText        = 25
+	typeOID         = 26
+	typeTextArray   = 1009
 	typeTimestamptz = 1184
 )
 
@@ -97,6 +99,9 @@ func (p *postgres) answer(s *session, sql string) (answer, error) {
 		return describeTable(sql), nil
 	case strings.Contains(lower, "pg_partition_tree("):
 		return table([]cell{textCell(""), textCell("")}), nil
+	case strings.Contains(lower, "pg_describe_object("):
+		cells := []cell{{oid: typeOID, text: "1"}, textCell(publicationName)}
+		return table(cells, cells), nil
 	case strings.Contains(lower, "from pg_publication_tables"):
 		return p.publicationTables(), nil
 	case strings.Contains(lower, "from pg_publication"):
@@ -287,10 +292,11 @@ func describeRelation() answer {
 }
 
 func (p *postgres) publicationTables() answer {
-	sample := []cell{textCell(""), textCell("")}
+	columns := cell{oid: typeTextArray, text: "{id}"}
+	sample := []cell{textCell(""), textCell(""), columns}
 	var rows [][]cell
 	for _, t := range []string{tableContent, tableEvent, tableNote} {
-		rows = append(rows, []cell{textCell("public"), textCell(t)})
+		rows = append(rows, []cell{textCell("public"), textCell(t), columns})
 	}
 	return table(sample, rows...)
 }

@@ -192,7 +192,7 @@ func (w *world) start() (*life, error) {
 func (w *world) captureConfig(h *host) cdc.Config {
 	name := func(table string) schema.TableName { return schema.TableName{Schema: "public", Name: table} }
 	cfg := cdc.Config{
-		Name: "sim", Version: "test", Slot: slotName, Publication: publicationName,
+		Name: "sim", Version: "test", Slot: slotName, Publications: []string{publicationName},
 		DSN:     "host=127.0.0.1 port=5432 user=sim password=sim dbname=" + databaseName + " sslmode=disable default_query_exec_mode=simple_protocol",
 		Brokers: []string{kafkaAddr}, TransactionalID: "sim", PositionTopic: positionTopic, TransactionTopic: transactionTopic,
 		Partitions: partitions, ReplicationFactor: 1, Wait: 2 * time.Minute, TransactionTimeout: time.Minute,

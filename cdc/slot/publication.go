@@ -17,13 +17,28 @@ type Publication struct {
 	Name string `json:"name"`
 	// Tables are the tables as their rows will be announced: with ViaRoot the roots
 	// of partitioned tables, else their partitions.
-	Tables    []schema.TableName `json:"tables"`
-	AllTables bool               `json:"all_tables"` // also the tables made later
-	Insert    bool               `json:"insert"`
-	Update    bool               `json:"update"`
-	Delete    bool               `json:"delete"`
-	Truncate  bool               `json:"truncate"`
-	ViaRoot   bool               `json:"via_root"`
+	Tables    []PublishedTable `json:"tables"`
+	AllTables bool             `json:"all_tables"` // also the tables made later
+	Insert    bool             `json:"insert"`
+	Update    bool             `json:"update"`
+	Delete    bool             `json:"delete"`
+	Truncate  bool             `json:"truncate"`
+	ViaRoot   bool             `json:"via_root"`
+	// Entries are what the publication is made of: itself, and the tables and
+	// schemas that were added to it. One that is taken out and put back is another.
+	Entries []Entry `json:"-"`
+}
+
+// PublishedTable is a table of a publication.
+type PublishedTable struct {
+	schema.TableName
+	Columns []string `json:"columns"` // that are sent; nil before Postgres 15, which sends all
+}
+
+// Entry is one thing that a publication is made of.
+type Entry struct {
+	OID  uint32
+	Name string // as pg_describe_object says it
 }
 
 // FindPublication returns the named publication of db's database and whether there
@@ -40,20 +55,41 @@ func FindPublication(ctx context.Context, db DB, name string) (Publication, bool
 	if err == nil {
 		p.Tables, err = publishedTables(ctx, db, name)
 	}
+	if err == nil {
+		p.Entries, err = entries(ctx, db, name)
+	}
 	if err != nil {
 		return Publication{}, false, explain(ctx, db, err, publicationPlace(name))
 	}
 	return p, true, nil
 }
 
-func publishedTables(ctx context.Context, db DB, name string) ([]schema.TableName, error) {
+// publishedTables reads a view that has column lists from Postgres 15 on.
+func publishedTables(ctx context.Context, db DB, name string) ([]PublishedTable, error) {
 	rows, err := db.Query(ctx, `
-		SELECT schemaname, tablename FROM pg_publication_tables
-		WHERE pubname = $1 ORDER BY schemaname, tablename`, name)
+		SELECT schemaname, tablename, ARRAY (SELECT jsonb_array_elements_text(to_jsonb(p) -> 'attnames'))
+		FROM pg_publication_tables p WHERE pubname = $1 ORDER BY schemaname, tablename`, name)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[schema.TableName])
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (t PublishedTable, err error) {
+		err = row.Scan(&t.Schema, &t.Name, &t.Columns)
+		return t, err
+	})
+}
+
+// entries asks the dependencies, which tell of tables and schemas alike on every version.
+func entries(ctx context.Context, db DB, name string) ([]Entry, error) {
+	rows, err := db.Query(ctx, `
+		SELECT p.oid, 'publication ' || p.pubname AS entry FROM pg_publication p WHERE p.pubname = $1
+		UNION ALL SELECT d.objid, pg_describe_object(d.classid, d.objid, 0)
+		FROM pg_depend d JOIN pg_publication p ON p.oid = d.refobjid
+		WHERE p.pubname = $1 AND d.refclassid = 'pg_publication'::regclass
+		ORDER BY 1`, name)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Entry])
 }
 
 // CreatePublication publishes all changes of the tables, those of partitions under

@@ -27,8 +27,13 @@ func TestAPublicationIsCreatedAndFound(t *testing.T) {
 	if err != nil || !found {
 		t.Fatalf("found %t, error %v", found, err)
 	}
+	if len(got.Entries) != 3 || got.Entries[0].Name != `publication the "shop"` {
+		t.Errorf("entries %v, want the publication and its two tables", got.Entries)
+	}
+	got.Entries = nil
+	id := []string{"id"}
 	want := slot.Publication{
-		Name: `the "shop"`, Tables: tables, Insert: true, Update: true, Delete: true, Truncate: true, ViaRoot: true,
+		Name: `the "shop"`, Tables: []slot.PublishedTable{{tables[0], id}, {tables[1], id}}, Insert: true, Update: true, Delete: true, Truncate: true, ViaRoot: true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -43,16 +48,17 @@ func TestPublicationsOfOthersAreReadAsTheyAre(t *testing.T) {
 		CREATE PUBLICATION nothing`)
 	want := map[string]slot.Publication{
 		"everything": {
-			Name: "everything", Tables: []schema.TableName{{Schema: "public", Name: "orders"}},
+			Name: "everything", Tables: []slot.PublishedTable{{schema.TableName{Schema: "public", Name: "orders"}, []string{"id"}}},
 			AllTables: true, Insert: true, Delete: true,
 		},
-		"nothing": {Name: "nothing", Tables: []schema.TableName{}, Insert: true, Update: true, Delete: true, Truncate: true},
+		"nothing": {Name: "nothing", Tables: []slot.PublishedTable{}, Insert: true, Update: true, Delete: true, Truncate: true},
 	}
 	for name, want := range want {
 		got, found, err := slot.FindPublication(t.Context(), db, name)
 		if err != nil || !found {
 			t.Fatalf("%s: found %t, error %v", name, found, err)
 		}
+		got.Entries = nil
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

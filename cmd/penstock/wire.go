@@ -18,7 +18,7 @@ import (
 func captureConfig(cfg *config.Config, word operatorWord) (cdc.Config, error) {
 	c := cdc.Config{
 		Name: cfg.Source.Name, Version: readBuildInfo().Version,
-		DSN: cfg.Source.DSN.Reveal(), Slot: cfg.Source.Slot, Publication: cfg.Source.Publication,
+		DSN: cfg.Source.DSN.Reveal(), Slot: cfg.Source.Slot, Publications: cfg.Source.Publications,
 		Brokers: cfg.Kafka.Brokers, TransactionalID: cfg.Kafka.TransactionalID, PositionTopic: cfg.Kafka.PositionTopic,
 		Partitions: cfg.Kafka.Partitions, ReplicationFactor: cfg.Kafka.ReplicationFactor,
 		TransactionTopic: cfg.Kafka.TransactionTopic, TransactionTimeout: cfg.Kafka.Transaction.Timeout,

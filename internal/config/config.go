@@ -44,9 +44,13 @@ type Source struct {
 	// its topics carry it. Default: the slot's name.
 	Name string `yaml:"name"`
 
-	Slot        string             `yaml:"slot"`        // replication slot, created when it does not exist
-	Publication string             `yaml:"publication"` // publication, created when it does not exist
-	Tables      []schema.TableName `yaml:"tables"`      // what is captured, as schema.table
+	Slot string `yaml:"slot"` // replication slot, created when it does not exist
+
+	// Publications together publish the tables. One alone is created when it does
+	// not exist.
+	Publications []string `yaml:"publication"`
+
+	Tables []schema.TableName `yaml:"tables"` // what is captured, as schema.table
 
 	// Failover makes a new slot one that Postgres 17 or newer keeps in step on
 	// its standbys.

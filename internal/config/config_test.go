@@ -54,7 +54,7 @@ func TestSmallestFileIsFilledWithDefaults(t *testing.T) {
 	cfg := parse(t, smallestFile(t))
 	content, events := schema.TableName{Schema: "public", Name: "content"}, schema.TableName{Schema: "public", Name: "engagement_events"}
 	source := config.Source{
-		DSN: "postgres://a:hunter2@db/x", Name: "engagement", Slot: "engagement", Publication: "engagement",
+		DSN: "postgres://a:hunter2@db/x", Name: "engagement", Slot: "engagement", Publications: []string{"engagement"},
 		Tables: []schema.TableName{content, events},
 	}
 	if diff := cmp.Diff(source, cfg.Source); diff != "" {

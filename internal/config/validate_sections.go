@@ -15,7 +15,7 @@ import (
 func (v *validator) source() {
 	s := v.cfg.Source
 	v.require("source.dsn", string(s.DSN), "the capture reads from this database", "dsn: postgres://user:password@host:5432/database")
-	v.require("source.publication", s.Publication, "it says which tables the slot's stream carries", "publication: penstock")
+	v.publications()
 	switch {
 	case s.Slot == "":
 		v.missing("source.slot", "the slot keeps the log until it is in Kafka", "slot: penstock")
@@ -39,6 +39,25 @@ func (v *validator) source() {
 		v.missing("source.spool", "streamed transactions are kept there until they commit", "spool: /var/lib/penstock/spool")
 	}
 	v.topics()
+}
+
+func (v *validator) publications() {
+	names := v.cfg.Source.Publications
+	if len(names) == 0 || len(names) == 1 && names[0] == "" {
+		v.missing("source.publication", "it says which tables the slot's stream carries", "publication: penstock")
+		return
+	}
+	for i, name := range names {
+		at := fmt.Sprintf("source.publication[%d]", i)
+		switch {
+		case name == "":
+			v.add(at, fault.Error{What: "is empty", Fix: "name a publication"})
+		case len(name) > 63:
+			v.add(at, fault.Error{What: fmt.Sprintf("%q has %d bytes", name, len(name)), Why: "Postgres allows at most 63"})
+		case slices.Contains(names[:i], name):
+			v.add(at, fault.Error{What: fmt.Sprintf("publication %s is named twice", name)})
+		}
+	}
 }
 
 // topics checks the topic of every table: a valid name, and no two alike.

@@ -1,0 +1,199 @@
+package cdc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"go.uber.org/zap"
+
+	"penstock/cdc/slot"
+	"penstock/internal/fault"
+	"penstock/schema"
+)
+
+// ensurePublication creates the publication of a capture's first start, unless
+// somebody has. Which of several has which tables is not for the capture to decide.
+func (c *Capture) ensurePublication(ctx context.Context, db *pgx.Conn) error {
+	names := c.cfg.Publications
+	if len(names) > 1 {
+		return c.checkPublications(ctx, db)
+	}
+	_, exists, err := slot.FindPublication(ctx, db, names[0])
+	if err != nil {
+		return postgresFault("describe publication "+names[0], err)
+	}
+	if exists {
+		return c.checkPublications(ctx, db)
+	}
+	err = slot.CreatePublication(ctx, db, names[0], tableNames(&c.cfg))
+	if isState(err, duplicateObject, uniqueViolation) { // another daemon's first start, at the same time
+		return c.checkPublications(ctx, db)
+	}
+	if err != nil {
+		return postgresFault("create publication "+names[0], err)
+	}
+	c.log.Info("publication created", zap.String(keyPublication, names[0]))
+	return nil
+}
+
+// checkPublications refuses publications that are missing, or that together leave
+// out a captured table or an operation, send a table that nobody asked for, or
+// contradict each other.
+func (c *Capture) checkPublications(ctx context.Context, db *pgx.Conn) error {
+	found, err := c.publications(ctx, db)
+	if err != nil {
+		return err
+	}
+	if err := publicationProblems(&c.cfg, found); err != nil {
+		return err
+	}
+	return c.checkRoots(ctx, db, found)
+}
+
+// publications describes all of them.
+func (c *Capture) publications(ctx context.Context, db *pgx.Conn) ([]slot.Publication, error) {
+	var found []slot.Publication
+	var missing []error
+	for _, name := range c.cfg.Publications {
+		p, exists, err := slot.FindPublication(ctx, db, name)
+		switch {
+		case err != nil:
+			return nil, postgresFault("describe publication "+name, err)
+		case exists:
+			found = append(found, p)
+		default:
+			missing = append(missing, c.missingPublication(name))
+		}
+	}
+	return found, errors.Join(missing...)
+}
+
+func (c *Capture) missingPublication(name string) error {
+	bad := &fault.Error{
+		Kind: fault.Usage, Where: "source.publication " + name,
+		What: "the publication does not exist, but slot " + c.cfg.Slot + " does", Why: "the slot cannot tell which tables to send",
+		Fix: slot.PublicationSQL(name, tableNames(&c.cfg)),
+	}
+	if len(c.cfg.Publications) > 1 {
+		bad.What, bad.Why = "the publication does not exist", "which of the tables it should have, of several publications, only you know"
+		bad.Fix = "create it with those of the tables that no other has, before the slot: " + bad.Fix
+	}
+	return bad
+}
+
+// operations are those that a publication sends of its tables.
+type operations struct{ insert, update, delete, truncate bool }
+
+func (o operations) with(p *slot.Publication) operations {
+	return operations{o.insert || p.Insert, o.update || p.Update, o.delete || p.Delete, o.truncate || p.Truncate}
+}
+
+// published is a table as all publications together send it: an operation that one
+// of them has is sent.
+type published struct {
+	by         []*slot.Publication
+	columns    []string
+	operations operations
+}
+
+func publicationProblems(cfg *Config, found []slot.Publication) error {
+	var problems []error
+	place := "source.publication " + strings.Join(cfg.Publications, ", ")
+	bad := func(what, why, fix string) {
+		problems = append(problems, &fault.Error{Kind: fault.Usage, Where: place, What: what, Why: why, Fix: fix})
+	}
+	offered := map[schema.TableName]published{}
+	for i := range found {
+		p := &found[i]
+		for _, t := range p.Tables {
+			before, twice := offered[t.TableName]
+			if twice && !slices.Equal(before.columns, t.Columns) {
+				bad(fmt.Sprintf("%s and %s publish different columns of table %s", before.by[0].Name, p.Name, t.TableName),
+					"Postgres then refuses to send any change of the table",
+					"give the table the same column list in both, or leave it out of one: "+dropTable(p.Name, t.TableName))
+			}
+			offered[t.TableName] = published{append(before.by, p), t.Columns, before.operations.with(p)}
+		}
+	}
+	for _, t := range tableNames(cfg) {
+		if p, ok := offered[t]; !ok {
+			bad(fmt.Sprintf("does not publish table %s", t), "", fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;",
+				pgx.Identifier{cfg.Publications[0]}.Sanitize(), quoteTable(t)))
+		} else if p.operations != (operations{true, true, true, true}) {
+			bad(fmt.Sprintf("leaves out some operations of table %s", t), "", fmt.Sprintf(
+				"ALTER PUBLICATION %s SET (publish = 'insert, update, delete, truncate');", pgx.Identifier{p.by[0].Name}.Sanitize()))
+		}
+	}
+	for i := range found {
+		for _, t := range found[i].Tables {
+			if !slices.Contains(tableNames(cfg), t.TableName) {
+				bad(fmt.Sprintf("also publishes table %s, which source.tables does not list", t.TableName), "",
+					"list it, or "+dropTable(found[i].Name, t.TableName))
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func dropTable(publication string, table schema.TableName) string {
+	return fmt.Sprintf("ALTER PUBLICATION %s DROP TABLE %s;", pgx.Identifier{publication}.Sanitize(), quoteTable(table))
+}
+
+const anyPartitioned = `SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+	WHERE (c.relispartition OR c.relkind = 'p') AND (n.nspname, c.relname) IN (SELECT * FROM unnest($1::text[], $2::text[])))`
+
+// checkRoots refuses publications of which some send the changes of partitions
+// under the root's name and some under their own: which name a change has would
+// depend on both.
+func (c *Capture) checkRoots(ctx context.Context, db *pgx.Conn, found []slot.Publication) error {
+	other := slices.IndexFunc(found, func(p slot.Publication) bool { return p.ViaRoot != found[0].ViaRoot })
+	if other < 0 {
+		return nil
+	}
+	var schemas, names []string
+	for _, t := range tableNames(&c.cfg) {
+		schemas, names = append(schemas, t.Schema), append(names, t.Name)
+	}
+	var partitioned bool
+	if err := db.QueryRow(ctx, anyPartitioned, schemas, names).Scan(&partitioned); err != nil {
+		return postgresFault("look for partitions", err)
+	}
+	if !partitioned {
+		return nil
+	}
+	return &fault.Error{
+		Kind: fault.Usage, Where: "source.publication " + strings.Join(c.cfg.Publications, ", "),
+		What: fmt.Sprintf("%s and %s differ in publish_via_partition_root", found[0].Name, found[other].Name),
+		Why:  "whether a partition's changes come under its own name would depend on both",
+		Fix:  fmt.Sprintf("ALTER PUBLICATION %s SET (publish_via_partition_root = %t);", pgx.Identifier{found[other].Name}.Sanitize(), found[0].ViaRoot),
+	}
+}
+
+// entriesOf are what the publications are made of.
+func entriesOf(found []slot.Publication) []slot.Entry {
+	var all []slot.Entry
+	for i := range found {
+		all = append(all, found[i].Entries...)
+	}
+	return all
+}
+
+// compareEntries refuses to go on when one entry is gone, although every captured
+// table is published: it was out of the publication for a while, and Postgres has
+// not sent what was written to it meanwhile.
+func compareEntries(before, now []slot.Entry) error {
+	for _, e := range before {
+		if !slices.Contains(now, e) {
+			return &fault.Error{
+				Kind: fault.Refused, Where: e.Name, What: "was taken out and put back, or replaced, between two looks",
+				Why: "what was written while it was out is not sent",
+				Fix: "compare the table with its topic, if rows may have been written meanwhile, and start again",
+			}
+		}
+	}
+	return nil
+}

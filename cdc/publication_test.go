@@ -1,0 +1,90 @@
+package cdc_test
+
+import (
+	"testing"
+	"time"
+
+	"penstock/cdc"
+	"penstock/internal/fault"
+	"penstock/schema"
+)
+
+// TestTwoPublications: what either of them publishes is delivered, once, also of a
+// table that is in both; either alone would leave something out.
+func TestTwoPublications(t *testing.T) {
+	s := newSource(t)
+	prefix := s.cfg.Name
+	s.cfg.Pipelines = nil
+	s.cfg.Tables = append(s.cfg.Tables, cdc.Table{Name: schema.TableName{Schema: "public", Name: "shared"}, Topic: prefix + ".shared"})
+	s.exec(`CREATE TABLE shared (id int PRIMARY KEY, v text);
+		CREATE PUBLICATION "first, of two" FOR TABLE content, shared WHERE (id < 10) WITH (publish = 'insert, update, delete');
+		CREATE PUBLICATION second FOR TABLE events, shared WHERE (id > 20);
+		CREATE PUBLICATION third FOR TABLE content WITH (publish = 'truncate')`)
+	s.cfg.Publications = []string{"first, of two", "second", "third"}
+	c := s.startStreaming()
+	s.exec("INSERT INTO shared SELECT i, 'x' FROM generate_series(1, 30) i")
+	s.exec("INSERT INTO content VALUES ('a', 'A')")
+	s.exec("INSERT INTO events VALUES (1, 'a', 1); TRUNCATE content")
+	c.finishAfter(s, "DELETE FROM events", 3)
+	if got := versions(t, s.read(prefix+".shared", 19)); got != 19 {
+		t.Errorf("%d changes of the table that is in both, want the 9 and the 10 that pass a filter", got)
+	}
+	if got := len(s.read(prefix+".content", 1+3)); got != 1+3 {
+		t.Errorf("%d records of content, want the insert and the truncation in each of 3 partitions", got)
+	}
+}
+
+func TestPublicationsThatDoNotFitTogether(t *testing.T) {
+	for _, test := range []struct {
+		name, sql string
+		want      []string
+	}{
+		{"one is missing", "CREATE PUBLICATION a FOR TABLE content, events", []string{"source.publication b", "does not exist", "CREATE PUBLICATION"}},
+		{
+			"a table is in neither", "CREATE PUBLICATION a FOR TABLE content; CREATE PUBLICATION b FOR TABLE content",
+			[]string{"does not publish table public.events"},
+		},
+		{
+			"an operation is in neither",
+			"CREATE PUBLICATION a FOR TABLE content, events WITH (publish = 'insert'); CREATE PUBLICATION b FOR TABLE content, events WITH (publish = 'update, delete')",
+			[]string{"leaves out some operations of table public.content", "of table public.events"},
+		},
+		{
+			"their column lists differ", "CREATE PUBLICATION a FOR TABLE content, events (id, n); CREATE PUBLICATION b FOR TABLE events",
+			[]string{"a and b publish different columns of table public.events", `ALTER PUBLICATION "b" DROP TABLE "public"."events"`},
+		},
+		{
+			"they differ in the name of partitions",
+			`DROP TABLE content; CREATE TABLE content (id text PRIMARY KEY) PARTITION BY LIST (id); CREATE PUBLICATION a FOR TABLE content
+				WITH (publish_via_partition_root); CREATE PUBLICATION b FOR TABLE events`,
+			[]string{"a and b differ in publish_via_partition_root", "SET (publish_via_partition_root = true)"},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSource(t)
+			s.cfg.Publications, s.cfg.Pipelines = []string{"a", "b"}, nil
+			s.exec(test.sql)
+			expect(t, s.refusal(), fault.Usage, test.want...)
+		})
+	}
+}
+
+// TestATableThatIsOutOfThePublicationForAWhile: when the watch looks again all is
+// published as before, but what was written meanwhile was not sent.
+func TestATableThatIsOutOfThePublicationForAWhile(t *testing.T) {
+	s := newSource(t)
+	s.cfg.Watch = 50 * time.Millisecond
+	c := s.startStreaming()
+	eventually(t, "an end", func() bool {
+		s.exec("BEGIN; ALTER PUBLICATION p DROP TABLE events; ALTER PUBLICATION p ADD TABLE events; COMMIT")
+		select {
+		case err := <-c.done:
+			c.done <- err
+			return true
+		default:
+			return false
+		}
+	})
+	expect(t, c.wait(), fault.Refused, "publication of table events in publication p", "was taken out and put back", "start again")
+	s.startStreaming().finish()
+}
