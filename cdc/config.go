@@ -68,6 +68,8 @@ type Config struct {
 
 	// Messages says what becomes of pg_logical_emit_message.
 	Messages Messages
+	// Beats says where heartbeats go in Kafka.
+	Beats Beats
 	// MarkCommits writes begin and end marks of every commit, not only of those
 	// that are split (Debezium's provide.transaction.metadata).
 	MarkCommits bool
@@ -111,6 +113,14 @@ const (
 // heartbeats.
 type Messages struct {
 	Topic  string // of all but the outboxes; empty: messages make no records
+	Format format.Format
+}
+
+// Beats are the records of Debezium's heartbeat topic: each is in a Kafka transaction
+// with a position. The zero Beats are none.
+type Beats struct {
+	Topic  string
+	Every  time.Duration // 0 is never
 	Format format.Format
 }
 
@@ -222,6 +232,9 @@ func (c *Config) validate() error {
 	claim(c.TransactionTopic, "kafka.transaction_topic")
 	if c.DeadLetterTopic != "" {
 		claim(c.DeadLetterTopic, "the topic of dead letters")
+	}
+	if c.Beats.Every > 0 {
+		claim(c.Beats.Topic, "the topic of heartbeats")
 	}
 	if c.Messages.Topic != "" {
 		claim(c.Messages.Topic, "the topic of messages")

@@ -18,6 +18,9 @@ func (c *Capture) deliver(ctx context.Context, l *lease, producer *Producer, rea
 	router.seen = c.seen
 	s := newSession(&c.cfg, l.stream, producer, router, from, c.log)
 	defer s.close(ctx)
+	if s.beats, err = newBeats(ctx, &c.cfg); err != nil {
+		return false, err
+	}
 	if c.cfg.Streaming {
 		if s.spool, err = spool.Open(c.cfg.Spool); err != nil {
 			return false, err

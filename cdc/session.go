@@ -31,6 +31,7 @@ type session struct {
 	spool     *spool.Spool // holds back streamed transactions; nil if the server does not stream them
 	assembler *Assembler
 	enums     enums
+	beats     *beats // nil for none
 	log       *zap.Logger
 
 	undescribed map[uint32]*schema.Relation // announced, by OID, without an event yet
@@ -88,6 +89,10 @@ func (s *session) run(ctx context.Context) error {
 			if err := s.take(ctx, batch); errors.Is(err, errGraceOver) {
 				return s.abandon(ctx)
 			} else if err != nil {
+				return err
+			}
+		case <-s.beats.due():
+			if stopped, err := s.beat(ctx); stopped || err != nil {
 				return err
 			}
 		case <-s.producer.Lost():
@@ -179,6 +184,7 @@ func (s *session) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer cancel()
 	_ = s.catalog.Close(ctx)
+	s.beats.stop()
 }
 
 // follow does what a step says. A commit is split only when more of it comes, so
@@ -323,6 +329,16 @@ func (s *session) end(ctx context.Context) error {
 func (s *session) write(ctx context.Context, next schema.Position) error {
 	if !forward(s.position, next) {
 		return fmt.Errorf("position would not move forward from %+v to %+v", s.position, next)
+	}
+	return s.commitAt(ctx, next)
+}
+
+// commitAt is write, also where a heartbeat alone is written and the position is the last one.
+func (s *session) commitAt(ctx context.Context, next schema.Position) error {
+	if due := s.beats.take(time.Now()); due != nil {
+		if err := s.producer.Produce(ctx, due); err != nil {
+			return err
+		}
 	}
 	if err := s.producer.Commit(ctx, next); err != nil {
 		return err

@@ -48,7 +48,13 @@ func (t *topics) data() []string {
 }
 
 // all lists the data topics and the capture's own.
-func (t *topics) all() []string { return append(t.data(), t.cfg.TransactionTopic, t.cfg.PositionTopic) }
+func (t *topics) all() []string {
+	names := append(t.data(), t.cfg.TransactionTopic, t.cfg.PositionTopic)
+	if t.cfg.Beats.Every > 0 {
+		names = append(names, t.cfg.Beats.Topic)
+	}
+	return names
+}
 
 // layout is what the capture has to know of its topics.
 type layout struct {
@@ -69,9 +75,11 @@ func (t *topics) ensure(ctx context.Context) (layout, error) {
 			return layout{}, err
 		}
 	}
-	if !existing.Has(t.cfg.TransactionTopic) {
-		if err := t.create(ctx, 1, nil, t.cfg.TransactionTopic); err != nil {
-			return layout{}, err
+	for _, name := range t.all() { // what is neither data nor the position is in order in one partition
+		if !existing.Has(name) && name != t.cfg.PositionTopic && !slices.Contains(t.data(), name) {
+			if err := t.create(ctx, 1, nil, name); err != nil {
+				return layout{}, err
+			}
 		}
 	}
 	if missing := slices.DeleteFunc(t.data(), existing.Has); len(missing) > 0 {

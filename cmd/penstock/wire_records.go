@@ -33,12 +33,13 @@ func wireRecords(c *cdc.Config, cfg *config.Config) error {
 			c.DeadLetterTopic = cfg.Kafka.DeadLetterTopic
 		}
 	}
-	messages, err := recordFormat(&cfg.Records.RecordStyle)
+	usual, err := recordFormat(&cfg.Records.RecordStyle)
 	if err != nil {
 		return fmt.Errorf("records of messages: %w", err)
 	}
-	messages.Registry = schemas
-	c.Messages = cdc.Messages{Topic: cfg.Kafka.MessageTopic, Format: messages}
+	usual.Registry = schemas
+	c.Messages = cdc.Messages{Topic: cfg.Kafka.MessageTopic, Format: usual}
+	c.Beats = cdc.Beats{Topic: cfg.Kafka.HeartbeatTopic, Every: cfg.Kafka.Heartbeat, Format: usual}
 	return nil
 }
 

@@ -91,6 +91,11 @@ type Kafka struct {
 	// empty is nowhere.
 	MessageTopic string `yaml:"message_topic"`
 
+	// Heartbeat is how often a record is written to HeartbeatTopic, also when nothing
+	// changes; 0 is never. Default of the topic: __debezium-heartbeat.<source.name>.
+	Heartbeat      time.Duration `yaml:"heartbeat"`
+	HeartbeatTopic string        `yaml:"heartbeat_topic"`
+
 	// TransactionalID fences an older instance of the same capture. Default:
 	// penstock.<source.name>.
 	TransactionalID string `yaml:"transactional_id"`

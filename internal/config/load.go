@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"penstock/internal/fault"
+	"penstock/schema/debezium"
 )
 
 // maxSize is far above any configuration, and below what would make the YAML
@@ -103,6 +104,7 @@ func syntaxProblem(at origin, err error) error {
 func (c *Config) derive() {
 	setDefault(&c.Source.Name, c.Source.Slot)
 	setDefault(&c.Kafka.TransactionalID, "penstock."+c.Source.Name)
+	setDefault(&c.Kafka.HeartbeatTopic, debezium.HeartbeatTopic(c.Source.Name))
 	c.Records.derive(c.given)
 	for name, p := range c.Pipelines {
 		setDefault(&p.Topic, "penstock."+name+".input")

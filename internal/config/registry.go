@@ -29,8 +29,8 @@ func defaultRegistry() Registry {
 	return Registry{SubjectNaming: "topic", AutoRegister: true, Timeout: 10 * time.Second}
 }
 
-// NeedsRegistry reports whether the records of a captured table, or of messages, are
-// in a format whose schemas a registry keeps.
+// NeedsRegistry reports whether the records of a captured table, of messages or of
+// heartbeats are in a format whose schemas a registry keeps.
 func (c *Config) NeedsRegistry() bool {
 	registered := func(s *RecordStyle) bool { return slices.Contains([]string{"avro", "protobuf"}, s.Format) }
 	for _, table := range c.Source.Tables {
@@ -38,7 +38,8 @@ func (c *Config) NeedsRegistry() bool {
 			return true
 		}
 	}
-	return c.Kafka.MessageTopic != "" && registered(&c.Records.RecordStyle)
+	beside := c.Kafka.MessageTopic != "" || c.Kafka.Heartbeat > 0
+	return beside && registered(&c.Records.RecordStyle)
 }
 
 // registry checks the section; captured asks for the tables to be captured here.

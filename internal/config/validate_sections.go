@@ -65,6 +65,7 @@ func (v *validator) topics() {
 	owner := map[string]string{v.cfg.Kafka.PositionTopic: "kafka.position_topic"}
 	v.topic("kafka.transaction_topic", v.cfg.Kafka.TransactionTopic, "kafka.transaction_topic", owner)
 	v.topic("kafka.dead_letter_topic", v.cfg.Kafka.DeadLetterTopic, "kafka.dead_letter_topic", owner)
+	v.topic("kafka.heartbeat_topic", v.cfg.Kafka.HeartbeatTopic, "kafka.heartbeat_topic", owner)
 	if v.cfg.Kafka.MessageTopic != "" {
 		v.topic("kafka.message_topic", v.cfg.Kafka.MessageTopic, "kafka.message_topic", owner)
 	}
@@ -121,6 +122,9 @@ func (v *validator) kafka() {
 	}
 	if k.ReplicationFactor < 1 && k.ReplicationFactor != -1 {
 		v.add("kafka.replication_factor", fault.Error{What: fmt.Sprintf("%d is neither -1, the broker's default, nor above 0", k.ReplicationFactor)})
+	}
+	if k.Heartbeat < 0 {
+		v.add("kafka.heartbeat", fault.Error{What: fmt.Sprintf("%s is below 0", k.Heartbeat), Fix: "heartbeat: 0 for none, or 30s"})
 	}
 	v.require("kafka.position_topic", k.PositionTopic, "it holds how far the capture has come", "position_topic: penstock.position")
 	v.transaction()

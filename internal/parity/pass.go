@@ -39,6 +39,15 @@ type Pass struct {
 // includeUnknown is the setting without which the connector drops columns of types that it does not know.
 const includeUnknown = "include.unknown.datatypes"
 
+// heartbeatEvery is the setting that makes heartbeats.
+const heartbeatEvery = "heartbeat.interval.ms"
+
+// heartbeatTable is what the topic of heartbeats is called among those of tables.
+const heartbeatTable = "heartbeat"
+
+// beats tells whether the pass has heartbeats.
+func (p Pass) beats() bool { return p.Settings[heartbeatEvery] != "" }
+
 // messageTable is the table of the topic with logical messages.
 const messageTable = "message"
 
@@ -66,6 +75,7 @@ func Passes() []Pass {
 		{Name: "shapes-truncate", Content: Truncates, Settings: settings{"skipped.operations": "none"}},
 		{Name: "shapes-transactions", Content: Transactions, Schemas: true, Settings: settings{"provide.transaction.metadata": "true"}},
 		{Name: "shapes-no-tombstones", Content: Deletes, Settings: settings{"tombstones.on.delete": "false"}},
+		{Name: "heartbeats", Content: Deletes, Schemas: true, Settings: settings{heartbeatEvery: "1"}},
 		{Name: "indexed", Content: Indexed},
 		{Name: "gone", Content: Gone},
 		{Name: "quoted", Content: Quoted},

@@ -121,6 +121,9 @@ func (r *Rig) penstockConfig(ctx context.Context, p Pass, slot string) (string, 
 	if p.messages() || counted {
 		fmt.Fprintf(&text, "  message_topic: %s.%s\n", p.Name, messageTable)
 	}
+	if p.beats() {
+		fmt.Fprintf(&text, "  heartbeat: %sms\n", p.Settings[heartbeatEvery])
+	}
 	if topics.Len() > 0 {
 		text.WriteString("  topics:\n" + topics.String())
 	}
@@ -137,6 +140,7 @@ func recordsConfig(p Pass) string {
 	for _, name := range slices.Sorted(maps.Keys(p.Settings)) {
 		switch value := p.Settings[name]; name {
 		case includeUnknown: // Penstock drops no column, and so has no such key
+		case heartbeatEvery: // it is of the section kafka
 		case "skipped.operations":
 			fmt.Fprintf(&text, "  %s: [%s]\n", name, value)
 		default:

@@ -93,3 +93,32 @@ func compareBoundaries(t *testing.T) []*comparison {
 	}
 	return []*comparison{c}
 }
+
+// compareHeartbeats makes a heartbeat of the recorded one's time.
+func compareHeartbeats(t *testing.T) []*comparison {
+	t.Helper()
+	c := &comparison{t: t, place: "heartbeat"}
+	var a connect.Arena
+	for _, r := range read(t, "heartbeats") {
+		if r.Topic != "heartbeats.heartbeat" {
+			continue
+		}
+		var recorded struct {
+			TSMS int64 `json:"ts_ms"`
+		}
+		if err := json.Unmarshal(r.Value, &recorded); err != nil || recorded.TSMS == 0 {
+			t.Fatalf("%s: %v", r.Value, err)
+		}
+		a.Reset()
+		keys, values := debezium.HeartbeatKeySchema(), debezium.HeartbeatValueSchema()
+		c.json("key", connect.AppendJSON(nil, keys, debezium.HeartbeatKey(&a, "heartbeats")), r.Key)
+		c.json("value", connect.AppendJSON(nil, values, debezium.HeartbeatValue(&a, recorded.TSMS*1000)), r.Value)
+		c.schemas("keySchema", connect.AppendSchema(nil, keys, ""), r.KeySchema)
+		c.schemas("valueSchema", connect.AppendSchema(nil, values, ""), r.ValueSchema)
+		c.record++
+	}
+	if c.record != 1 {
+		t.Errorf("%d heartbeats are recorded, want one", c.record)
+	}
+	return []*comparison{c}
+}

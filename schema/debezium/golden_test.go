@@ -17,7 +17,7 @@ const goldens = "../../testdata/debezium"
 func TestRecordsAreTheConnectors(t *testing.T) {
 	var found []difference
 	values := 0
-	for _, compare := range []func(*testing.T) []*comparison{compareTypes, compareShapes, compareMessages, compareBoundaries} {
+	for _, compare := range []func(*testing.T) []*comparison{compareTypes, compareShapes, compareMessages, compareBoundaries, compareHeartbeats} {
 		for _, c := range compare(t) {
 			found = append(found, c.found...)
 			values += c.values
