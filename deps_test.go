@@ -60,6 +60,10 @@ var laws = []law{
 		why: "the bytes on a topic are a pure function of the event",
 	},
 	{
+		binds: []string{"penstock/schema/deadletter"}, scope: codeAll, bans: []string{"..."}, but: []string{"penstock/schema"},
+		why: "a letter keeps a record that nobody understood: it needs no codec and no driver",
+	},
+	{
 		binds: []string{"penstock/schema/pgtext", "penstock/schema/jsontext"}, scope: codeAll, bans: []string{"..."},
 		why: "a text has one meaning, whoever reads it: nothing of ours is needed for it",
 	},

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/internal/fault"
 	"penstock/schema"
+	"penstock/schema/deadletter"
 	"penstock/schema/debezium"
 	"penstock/schema/jsontext"
 	"penstock/schema/record"
@@ -159,5 +161,34 @@ func (c *change) deadLetter(r *kgo.Record, limit int) *kgo.Record {
 		value = strconv.AppendInt(value, int64(len(v.Data)), 10)
 	}
 	value = append(value, "}}"...)
-	return &kgo.Record{Topic: c.route.deadLetters.name, Partition: c.route.deadLetters.partition(r.Key), Key: r.Key, Value: value, Headers: r.Headers}
+	return letterOf(r, c.route.deadLetters, deadletter.Letter{
+		Capture: c.origin.Name, Reason: deadletter.Oversized, Error: c.tooLarge(r, limit).Error(), Time: time.UnixMicro(c.now),
+	}, value)
+}
+
+// letterOf makes a letter of a record that goes to no topic, with a description
+// in the place of its value. The caller fills in who, why and when.
+func letterOf(r *kgo.Record, to topicRef, l deadletter.Letter, description []byte) *kgo.Record {
+	l.Topic, l.Partition, l.Offset, l.Timestamp = r.Topic, r.Partition, -1, -1
+	l.Record = deadletter.Record{Key: r.Key, Value: description, LeftOut: len(r.Value)}
+	for _, h := range r.Headers {
+		l.Record.Headers = append(l.Record.Headers, deadletter.Header(h))
+	}
+	at, err := record.ParseCoordinates(func(key string) ([]byte, bool) {
+		i := slices.IndexFunc(r.Headers, func(h kgo.RecordHeader) bool { return h.Key == key })
+		if i < 0 {
+			return nil, false
+		}
+		return r.Headers[i].Value, true
+	})
+	if err != nil {
+		panic("a record of the capture has no coordinates: " + err.Error())
+	}
+	l.LSN, l.Seq, l.Version = at.LSN, at.Seq, at.Version
+	m := l.Message()
+	dead := &kgo.Record{Topic: to.name, Partition: to.partition(m.Key), Key: m.Key, Value: m.Value}
+	for _, h := range m.Headers {
+		dead.Headers = append(dead.Headers, kgo.RecordHeader(h))
+	}
+	return dead
 }

@@ -15,6 +15,7 @@ import (
 	"penstock/cdc/format"
 	"penstock/internal/fault"
 	"penstock/schema"
+	"penstock/schema/deadletter"
 	"penstock/schema/record"
 )
 
@@ -197,11 +198,7 @@ func TestOversizedIsADeadLetter(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			records := routed(t, docsRouter(table, docsLimit), c.event)
-			var topics []string
-			for _, r := range records {
-				topics = append(topics, r.Topic)
-			}
-			if diff := cmp.Diff(c.want, topics); diff != "" {
+			if diff := cmp.Diff(c.want, topicsOf(records)); diff != "" {
 				t.Fatalf("topics (-want +got):\n%s", diff)
 			}
 			if c.op == "" {
@@ -219,7 +216,7 @@ func TestOversizedIsADeadLetter(t *testing.T) {
 			}
 			source := c.event.Source
 			if got.Topic != "docs" || got.Table != "public.docs" || got.Op != c.op || got.LSN != source.CommitLSN.String() || got.Seq != source.Seq ||
-				got.XID != uint64(source.XID) || got.Partition != newTopicRef("docs", 3).partition(r.Key) {
+				got.XID != uint64(source.XID) || got.Partition != newTopicRef("docs", 3).partition([]byte(`{"id":1}`)) {
 				t.Errorf("got %s", r.Value)
 			}
 			if diff := cmp.Diff(map[string]int{"id": 1, "body": 9000, "extra": 100}, got.Bytes); diff != "" {
@@ -228,11 +225,43 @@ func TestOversizedIsADeadLetter(t *testing.T) {
 			if !strings.Contains(got.Reason, "topic docs takes 8000") || size(r) > docsLimit {
 				t.Errorf("reason %q, %d bytes", got.Reason, size(r))
 			}
-			if string(r.Key) != `{"id":1}` || r.Partition != newTopicRef("dead", 2).partition(r.Key) || headersOf(r)[record.HeaderVersion] != "10" {
+			if r.Partition != newTopicRef("dead", 2).partition(r.Key) || headersOf(r)[record.HeaderVersion] != "10" {
 				t.Errorf("key %s, partition %d, headers %v", r.Key, r.Partition, headersOf(r))
+			}
+			want := deadletter.Letter{
+				Capture: "engagement", Topic: "docs", Partition: got.Partition, Offset: -1, Timestamp: -1, LSN: source.CommitLSN, Seq: source.Seq, Version: 10,
+				Reason: deadletter.Oversized, Error: got.Reason,
+			}
+			if diff := cmp.Diff(want, letterIn(t, r)); diff != "" {
+				t.Errorf("letter (-want +got):\n%s", diff)
 			}
 		})
 	}
+}
+
+func topicsOf(records []*kgo.Record) (topics []string) {
+	for _, r := range records {
+		topics = append(topics, r.Topic)
+	}
+	return topics
+}
+
+// letterIn reads a dead letter, of which it checks the record and the time.
+func letterIn(t *testing.T, r *kgo.Record) deadletter.Letter {
+	t.Helper()
+	m := deadletter.Message{Key: r.Key, Value: r.Value}
+	for _, h := range r.Headers {
+		m.Headers = append(m.Headers, deadletter.Header(h))
+	}
+	l, _, err := deadletter.Parse(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(l.Record.Key) != `{"id":1}` || l.Record.LeftOut < 9000 || len(l.Record.Headers) != 4 || l.Time.IsZero() {
+		t.Errorf("got record %+v at %s", l.Record, l.Time)
+	}
+	l.Record, l.Time = deadletter.Record{}, time.Time{}
+	return *l
 }
 
 func TestOversizedStops(t *testing.T) {

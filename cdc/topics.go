@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"penstock/internal/fault"
+	"penstock/schema/deadletter"
 )
 
 // topics creates and inspects the capture's topics.
@@ -39,10 +40,8 @@ func (t *topics) data() []string {
 	for _, p := range t.cfg.Pipelines {
 		names = append(names, p.Topic)
 	}
-	for _, optional := range []string{t.cfg.Messages.Topic, t.cfg.DeadLetterTopic} {
-		if optional != "" {
-			names = append(names, optional)
-		}
+	if t.cfg.Messages.Topic != "" {
+		names = append(names, t.cfg.Messages.Topic)
 	}
 	return names
 }
@@ -52,6 +51,9 @@ func (t *topics) all() []string {
 	names := append(t.data(), t.cfg.TransactionTopic, t.cfg.PositionTopic)
 	if t.cfg.Beats.Every > 0 {
 		names = append(names, t.cfg.Beats.Topic)
+	}
+	if t.cfg.DeadLetterTopic != "" {
+		names = append(names, t.cfg.DeadLetterTopic)
 	}
 	return names
 }
@@ -76,10 +78,15 @@ func (t *topics) ensure(ctx context.Context) (layout, error) {
 		}
 	}
 	for _, name := range t.all() { // what is neither data nor the position is in order in one partition
-		if !existing.Has(name) && name != t.cfg.PositionTopic && !slices.Contains(t.data(), name) {
-			if err := t.create(ctx, 1, nil, name); err != nil {
-				return layout{}, err
-			}
+		if existing.Has(name) || name == t.cfg.PositionTopic || slices.Contains(t.data(), name) {
+			continue
+		}
+		var configs map[string]*string
+		if name == t.cfg.DeadLetterTopic {
+			configs = pointers(deadletter.TopicConfigs())
+		}
+		if err := t.create(ctx, 1, configs, name); err != nil {
+			return layout{}, err
 		}
 	}
 	if missing := slices.DeleteFunc(t.data(), existing.Has); len(missing) > 0 {
@@ -108,11 +115,15 @@ func (t *topics) ensureOne(ctx context.Context, name string) (int32, error) {
 // positionConfigs keep the last position for ever and the topic short: a start
 // reads all of it. Only closed segments are compacted, so they are small.
 func positionConfigs() map[string]*string {
-	configs := map[string]*string{}
-	for key, value := range map[string]string{
+	return pointers(map[string]string{
 		"cleanup.policy": "compact", "segment.bytes": "16777216", "segment.ms": "3600000",
 		"min.cleanable.dirty.ratio": "0.1", "max.compaction.lag.ms": "3600000", "unclean.leader.election.enable": "false",
-	} {
+	})
+}
+
+func pointers(settings map[string]string) map[string]*string {
+	configs := map[string]*string{}
+	for key, value := range settings {
 		configs[key] = &value
 	}
 	return configs
