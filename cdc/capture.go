@@ -26,6 +26,8 @@ type Capture struct {
 	senders  []walsender                           // of ours, that may hold the slot still
 	takeover bool                                  // the operator's word to take the slot, not used yet
 	seen     map[schema.TableName]*schema.Relation // the last version of each table
+
+	delivering bool // the last attempt has come so far
 }
 
 // New checks the configuration, all of it, and does no I/O.
@@ -50,8 +52,16 @@ func (c *Capture) Run(ctx context.Context) error {
 	pause, trouble := firstPause, time.Time{} // trouble is when it began; zero while all is well
 	for {
 		healthy, err := c.attempt(ctx)
+		if ctx.Err() != nil && !c.delivering && retriable(err) {
+			return nil // nothing was under way: to stop waiting is to stop well
+		}
 		if ctx.Err() != nil {
 			return ignoreStop(ctx, err)
+		}
+		if adopted, refused := c.adoptFrom(err); refused != nil {
+			return refused
+		} else if adopted {
+			continue
 		}
 		if healthy || trouble.IsZero() {
 			pause, trouble = firstPause, time.Now()
@@ -83,6 +93,7 @@ func ignoreStop(ctx context.Context, err error) error {
 // it. healthy says that it got somewhere. The order of its steps is the safety
 // argument.
 func (c *Capture) attempt(ctx context.Context) (healthy bool, err error) {
+	c.delivering = false
 	// 1. Look, and take the slot: nobody else gets past this line until we end.
 	ready, l, stoodBy, err := c.lease(ctx)
 	if err != nil {
@@ -109,6 +120,7 @@ func (c *Capture) attempt(ctx context.Context) (healthy bool, err error) {
 		}
 		c.cfg.reach(FailPositionRead)
 		// 5. Stream.
+		c.delivering = true
 		return c.deliver(ctx, l, producer, ready, position)
 	})
 	return stoodBy || delivered, c.withFix(ctx, err)
@@ -167,6 +179,9 @@ func (c *Capture) prepare(ctx context.Context) (ready preparation, err error) {
 	defer cancel()
 	err = c.cfg.withSQL(ctx, func(db *pgx.Conn) error {
 		if err := checkServer(ctx, db); err != nil {
+			return err
+		}
+		if err := c.adoptPublished(ctx, db); err != nil {
 			return err
 		}
 		if err := checkTables(ctx, db, &c.cfg); err != nil {

@@ -192,7 +192,7 @@ func (w *world) finish(l *life) {
 		if err != nil {
 			w.problem("read the position: %v", err)
 		}
-		if position.EndLSN >= end && w.postgres.confirmed() >= end && l.host.hasLed() {
+		if position.EndLSN >= end && w.postgres.confirmed() == position.EndLSN && l.host.leading() && w.postgres.held() {
 			break
 		}
 		if await(l.ended, 100*time.Millisecond) {

@@ -28,7 +28,7 @@ type host struct {
 	wires    []*wire
 	dead     bool          // crashed: no connection, ever
 	gone     chan struct{} // closed when it is dead
-	leads    bool          // its capture has had the slot and the position
+	leads    bool          // its capture has had the slot and the position, and has not taken the slot again since
 	isolated bool          // Postgres does not hear from it, nor it from Postgres
 	slow     time.Duration // added to what goes to Kafka
 	trap     *trap
@@ -148,7 +148,7 @@ func (h *host) deposed() {
 func (h *host) reach(p cdc.Failpoint) {
 	h.mu.Lock()
 	dead := h.dead
-	h.leads = h.leads || p == cdc.FailPositionRead
+	h.leads = p == cdc.FailPositionRead || h.leads && p != cdc.FailLeased
 	h.mu.Unlock()
 	if !dead {
 		h.world.reached(p)
@@ -158,8 +158,9 @@ func (h *host) reach(p cdc.Failpoint) {
 	}
 }
 
-// hasLed reports whether its capture has had the slot and the position.
-func (h *host) hasLed() bool {
+// leading reports whether its capture has had the slot and the position, unless it
+// has taken the slot again since.
+func (h *host) leading() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.leads

@@ -287,6 +287,13 @@ func (p *postgres) confirmed() schema.LSN {
 	return p.slot.confirmed
 }
 
+// held reports whether anybody streams from the slot.
+func (p *postgres) held() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.slot != nil && p.slot.holder != nil
+}
+
 // acquire gives the session the slot, or says why not.
 func (p *postgres) acquire(s *session, name string) error {
 	p.mu.Lock()
