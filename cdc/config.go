@@ -27,8 +27,13 @@ type Config struct {
 	DSN          string // Postgres connection string, URL or keywords
 	Slot         string
 	Publications []string // the slot sends what any of them publishes; one alone is created on the first start
-	Tables       []Table
+	Tables       []Table  // has to name at least one, unless there is Match
 	Pipelines    []Pipeline
+
+	// Match describes a table that Tables does not name, and reports whether it is
+	// captured when a publication has it, also if that comes to have it later. It is
+	// called from several goroutines. nil captures no other tables.
+	Match func(schema.TableName) (Table, bool)
 
 	Brokers          []string
 	TransactionalID  string // stable for the life of the capture
@@ -97,6 +102,7 @@ type Table struct {
 	Transactions bool        // the envelope's transaction block is filled
 	Frozen       bool        // another shape of the table stops the capture
 	Oversized    Oversized
+	Matched      bool // by Config.Match, which need not set it: the table may leave the publication, and the database
 }
 
 // Oversized is what becomes of a record that is larger than its topic takes.
@@ -219,7 +225,7 @@ func (c *Config) validate() error {
 	if len(c.Brokers) == 0 {
 		bad("kafka.brokers", "names no broker", "list at least one host:port")
 	}
-	if len(c.Tables) == 0 {
+	if len(c.Tables) == 0 && c.Match == nil {
 		bad("source.tables", "names no table", "list at least one, such as public.content")
 	}
 	topics := map[string]string{c.PositionTopic: "kafka.position_topic"}
@@ -241,6 +247,10 @@ func (c *Config) validate() error {
 	}
 	tables := map[schema.TableName]bool{}
 	for _, t := range c.Tables {
+		if !topicName.MatchString(t.Topic) {
+			bad("table "+t.Name.String(), fmt.Sprintf("%q is not a topic name", t.Topic),
+				"name another in kafka.topics, of letters, digits, '.', '_' and '-', at most 249")
+		}
 		claim(t.Topic, "table "+t.Name.String())
 		if t.Oversized == OversizedDeadLetter && c.DeadLetterTopic == "" {
 			bad("table "+t.Name.String(), "its large records are to be dead letters, but there is no topic for them", "name one")

@@ -13,6 +13,7 @@ const (
 	keyState       = "state"       // that the operator has accepted
 	keyFrom        = "from"        // begin and end of what is given up
 	keyTo          = "to"
+	keyTopic       = "topic"
 	keyTable       = "table"
 	keyPartition   = "partition"   // of a table
 	keyLimit       = "gives_up_in" // unless what is waited for comes

@@ -19,7 +19,7 @@ import (
 // somebody has. Which of several has which tables is not for the capture to decide.
 func (c *Capture) ensurePublication(ctx context.Context, db *pgx.Conn) error {
 	names := c.cfg.Publications
-	if len(names) > 1 {
+	if len(names) > 1 || c.cfg.Match != nil {
 		return c.checkPublications(ctx, db)
 	}
 	_, exists, err := slot.FindPublication(ctx, db, names[0])
@@ -78,9 +78,10 @@ func (c *Capture) missingPublication(name string) error {
 		What: "the publication does not exist, but slot " + c.cfg.Slot + " does", Why: "the slot cannot tell which tables to send",
 		Fix: slot.PublicationSQL(name, tableNames(&c.cfg)),
 	}
-	if len(c.cfg.Publications) > 1 {
-		bad.What, bad.Why = "the publication does not exist", "which of the tables it should have, of several publications, only you know"
-		bad.Fix = "create it with those of the tables that no other has, before the slot: " + bad.Fix
+	if len(c.cfg.Publications) > 1 || c.cfg.Match != nil {
+		bad.What, bad.Why = "the publication does not exist", "which tables it should have, also later, only you know"
+		bad.Fix = fmt.Sprintf("create it before the slot, such as CREATE PUBLICATION %s FOR TABLES IN SCHEMA public WITH (publish_via_partition_root);",
+			pgx.Identifier{name}.Sanitize())
 	}
 	return bad
 }
@@ -119,18 +120,21 @@ func publicationProblems(cfg *Config, found []slot.Publication) error {
 			offered[t.TableName] = published{append(before.by, p), t.Columns, before.operations.with(p)}
 		}
 	}
-	for _, t := range tableNames(cfg) {
-		if p, ok := offered[t]; !ok {
-			bad(fmt.Sprintf("does not publish table %s", t), "", fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;",
-				pgx.Identifier{cfg.Publications[0]}.Sanitize(), quoteTable(t)))
-		} else if p.operations != (operations{true, true, true, true}) {
-			bad(fmt.Sprintf("leaves out some operations of table %s", t), "", fmt.Sprintf(
+	for i := range cfg.Tables {
+		t := &cfg.Tables[i]
+		switch p, ok := offered[t.Name]; {
+		case !ok && t.Matched: // it has left, as it may
+		case !ok:
+			bad(fmt.Sprintf("does not publish table %s", t.Name), "", fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;",
+				pgx.Identifier{cfg.Publications[0]}.Sanitize(), quoteTable(t.Name)))
+		case p.operations != (operations{true, true, true, true}):
+			bad(fmt.Sprintf("leaves out some operations of table %s", t.Name), "", fmt.Sprintf(
 				"ALTER PUBLICATION %s SET (publish = 'insert, update, delete, truncate');", pgx.Identifier{p.by[0].Name}.Sanitize()))
 		}
 	}
 	for i := range found {
 		for _, t := range found[i].Tables {
-			if !slices.Contains(tableNames(cfg), t.TableName) {
+			if _, matched := cfg.matching(t.TableName); !matched && !slices.Contains(tableNames(cfg), t.TableName) {
 				bad(fmt.Sprintf("also publishes table %s, which source.tables does not list", t.TableName), "",
 					"list it, or "+dropTable(found[i].Name, t.TableName))
 			}

@@ -20,6 +20,7 @@ type Router struct {
 	origin   debezium.Origin
 	tables   map[schema.TableName]*route
 	seen     map[schema.TableName]*schema.Relation // the last version of each, also by an earlier connection
+	cfg      *Config
 	messages *messenger
 }
 
@@ -51,6 +52,7 @@ func newRouter(cfg *Config, database string, known layout, open func(context.Con
 		origin: debezium.Origin{Version: cfg.Version, Name: cfg.Name, Database: database},
 		tables: map[schema.TableName]*route{},
 		seen:   map[schema.TableName]*schema.Relation{},
+		cfg:    cfg,
 	}
 	r.messages = newMessenger(cfg, r.origin, open)
 	for i := range cfg.Tables {
@@ -97,6 +99,9 @@ func (r *Router) Route(ctx context.Context, dst []*kgo.Record, e *schema.Event, 
 func (r *Router) route(ctx context.Context, e *schema.Event) (*route, error) {
 	rt, known := r.tables[e.Relation.Table]
 	if !known {
+		if _, ok := r.cfg.matching(e.Relation.Table); ok {
+			return nil, &newTable{e.Relation.Table}
+		}
 		return nil, &fault.Error{
 			Kind:  fault.Refused,
 			Where: place(e),

@@ -148,6 +148,7 @@ func checkTables(ctx context.Context, db *pgx.Conn, cfg *Config) error {
 		var hasKey bool
 		err := db.QueryRow(ctx, describeTable, t.Name.Schema, t.Name.Name).Scan(&identity, &hasKey)
 		switch {
+		case errors.Is(err, pgx.ErrNoRows) && t.Matched: // what it had is in the log
 		case errors.Is(err, pgx.ErrNoRows):
 			problems = append(problems, &fault.Error{Kind: fault.Usage, Where: "source.tables",
 				What: fmt.Sprintf("table %s does not exist", t.Name), Fix: "create it, or correct the name"})

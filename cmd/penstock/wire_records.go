@@ -22,14 +22,26 @@ func wireRecords(c *cdc.Config, cfg *config.Config) error {
 		}
 	}
 	for _, name := range cfg.Source.Tables {
-		table, err := tableConfig(cfg, name)
+		table, err := tableConfig(cfg, name, schemas)
 		if err != nil {
-			return fmt.Errorf("records of table %s: %w", name, err)
+			return err
 		}
-		table.Format.Registry = schemas
 		c.Tables = append(c.Tables, table)
-		c.MarkCommits = c.MarkCommits || table.Transactions
-		if table.Oversized == cdc.OversizedDeadLetter {
+	}
+	styles := []config.RecordStyle{}
+	if len(cfg.Source.Matching) > 0 {
+		c.Match = matcher(cfg, schemas)
+		styles = append(styles, cfg.Records.RecordStyle)
+		for _, own := range cfg.Records.Tables {
+			styles = append(styles, own.RecordStyle)
+		}
+	}
+	for _, name := range cfg.Source.Tables {
+		styles = append(styles, cfg.RecordsOf(name).RecordStyle)
+	}
+	for i := range styles {
+		c.MarkCommits = c.MarkCommits || styles[i].Transactions
+		if styles[i].Oversized == config.OversizedDeadLetter {
 			c.DeadLetterTopic = cfg.Kafka.DeadLetterTopic
 		}
 	}
@@ -43,10 +55,25 @@ func wireRecords(c *cdc.Config, cfg *config.Config) error {
 	return nil
 }
 
+// matcher describes the tables that are captured by their names.
+func matcher(cfg *config.Config, schemas *registry.Registry) func(schema.TableName) (cdc.Table, bool) {
+	return func(name schema.TableName) (cdc.Table, bool) {
+		if !cfg.Source.Matches(name) {
+			return cdc.Table{}, false
+		}
+		table, err := tableConfig(cfg, name, schemas)
+		return table, err == nil // the configuration was validated: there is no error
+	}
+}
+
 // tableConfig is what the capture needs to know of one table.
-func tableConfig(cfg *config.Config, name schema.TableName) (cdc.Table, error) {
+func tableConfig(cfg *config.Config, name schema.TableName, schemas *registry.Registry) (cdc.Table, error) {
 	r := cfg.RecordsOf(name)
 	f, err := recordFormat(&r.RecordStyle)
+	if err != nil {
+		return cdc.Table{}, fmt.Errorf("records of table %s: %w", name, err)
+	}
+	f.Registry = schemas
 	t := cdc.Table{
 		Name: name, Topic: cfg.Topic(name), Format: f,
 		Rules:        shape.Rules{Include: r.Include, Exclude: r.Exclude, Truncate: r.Truncate, Key: r.Key},
@@ -64,7 +91,7 @@ func tableConfig(cfg *config.Config, name schema.TableName) (cdc.Table, error) {
 			t.Skip = append(t.Skip, op)
 		}
 	}
-	return t, err
+	return t, nil
 }
 
 func recordFormat(s *config.RecordStyle) (format.Format, error) {

@@ -52,6 +52,11 @@ type Source struct {
 
 	Tables []schema.TableName `yaml:"tables"` // what is captured, as schema.table
 
+	// Matching are patterns of schema.table, in which * is any text and ? any one
+	// character. Tables of the publication that match are captured too, also those
+	// that it comes to have later.
+	Matching []string `yaml:"matching"`
+
 	// Failover makes a new slot one that Postgres 17 or newer keeps in step on
 	// its standbys.
 	Failover bool `yaml:"failover"`

@@ -38,8 +38,21 @@ func (c *Config) NeedsRegistry() bool {
 			return true
 		}
 	}
+	if len(c.Source.Matching) > 0 && (registered(&c.Records.RecordStyle) || anyTable(c.Records.Tables, registered)) {
+		return true
+	}
 	beside := c.Kafka.MessageTopic != "" || c.Kafka.Heartbeat > 0
 	return beside && registered(&c.Records.RecordStyle)
+}
+
+// anyTable reports whether an entry of a single table is such.
+func anyTable(tables map[TableKey]TableRecords, such func(*RecordStyle) bool) bool {
+	for _, own := range tables {
+		if such(&own.RecordStyle) {
+			return true
+		}
+	}
+	return false
 }
 
 // registry checks the section; captured asks for the tables to be captured here.

@@ -20,7 +20,7 @@ func (v *validator) records(captured bool) {
 	}
 	for _, table := range slices.Sorted(maps.Keys(r.Tables)) {
 		path, own := recordsPath(table), r.Tables[table]
-		if captured && len(source) > 0 && !source[table] {
+		if captured && len(source)+len(v.cfg.Source.Matching) > 0 && !source[table] && !v.cfg.Source.matchesKey(table) {
 			v.add(path, fault.Error{What: fmt.Sprintf("%s is not one of source.tables", table), Fix: "name it in source.tables"})
 		}
 		// What the entry inherits is checked where it stands.

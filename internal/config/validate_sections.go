@@ -22,8 +22,14 @@ func (v *validator) source() {
 	case !matches(`^[a-z0-9_]{1,63}$`, s.Slot):
 		v.add("source.slot", fault.Error{What: fmt.Sprintf("%q is not a slot name", s.Slot), Why: "Postgres allows lower case letters, digits and _, at most 63"})
 	}
-	if len(s.Tables) == 0 {
+	if len(s.Tables) == 0 && len(s.Matching) == 0 {
 		v.missing("source.tables", "nothing would be captured", "tables: [public.content, public.engagement_events]")
+	}
+	for i, pattern := range s.Matching {
+		if schemaName, name, ok := strings.Cut(pattern, "."); !ok || schemaName == "" || name == "" {
+			v.add(fmt.Sprintf("source.matching[%d]", i), fault.Error{
+				What: fmt.Sprintf("%q is not a pattern of schema.table", pattern), Fix: `"sales.*", or "public.order_*"`})
+		}
 	}
 	seen := map[schema.TableName]bool{}
 	for i, table := range s.Tables {
@@ -84,7 +90,8 @@ func (v *validator) topics() {
 		v.topic(path, v.cfg.Topic(table), "table "+table.String(), owner)
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.cfg.Kafka.Topics)) {
-		if !slices.ContainsFunc(v.cfg.Source.Tables, func(t schema.TableName) bool { return t.String() == name }) {
+		if matched := v.cfg.Source.matches(name); !matched &&
+			!slices.ContainsFunc(v.cfg.Source.Tables, func(t schema.TableName) bool { return t.String() == name }) {
 			v.add("kafka.topics."+name, fault.Error{
 				What: name + " is not one of source.tables",
 				Fix:  "write it as schema.table, and name it in source.tables",

@@ -105,7 +105,7 @@ func (r *Rules) key(rel *schema.Relation) []int {
 // keeps reports whether the column is part of the row.
 func (r *Rules) keeps(column string) bool {
 	in := func(list []string) bool {
-		return slices.ContainsFunc(list, func(pattern string) bool { return pattern == column || matches(pattern, column) })
+		return slices.ContainsFunc(list, func(pattern string) bool { return pattern == column || Match(pattern, column) })
 	}
 	return (len(r.Include) == 0 || in(r.Include)) && !in(r.Exclude)
 }
@@ -137,27 +137,4 @@ func unknown(rel *schema.Relation, rule, column string) error {
 
 func fault(rel *schema.Relation, rule, column, reason string) error {
 	return fmt.Errorf("shape %s: %s %q: %s", rel.Table, rule, column, reason)
-}
-
-// matches reports whether the pattern, with * and ?, is all of the name. The time
-// is that of both lengths multiplied, whatever the pattern.
-func matches(pattern, name string) bool {
-	p, n := []rune(pattern), []rune(name)
-	star, resume := -1, 0 // the last * seen, and where in the name it stopped
-	i := 0
-	for j := 0; j < len(n); {
-		switch {
-		case i < len(p) && p[i] == '*':
-			star, resume = i, j
-			i++
-		case i < len(p) && (p[i] == '?' || p[i] == n[j]):
-			i, j = i+1, j+1
-		case star >= 0: // let the * take one more
-			resume++
-			i, j = star+1, resume
-		default:
-			return false
-		}
-	}
-	return strings.Trim(string(p[i:]), "*") == ""
 }

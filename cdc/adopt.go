@@ -1,0 +1,75 @@
+package cdc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"go.uber.org/zap"
+
+	"penstock/cdc/slot"
+	"penstock/schema"
+)
+
+// newTable ends an attempt at the first change of a table that Config.Match takes
+// and no earlier attempt knew of. The next attempt has its topic and all that
+// belongs to it from the start, and the change is sent again.
+type newTable struct{ table schema.TableName }
+
+func (n *newTable) Error() string {
+	return fmt.Sprintf("table %s is new, and to be captured", n.table)
+}
+
+// adoptFrom takes in the table that ended an attempt, and reports whether one did.
+func (c *Capture) adoptFrom(err error) (adopted bool, refused error) {
+	n, ok := errors.AsType[*newTable](err)
+	if !ok {
+		return false, nil
+	}
+	return true, c.adopt([]schema.TableName{n.table})
+}
+
+// adoptPublished takes in what the publications have and Config.Match takes.
+func (c *Capture) adoptPublished(ctx context.Context, db *pgx.Conn) error {
+	if c.cfg.Match == nil {
+		return nil
+	}
+	var names []schema.TableName
+	for _, name := range c.cfg.Publications {
+		p, _, err := slot.FindPublication(ctx, db, name)
+		if err != nil {
+			return postgresFault("describe publication "+name, err)
+		}
+		for _, t := range p.Tables {
+			names = append(names, t.TableName)
+		}
+	}
+	return c.adopt(names)
+}
+
+// adopt adds tables that are not known yet. It is called between attempts only:
+// everything that runs within one may read the list.
+func (c *Capture) adopt(names []schema.TableName) error {
+	for _, name := range names {
+		if slices.Contains(tableNames(&c.cfg), name) {
+			continue
+		}
+		if t, ok := c.cfg.matching(name); ok {
+			c.log.Info("table is captured from its first change on", zap.Stringer(keyTable, name), zap.String(keyTopic, t.Topic))
+			c.cfg.Tables = append(c.cfg.Tables, t)
+		}
+	}
+	return c.cfg.validate()
+}
+
+// matching describes a table that is captured because of its name.
+func (c *Config) matching(name schema.TableName) (Table, bool) {
+	if c.Match == nil {
+		return Table{}, false
+	}
+	t, ok := c.Match(name)
+	t.Name, t.Matched = name, true
+	return t, ok
+}

@@ -1,0 +1,169 @@
+package cdc_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/cdc"
+	"penstock/internal/fault"
+	"penstock/schema"
+)
+
+// matchingLate has the capture take tables whose names begin with late_.
+func (s *source) matchingLate() {
+	prefix := s.cfg.Name
+	s.cfg.Match = func(name schema.TableName) (cdc.Table, bool) {
+		return cdc.Table{Topic: prefix + "." + name.Name}, strings.HasPrefix(name.Name, "late_")
+	}
+}
+
+func ids(t *testing.T, records []*kgo.Record) []int {
+	t.Helper()
+	var list []int
+	for _, r := range records {
+		var row struct {
+			After struct {
+				ID int `json:"id"`
+			} `json:"after"`
+		}
+		if err := json.Unmarshal(r.Value, &row); err != nil {
+			t.Fatalf("%s: %v", r.Value, err)
+		}
+		list = append(list, row.After.ID)
+	}
+	return list
+}
+
+// TestTablesMadeUnderLoad: every table of a publication FOR ALL TABLES is captured
+// from its first row on, each row once, while tables are made and written at once.
+func TestTablesMadeUnderLoad(t *testing.T) {
+	const makers, tablesEach, rows = 3, 4, 50
+	s := newSource(t)
+	s.matchingLate()
+	s.exec("CREATE PUBLICATION p FOR ALL TABLES WITH (publish_via_partition_root)")
+	c := s.startStreaming()
+	var making sync.WaitGroup
+	for m := range makers {
+		db := connect(t, s.cfg.DSN)
+		making.Go(func() {
+			for i := range tablesEach {
+				name := fmt.Sprintf("late_%d_%d", m, i)
+				sql := fmt.Sprintf("CREATE TABLE %s (id int PRIMARY KEY); INSERT INTO %[1]s SELECT generate_series(1, %d)", name, rows)
+				for n := rows + 1; n <= 2*rows; n++ {
+					sql += fmt.Sprintf("; COMMIT; INSERT INTO %s VALUES (%d)", name, n)
+				}
+				if _, err := db.Exec(t.Context(), "BEGIN; "+sql+"; COMMIT"); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	making.Wait()
+	for m := range makers {
+		for i := range tablesEach {
+			got := ids(t, s.read(fmt.Sprintf("%s.late_%d_%d", s.cfg.Name, m, i), 2*rows))
+			slices.Sort(got)
+			if len(got) != 2*rows || len(slices.Compact(got)) != 2*rows {
+				t.Errorf("table late_%d_%d: %d records, want each of %d rows once", m, i, len(got), 2*rows)
+			}
+		}
+	}
+	s.exec("DROP TABLE late_0_0") // it may go as it came
+	c.finishAfter(s, "INSERT INTO events VALUES (1, 'a', 1)", 1)
+}
+
+// TestTableAddedUnderLoad: rows are written at full speed while a table comes into
+// the publication. From the first row of a writer that is sent, none is missing and
+// none comes twice, and whatever began after the statement is sent.
+func TestTableAddedUnderLoad(t *testing.T) {
+	const writers = 4
+	s := newSource(t)
+	s.matchingLate()
+	s.exec("CREATE TABLE late_come (id int PRIMARY KEY); CREATE PUBLICATION p FOR TABLE content, events")
+	c := s.startStreaming()
+	var last [writers]atomic.Int64 // each writer's last committed row
+	var stop atomic.Bool
+	var writing sync.WaitGroup
+	for w := range writers {
+		db := connect(t, s.cfg.DSN)
+		writing.Go(func() {
+			for n := 1; !stop.Load(); n++ {
+				if _, err := db.Exec(t.Context(), fmt.Sprintf("INSERT INTO late_come VALUES (%d)", w+n*writers)); err != nil {
+					t.Error(err)
+					return
+				}
+				last[w].Store(int64(n))
+			}
+		})
+	}
+	reached := func(n [writers]int64) bool {
+		for w := range writers {
+			if last[w].Load() < n[w] {
+				return false
+			}
+		}
+		return true
+	}
+	eventually(t, "rows before", func() bool { return reached([writers]int64{100, 100, 100, 100}) })
+	s.exec("ALTER PUBLICATION p ADD TABLE late_come")
+	var due [writers]int64 // each writer's first row that surely began after the statement
+	for w := range writers {
+		due[w] = last[w].Load() + 2
+	}
+	eventually(t, "rows after", func() bool {
+		more := due
+		for w := range writers {
+			more[w] += 500
+		}
+		return reached(more)
+	})
+	stop.Store(true)
+	writing.Wait()
+	want := 0
+	for w := range writers {
+		want += int(last[w].Load() - due[w] + 1)
+	}
+	var sent [writers][]int64
+	for _, id := range ids(t, s.read(s.cfg.Name+".late_come", want)) {
+		sent[id%writers] = append(sent[id%writers], int64(id/writers))
+	}
+	for w := range writers {
+		slices.Sort(sent[w])
+		first, end := sent[w][0], last[w].Load()
+		if first > due[w] || int64(len(sent[w])) != end-first+1 || sent[w][len(sent[w])-1] != end {
+			t.Errorf("writer %d: rows %d to %d in %d records, want all of %d or before to %d, each once",
+				w, first, sent[w][len(sent[w])-1], len(sent[w]), due[w], end)
+		}
+	}
+	c.finish()
+}
+
+func TestMatchedTablesThatCannotBe(t *testing.T) {
+	t.Run("no publication", func(t *testing.T) {
+		s := newSource(t)
+		s.matchingLate()
+		expect(t, s.refusal(), fault.Usage, "source.publication p", "does not exist", "FOR TABLES IN SCHEMA")
+	})
+	t.Run("a topic that is taken", func(t *testing.T) {
+		s := newSource(t)
+		s.cfg.Match = func(schema.TableName) (cdc.Table, bool) { return cdc.Table{Topic: s.cfg.Tables[0].Topic}, true }
+		s.exec("CREATE TABLE late_come (id int PRIMARY KEY); CREATE PUBLICATION p FOR ALL TABLES WITH (publish_via_partition_root)")
+		expect(t, s.refusal(), fault.Usage, "table public.late_come", "is already that of table public.content")
+	})
+	t.Run("a topic that Kafka does not take, while it runs", func(t *testing.T) {
+		s := newSource(t)
+		s.cfg.Match = func(schema.TableName) (cdc.Table, bool) { return cdc.Table{Topic: "späte"}, true }
+		s.exec("CREATE PUBLICATION p FOR ALL TABLES WITH (publish_via_partition_root)")
+		c := s.startStreaming()
+		s.exec("CREATE TABLE late_come (id int PRIMARY KEY); INSERT INTO late_come VALUES (1)")
+		expect(t, c.wait(), fault.Usage, "table public.late_come", "is not a topic name", "kafka.topics")
+	})
+}
