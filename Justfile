@@ -10,6 +10,10 @@ demo *flags:
 test *flags:
     go test {{ flags }} ./...
 
+# Every test on another major version of Postgres, such as 17.
+test-on version *flags:
+    PENSTOCK_POSTGRES_VERSION={{ version }} go test -count 1 {{ flags }} ./...
+
 # The tests that need no server.
 test-short *flags:
     go test -short {{ flags }} ./...

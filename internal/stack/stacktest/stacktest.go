@@ -1,5 +1,5 @@
 // Package stacktest gives tests the real servers: what the environment names, else the stack of a running `penstock dev
-// up`, else one stack that all packages of the same `go test` share and that ends with it.
+// up` with the Postgres that PENSTOCK_POSTGRES_VERSION wants, else one stack that all packages of the same `go test` share and that ends with it.
 //
 // Read stacktest.go first (Main, Servers), then names.go (what of its own each test gets on the shared servers).
 package stacktest
@@ -89,13 +89,25 @@ var find = sync.OnceValues(func() (stack.Servers, error) {
 })
 
 func shared(ctx context.Context) (stack.State, error) {
+	wanted := os.Getenv("PENSTOCK_POSTGRES_VERSION")
 	if !named() {
 		state, err := stack.Status()
-		if !errors.Is(err, stack.ErrNotRunning) {
+		if err == nil && sameMajor(wanted, state.Servers.Postgres.Version) || err != nil && !errors.Is(err, stack.ErrNotRunning) {
 			return state, err
 		}
 	}
-	return stack.UpFor(ctx, testRun(), stack.Options{})
+	state, err := stack.UpFor(ctx, testRun(), stack.Options{})
+	if err == nil && !sameMajor(wanted, state.Servers.Postgres.Version) {
+		err = fmt.Errorf("PENSTOCK_POSTGRES_VERSION wants %s, the server that PENSTOCK_POSTGRES names is %s", wanted, state.Servers.Postgres.Version)
+	}
+	return state, err
+}
+
+// sameMajor reports whether a server is of the wanted major version; none wanted is any.
+func sameMajor(wanted, version string) bool {
+	a, _, _ := strings.Cut(wanted, ".")
+	b, _, _ := strings.Cut(version, ".")
+	return wanted == "" || a == b
 }
 
 // named tells whether the environment names a server. Then the running stack is not used: it was started without it.
