@@ -5,7 +5,7 @@ import (
 
 	"penstock/cdc/pgoutput"
 	"penstock/schema"
-	"penstock/schema/record"
+	"penstock/schema/debezium"
 )
 
 // Assembler turns the messages of a slot into events and commit boundaries. It
@@ -23,12 +23,17 @@ type Assembler struct {
 	open      schema.OpenCommit // partly in Kafka, and the next to come; zero once its known part has come
 
 	messages      bool // those of pg_logical_emit_message become events
+	weigh         weigh
 	inTransaction bool
 	skipping      bool           // the whole transaction
 	source        schema.Source  // of the transaction under way; Seq is the next change's
 	tally         tally          // of the transaction under way
 	events        []schema.Event // backs the last Step
 }
+
+// weigh says how much transaction metadata counts for a change; nil counts each as
+// one. It must always say the same of the same change: what Kafka has is counted again.
+type weigh func(op schema.Op, rel *schema.Relation, before, after schema.Tuple) uint64
 
 // Step is what one message amounts to. The order to act in: Events first, then
 // the Boundary.
@@ -69,12 +74,12 @@ func (a *Assembler) Open() schema.OpenCommit {
 }
 
 // Mark is the begin or the end mark of the last transaction.
-func (a *Assembler) Mark(end bool) record.Mark {
-	m := record.Mark{End: end, Source: a.source}
+func (a *Assembler) Mark(end bool) debezium.Boundary {
+	b := debezium.Boundary{End: end, Source: a.source}
 	if end {
-		m.Counts = a.tally.tables()
+		b.Counts = a.tally.counts()
 	}
-	return m
+	return b
 }
 
 // Keepalive takes the server's word that it has sent everything below walEnd. It
@@ -179,15 +184,23 @@ func (a *Assembler) row(data []byte, op schema.Op, oid uint32, before, after sch
 	if a.skipping {
 		return Step{}, nil
 	}
-	a.tally.change(rel)
+	a.count(op, rel, before, after)
 	if known, err := a.message(data); known || err != nil {
 		a.source.Seq++
 		return Step{}, err
 	}
 	restoreUnchanged(rel, before, after)
-	a.source.TableSeq = a.tally.ordinal()
 	a.events = append(a.events[:0], a.event(schema.Event{Op: op, Relation: rel, Old: before, New: after}))
 	return Step{Events: a.events}, nil
+}
+
+// count counts a change, and gives the transaction under way its ordinals.
+func (a *Assembler) count(op schema.Op, rel *schema.Relation, before, after schema.Tuple) {
+	n := uint64(1)
+	if a.weigh != nil {
+		n = a.weigh(op, rel, before, after)
+	}
+	a.source.TotalSeq, a.source.TableSeq = a.tally.change(rel, n)
 }
 
 // message tallies a change message of a transaction that is not skipped, and
@@ -240,12 +253,11 @@ func (a *Assembler) truncate(data []byte, m *pgoutput.Truncate) (Step, error) {
 		return Step{}, err
 	}
 	for _, rel := range relations {
-		a.tally.change(rel)
+		a.count(schema.OpTruncate, rel, nil, nil)
 		if known {
 			a.source.Seq++
 			continue
 		}
-		a.source.TableSeq = a.tally.ordinal()
 		a.events = append(a.events, a.event(schema.Event{Op: schema.OpTruncate, Relation: rel}))
 	}
 	return Step{Events: a.events}, nil

@@ -17,7 +17,7 @@ func (a *Assembler) logical(data []byte, m *pgoutput.LogicalMessage) (Step, erro
 	}
 	wanted := a.wants(m)
 	if wanted {
-		a.tally.logical++
+		a.source.TotalSeq, a.source.TableSeq = a.tally.emitted()
 	}
 	known, err := a.message(data)
 	if err != nil || !wanted {
@@ -27,7 +27,6 @@ func (a *Assembler) logical(data []byte, m *pgoutput.LogicalMessage) (Step, erro
 		a.source.Seq++
 		return Step{}, nil
 	}
-	a.source.TableSeq = a.tally.logical - 1
 	a.events = append(a.events[:0], a.event(schema.Event{Op: schema.OpMessage, Message: emitted(m)}))
 	return Step{Events: a.events}, nil
 }

@@ -13,9 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"penstock/cdc"
+	"penstock/cdc/format"
 	"penstock/cdc/pgoutput"
 	"penstock/schema"
-	"penstock/schema/record"
+	"penstock/schema/debezium"
 )
 
 var rewrite = flag.Bool("rewrite", false, "rewrite the scripts' expected output")
@@ -77,13 +78,22 @@ func play(t *testing.T, script string) string {
 			fmt.Fprintf(&out, "  %+v\n", a.Open())
 		case "marks":
 			begin, end := a.Mark(false), a.Mark(true)
-			fmt.Fprintf(&out, "  %s\n  %s\n", record.AppendMark(nil, &begin), record.AppendMark(nil, &end))
+			fmt.Fprintf(&out, "  %s\n  %s\n", markJSON(t, &begin), markJSON(t, &end))
 		default:
 			step, err := perform(t, a, fields)
 			render(&out, step, err)
 		}
 	}
 	return out.String()
+}
+
+func markJSON(t *testing.T, m *debezium.Boundary) []byte {
+	t.Helper()
+	e, err := new(format.Format).CompileMarks(t.Context(), "transactions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e.AppendValue(nil, m)
 }
 
 func perform(t *testing.T, a *cdc.Assembler, fields []string) (cdc.Step, error) {

@@ -79,6 +79,8 @@ func (c *change) move(dst []*kgo.Record) ([]*kgo.Record, error) {
 		return dst, err
 	}
 	e.Version++
+	e.Source.TotalSeq++
+	e.Source.TableSeq++
 	arriving := append(headers(e, e.Version), kgo.RecordHeader{Key: record.HeaderOldKey, Value: before})
 	return c.arrive(dst, arriving, debezium.Image{Op: schema.OpCreate, After: e.New})
 }

@@ -76,8 +76,10 @@ type Config struct {
 	// Beats says where heartbeats go in Kafka.
 	Beats Beats
 	// MarkCommits writes begin and end marks of every commit, not only of those
-	// that are split (Debezium's provide.transaction.metadata).
+	// that are split (Debezium's provide.transaction.metadata), and makes them and the
+	// transaction blocks count as Debezium does; else every change counts as one.
 	MarkCommits bool
+	MarkFormat  format.Format // of the marks
 
 	// Watch is how often the publication and the partitions are looked at; 0 is every 10 s.
 	Watch time.Duration

@@ -33,7 +33,7 @@ func messageRouter(opened *[]string) *Router {
 func message(prefix, content string) *schema.Event {
 	return &schema.Event{
 		Op: schema.OpMessage, Message: &schema.Message{Prefix: prefix, Content: []byte(content), Transactional: true},
-		Source: schema.Source{CommitLSN: 0x300, Seq: 4, XID: 9, CommitTime: 1000}, Version: 10,
+		Source: schema.Source{CommitLSN: 0x300, Seq: 4, TotalSeq: 4, XID: 9, CommitTime: 1000}, Version: 10,
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -194,17 +193,6 @@ func (p *Producer) Commit(ctx context.Context, position schema.Position) error {
 	}
 	p.open = false
 	return nil
-}
-
-// Mark adds the begin or end mark of a split commit to the open transaction.
-func (p *Producer) Mark(ctx context.Context, m record.Mark) error {
-	return p.Produce(ctx, []*kgo.Record{{
-		Topic: p.cfg.TransactionTopic, Key: record.AppendMarkKey(nil, &m), Value: record.AppendMark(nil, &m),
-		Headers: []kgo.RecordHeader{
-			{Key: record.HeaderLSN, Value: m.Source.CommitLSN.Append(nil)},
-			{Key: record.HeaderXID, Value: strconv.AppendUint(nil, uint64(m.Source.XID), 10)},
-		},
-	}})
 }
 
 func (p *Producer) begin() error {

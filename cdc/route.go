@@ -29,6 +29,9 @@ type route struct {
 	shapedKey []int            // of shaped
 	keyLogged bool             // old rows hold the key
 
+	weighed    *schema.Relation // the version that weighedKey is for
+	weighedKey []int            // what the records are keyed by
+
 	before, after schema.Tuple // of the last event, reused for the next
 }
 

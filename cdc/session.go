@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"penstock/cdc/catalog"
+	"penstock/cdc/format"
 	"penstock/cdc/pgoutput"
 	"penstock/cdc/spool"
 	"penstock/schema"
@@ -31,7 +32,8 @@ type session struct {
 	spool     *spool.Spool // holds back streamed transactions; nil if the server does not stream them
 	assembler *Assembler
 	enums     enums
-	beats     *beats // nil for none
+	beats     *beats              // nil for none
+	marks     *format.MarkEncoder // nil until the first mark
 	log       *zap.Logger
 
 	undescribed map[uint32]*schema.Relation // announced, by OID, without an event yet
@@ -73,6 +75,9 @@ func newSession(cfg *Config, stream *Stream, producer *Producer, router *Router,
 		undescribed: map[uint32]*schema.Relation{},
 	}
 	s.assembler.messages = cfg.Messages.Topic != ""
+	if cfg.MarkCommits {
+		s.assembler.weigh = router.weigh
+	}
 	return s
 }
 
@@ -164,6 +169,9 @@ func (s *session) message(ctx context.Context, data []byte) error {
 	}
 	if rel, announced := msg.(*pgoutput.Relation); announced {
 		s.undescribed[rel.OID] = rel.Relation
+	}
+	if err := s.describeWeighed(ctx, msg); err != nil {
+		return err
 	}
 	step, err := s.assembler.Message(msg, data)
 	if err == nil {
@@ -288,16 +296,6 @@ func (s *session) splitCommit(ctx context.Context) error {
 	}
 	s.part = schema.OpenCommit{}
 	return s.write(ctx, next)
-}
-
-// mark produces the begin or the end mark of the commit under way.
-func (s *session) mark(ctx context.Context, end bool) error {
-	s.marked = !end
-	if s.held.records == 0 {
-		s.began = time.Now()
-	}
-	s.held.records++
-	return s.producer.Mark(ctx, s.assembler.Mark(end))
 }
 
 // mayEnd reports whether the open Kafka transaction holds whole Postgres

@@ -44,10 +44,10 @@ type Source struct {
 	XID        uint32
 	CommitTime int64 // microseconds since the Unix epoch, by the source's clock
 
-	// TableSeq is the ordinal of the change among those of its table, or of the
-	// message among the messages, within the transaction, from 0.
-	TableSeq uint64
-	Snapshot Snapshot // of OpRead, else empty
+	// TotalSeq and TableSeq number what transaction metadata counts in the transaction,
+	// from 0: all of it, and that of the change's table, or the messages.
+	TotalSeq, TableSeq uint64
+	Snapshot           Snapshot // of OpRead, else empty
 
 	// Origin names the replication origin of a transaction that came from another
 	// server, OriginLSN is its commit there. Empty and 0 for the source's own.

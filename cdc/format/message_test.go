@@ -15,7 +15,7 @@ func emitted(transactional bool) *schema.Event {
 		Source: schema.Source{CommitLSN: 26000000},
 	}
 	if transactional {
-		e.Source.XID, e.Source.CommitTime, e.Source.Seq, e.Source.TableSeq = 771, 1756138420436907, 4, 1
+		e.Source.XID, e.Source.CommitTime, e.Source.TotalSeq, e.Source.TableSeq = 771, 1756138420436907, 4, 1
 	}
 	return e
 }

@@ -80,7 +80,7 @@ func changes() []change {
 func (c *change) event() *schema.Event {
 	return &schema.Event{
 		Op: c.image.Op, Relation: orders(), Old: c.image.Before, New: c.image.After, Version: 10,
-		Source: schema.Source{CommitLSN: 26000000, Seq: 2, TableSeq: 1, XID: 771, CommitTime: 1756138420436907},
+		Source: schema.Source{CommitLSN: 26000000, Seq: 2, TotalSeq: 2, TableSeq: 1, XID: 771, CommitTime: 1756138420436907},
 	}
 }
 

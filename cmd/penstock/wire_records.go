@@ -51,6 +51,7 @@ func wireRecords(c *cdc.Config, cfg *config.Config) error {
 	}
 	usual.Registry = schemas
 	c.Messages = cdc.Messages{Topic: cfg.Kafka.MessageTopic, Format: usual}
+	c.MarkFormat = usual
 	c.Beats = cdc.Beats{Topic: cfg.Kafka.HeartbeatTopic, Every: cfg.Kafka.Heartbeat, Format: usual}
 	return nil
 }

@@ -29,8 +29,9 @@ func defaultRegistry() Registry {
 	return Registry{SubjectNaming: "topic", AutoRegister: true, Timeout: 10 * time.Second}
 }
 
-// NeedsRegistry reports whether the records of a captured table, of messages or of
-// heartbeats are in a format whose schemas a registry keeps.
+// NeedsRegistry reports whether the records of a captured table, or those beside the
+// tables (of transactions, messages and heartbeats) are in a format whose schemas a
+// registry keeps.
 func (c *Config) NeedsRegistry() bool {
 	registered := func(s *RecordStyle) bool { return slices.Contains([]string{"avro", "protobuf"}, s.Format) }
 	for _, table := range c.Source.Tables {
@@ -38,11 +39,10 @@ func (c *Config) NeedsRegistry() bool {
 			return true
 		}
 	}
-	if len(c.Source.Matching) > 0 && (registered(&c.Records.RecordStyle) || anyTable(c.Records.Tables, registered)) {
+	if len(c.Source.Matching) > 0 && anyTable(c.Records.Tables, registered) {
 		return true
 	}
-	beside := c.Kafka.MessageTopic != "" || c.Kafka.Heartbeat > 0
-	return beside && registered(&c.Records.RecordStyle)
+	return registered(&c.Records.RecordStyle)
 }
 
 // anyTable reports whether an entry of a single table is such.

@@ -40,7 +40,7 @@ func (r *Rig) runDebezium(ctx context.Context, p Pass) (records []golden.Record,
 	}
 	// A deleted connector has written all that it will write.
 	err = errors.Join(err, r.connect.Delete(closing, p.Name), r.dropSlot(closing, slot))
-	records, readErr := r.read(closing, p, "")
+	records, readErr := r.read(closing, p)
 	return records, errors.Join(err, readErr, r.removeTopics(closing, p))
 }
 

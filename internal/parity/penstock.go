@@ -62,7 +62,7 @@ func (r *Rig) runPenstock(ctx context.Context, p Pass, binary string) (records [
 	})
 	stop()
 	err = errors.Join(err, <-ended, r.dropSlot(closing, slot))
-	records, readErr := r.read(closing, p, transactionTable)
+	records, readErr := r.read(closing, p)
 	return records, errors.Join(err, readErr, r.removeTopics(closing, p))
 }
 

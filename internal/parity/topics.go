@@ -15,9 +15,8 @@ import (
 
 // read returns every committed record of the topics of the pass but the marker's:
 // topic after topic by name, each in its own order. Messages belong to no table
-// and come in every pass; they are looked at in some. The records of the table bare
-// carry no schemas in any pass.
-func (r *Rig) read(ctx context.Context, p Pass, bare string) ([]golden.Record, error) {
+// and come in every pass; they are looked at in some.
+func (r *Rig) read(ctx context.Context, p Pass) ([]golden.Record, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(r.kafka.Address()))
 	if err != nil {
 		return nil, err
@@ -50,7 +49,7 @@ func (r *Rig) read(ctx context.Context, p Pass, bare string) ([]golden.Record, e
 			continue
 		}
 		err := r.scan(ctx, topic, func(raw *kgo.Record) error {
-			record, err := golden.NewRecord(topic, raw.Key, raw.Value, headersOf(raw), p.Schemas && table != bare)
+			record, err := golden.NewRecord(topic, raw.Key, raw.Value, headersOf(raw), p.Schemas)
 			if err != nil {
 				return fmt.Errorf("offset %d: %w", raw.Offset, err)
 			}

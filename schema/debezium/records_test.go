@@ -20,7 +20,7 @@ func origin() debezium.Origin {
 }
 
 func commit() schema.Source {
-	return schema.Source{CommitLSN: 26000000, Seq: 2, TableSeq: 1, XID: 771, CommitTime: commitMicros}
+	return schema.Source{CommitLSN: 26000000, Seq: 2, TotalSeq: 2, TableSeq: 1, XID: 771, CommitTime: commitMicros}
 }
 
 func builtin(oid uint32, name string) *schema.Type {

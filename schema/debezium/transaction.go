@@ -15,7 +15,7 @@ const MessageCollection = "LOGICAL_DECODING_MESSAGE"
 // transaction metadata topic.
 type Boundary struct {
 	End    bool
-	Source schema.Source // of the commit; Seq and TableSeq are not looked at
+	Source schema.Source // of the commit; its ordinals are not looked at
 	Counts []Count       // of the end: what the transaction holds
 }
 
@@ -79,7 +79,7 @@ func transactionBlock(a *connect.Arena, s *schema.Source) connect.Value {
 	if s.XID == 0 {
 		return connect.Value{}
 	}
-	return structValue(a, transactionID(a, s), connect.Int(int64(s.Seq)+1), connect.Int(int64(s.TableSeq)+1))
+	return structValue(a, transactionID(a, s), connect.Int(int64(s.TotalSeq)+1), connect.Int(int64(s.TableSeq)+1))
 }
 
 // transactionID is one id for all records of a transaction, the transaction's
