@@ -130,20 +130,24 @@ func (e *enums) follow(event *schema.Event, fresh *schema.Relation) {
 	}
 }
 
-// refresh describes relations anew whose enums have grown.
+// refresh gives events another version of their relation where a value does not fit
+// the one that the catalogue described: an enum has grown, or a NULL is older than its column's NOT NULL.
 func (s *session) refresh(ctx context.Context, events []schema.Event) error {
 	for i := range events {
 		e := &events[i]
-		if !s.enums.grown(e) {
-			continue
+		if s.enums.grown(e) {
+			fresh := *e.Relation
+			fresh.Columns = slices.Clone(fresh.Columns)
+			if err := s.describe(ctx, &fresh); err != nil {
+				return err
+			}
+			s.assembler.relations[fresh.OID] = &fresh
+			s.enums.follow(e, &fresh)
 		}
-		fresh := *e.Relation
-		fresh.Columns = slices.Clone(fresh.Columns)
-		if err := s.describe(ctx, &fresh); err != nil {
-			return err
+		if fresh := s.nulls.relaxed(e); fresh != nil {
+			s.assembler.relations[fresh.OID] = fresh
+			s.enums.follow(e, fresh)
 		}
-		s.assembler.relations[fresh.OID] = &fresh
-		s.enums.follow(e, &fresh)
 	}
 	return nil
 }

@@ -32,6 +32,7 @@ type session struct {
 	spool     *spool.Spool // holds back streamed transactions; nil if the server does not stream them
 	assembler *Assembler
 	enums     enums
+	nulls     nulls
 	beats     *beats              // nil for none
 	marks     *format.MarkEncoder // nil until the first mark
 	log       *zap.Logger
