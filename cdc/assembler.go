@@ -22,7 +22,7 @@ type Assembler struct {
 	delivered schema.LSN        // transactions whose commit record starts below it are in Kafka
 	open      schema.OpenCommit // partly in Kafka, and the next to come; zero once its known part has come
 
-	messages      bool // those of pg_logical_emit_message become events
+	takes         func(prefix string) bool // whether a message becomes an event; nil: none does
 	weigh         weigh
 	inTransaction bool
 	skipping      bool           // the whole transaction

@@ -55,7 +55,7 @@ func (a *Assembler) outside(m *pgoutput.LogicalMessage) (Step, error) {
 
 // wants reports whether a message becomes an event. The capture's own do not.
 func (a *Assembler) wants(m *pgoutput.LogicalMessage) bool {
-	return a.messages && m.Prefix != heartbeatPrefix
+	return a.takes != nil && m.Prefix != heartbeatPrefix && a.takes(m.Prefix)
 }
 
 func emitted(m *pgoutput.LogicalMessage) *schema.Message {

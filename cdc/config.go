@@ -120,8 +120,15 @@ const (
 // Messages says where logical messages go. With the zero Messages they are only
 // heartbeats.
 type Messages struct {
-	Topic  string // of all but the outboxes; empty: messages make no records
+	Topic  string // of all but the outboxes; empty: they make no records
 	Format format.Format
+
+	// Outbox has the topics that messages for an outbox may name, with * and ? as
+	// patterns; none: such messages are like all others.
+	Outbox []string
+	// DeadLetters makes dead letters of the messages that cannot be delivered; else they
+	// stop the capture.
+	DeadLetters bool
 }
 
 // Beats are the records of Debezium's heartbeat topic: each is in a Kafka transaction
@@ -246,6 +253,9 @@ func (c *Config) validate() error {
 	}
 	if c.Messages.Topic != "" {
 		claim(c.Messages.Topic, "the topic of messages")
+	}
+	if c.Messages.DeadLetters && c.DeadLetterTopic == "" {
+		bad("kafka.bad_messages", "they are to be dead letters, but there is no topic for them", "name one")
 	}
 	tables := map[schema.TableName]bool{}
 	for _, t := range c.Tables {

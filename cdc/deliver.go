@@ -14,7 +14,11 @@ import (
 // deliver delivers from a position. It reports whether anything was, or the stream
 // was idle and well for a while.
 func (c *Capture) deliver(ctx context.Context, l *lease, producer *Producer, ready preparation, from schema.Position) (healthy bool, err error) {
-	router := newRouter(&c.cfg, l.server.database, ready.topics, c.openTopic)
+	router := newRouter(&c.cfg, l.server.database, ready.topics, func(ctx context.Context, topic string) (topicInfo, error) {
+		info, err := c.openTopic(ctx, topic)
+		producer.Learn(topic, info.maxBytes)
+		return info, err
+	})
 	router.seen = c.seen
 	s := newSession(&c.cfg, l.stream, producer, router, from, c.log)
 	defer s.close(ctx)
@@ -36,11 +40,11 @@ func (c *Capture) deliver(ctx context.Context, l *lease, producer *Producer, rea
 	return s.position != from || idle, err
 }
 
-// openTopic creates a topic unless it is there, and returns its number of partitions.
-func (c *Capture) openTopic(ctx context.Context, name string) (int32, error) {
+// openTopic creates a topic unless it is there, and describes it.
+func (c *Capture) openTopic(ctx context.Context, name string) (topicInfo, error) {
 	topics, err := openTopics(&c.cfg)
 	if err != nil {
-		return 0, err
+		return topicInfo{}, err
 	}
 	defer topics.Close()
 	ctx, cancel := c.bounded(ctx)

@@ -29,7 +29,7 @@ func newCounting(t *testing.T, from schema.Position, skip ...schema.Op) *countin
 	known := layout{partitions: map[string]int32{"docs": 1, "plain": 1}}
 	c := &counting{t: t, assembler: NewAssembler(from), router: newRouter(cfg, "db", known, nil)}
 	c.router.messages.open = messageRouter(new([]string)).messages.open
-	c.assembler.messages, c.assembler.weigh = true, c.router.weigh
+	c.assembler.takes, c.assembler.weigh = cfg.Messages.takes, c.router.weigh
 	return c
 }
 

@@ -17,6 +17,7 @@ func TestMessagesArriveOnce(t *testing.T) {
 	s.cfg.Partitions, s.cfg.Heartbeat = 1, 50*time.Millisecond
 	s.cfg.Messages.Topic = s.cfg.Name + ".messages"
 	outbox := s.cfg.Name + ".outbox"
+	s.cfg.Messages.Outbox = []string{s.cfg.Name + ".out*"}
 	emit := func(round string) {
 		s.exec(fmt.Sprintf("SELECT pg_logical_emit_message(false, 'beside', '%s')", round))
 		s.exec(fmt.Sprintf(`BEGIN; SELECT pg_logical_emit_message(true, 'within', '%[1]s'); INSERT INTO events VALUES (%[1]s, 'a', 1);

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -24,6 +23,8 @@ const (
 	batchOverhead = 128
 	// keptText is what is left of a text that is cut, in bytes.
 	keptText = 1024
+	// keptRow is how much of a row's short values a dead letter holds beside their lengths.
+	keptRow = 64 << 10
 )
 
 // deliver appends a record of the table's own topic, or what its policy makes of one
@@ -38,7 +39,11 @@ func (c *change) deliver(dst []*kgo.Record, r kgo.Record, image debezium.Image) 
 	case OversizedTruncate:
 		return c.truncate(dst, r, image, limit)
 	case OversizedDeadLetter:
-		return append(dst, c.deadLetter(&r, limit)), nil
+		letter, err := c.deadLetter(&r, limit)
+		if err != nil {
+			return dst, err
+		}
+		return append(dst, letter), nil
 	case OversizedStop:
 	}
 	return dst, c.tooLarge(&r, limit)
@@ -137,18 +142,20 @@ func (c *change) cut(v *schema.Value, column int) {
 	}
 }
 
-// deadLetter says of a record that could not be written where it comes from, why,
-// and what it held, as far as that fits.
-func (c *change) deadLetter(r *kgo.Record, limit int) *kgo.Record {
+// deadLetter makes the dead letter of a record that its topic does not take.
+func (c *change) deadLetter(r *kgo.Record, limit int) (*kgo.Record, error) {
+	return c.route.letters.write(letter{
+		event: &c.shaped, topic: r.Topic, partition: r.Partition, key: r.Key, value: r.Value, headers: r.Headers,
+		reason: deadletter.Oversized, why: c.tooLarge(r, limit), nowMicros: c.now, about: c.summary(),
+	})
+}
+
+// summary is what a dead letter says of the row when it cannot hold the record: how long
+// its values are, and those that are short.
+func (c *change) summary() []byte {
 	e := c.event
-	value := jsontext.AppendString([]byte(`{"reason":`), c.tooLarge(r, limit).Error())
-	value = jsontext.AppendString(append(value, `,"topic":`...), r.Topic)
-	value = strconv.AppendInt(append(value, `,"partition":`...), int64(r.Partition), 10)
-	value = jsontext.AppendString(append(value, `,"table":`...), e.Relation.Table.String())
-	value = append(append(append(value, `,"op":"`...), byte(e.Op)), `","lsn":"`...)
-	value = append(e.Source.CommitLSN.Append(value), `","seq":`...)
-	value = strconv.AppendUint(append(strconv.AppendUint(value, e.Source.Seq, 10), `,"xid":`...), uint64(e.Source.XID), 10)
-	value = append(value, `,"bytes":{`...)
+	value := jsontext.AppendString([]byte(`{"table":`), e.Relation.Table.String())
+	value = append(append(append(value, `,"op":"`...), byte(e.Op)), `","bytes":{`...)
 	row := c.shaped.New
 	if row == nil {
 		row = c.shaped.Old
@@ -160,35 +167,14 @@ func (c *change) deadLetter(r *kgo.Record, limit int) *kgo.Record {
 		value = append(jsontext.AppendString(value, c.route.shaped.Columns[i].Name), ':')
 		value = strconv.AppendInt(value, int64(len(v.Data)), 10)
 	}
-	value = append(value, "}}"...)
-	return letterOf(r, c.route.deadLetters, deadletter.Letter{
-		Capture: c.origin.Name, Reason: deadletter.Oversized, Error: c.tooLarge(r, limit).Error(), Time: time.UnixMicro(c.now),
-	}, value)
-}
-
-// letterOf makes a letter of a record that goes to no topic, with a description
-// in the place of its value. The caller fills in who, why and when.
-func letterOf(r *kgo.Record, to topicRef, l deadletter.Letter, description []byte) *kgo.Record {
-	l.Topic, l.Partition, l.Offset, l.Timestamp = r.Topic, r.Partition, -1, -1
-	l.Record = deadletter.Record{Key: r.Key, Value: description, LeftOut: len(r.Value)}
-	for _, h := range r.Headers {
-		l.Record.Headers = append(l.Record.Headers, deadletter.Header(h))
-	}
-	at, err := record.ParseCoordinates(func(key string) ([]byte, bool) {
-		i := slices.IndexFunc(r.Headers, func(h kgo.RecordHeader) bool { return h.Key == key })
-		if i < 0 {
-			return nil, false
+	value = append(value, `},"text":{`...)
+	separator, budget := "", keptRow
+	for i, v := range row {
+		if budget -= len(v.Data); v.Kind != schema.Text || len(v.Data) > keptText || budget < 0 {
+			continue
 		}
-		return r.Headers[i].Value, true
-	})
-	if err != nil {
-		panic("a record of the capture has no coordinates: " + err.Error())
+		value = append(jsontext.AppendString(append(value, separator...), c.route.shaped.Columns[i].Name), ':')
+		value, separator = jsontext.AppendString(value, v.Data), ","
 	}
-	l.LSN, l.Seq, l.Version = at.LSN, at.Seq, at.Version
-	m := l.Message()
-	dead := &kgo.Record{Topic: to.name, Partition: to.partition(m.Key), Key: m.Key, Value: m.Value}
-	for _, h := range m.Headers {
-		dead.Headers = append(dead.Headers, kgo.RecordHeader(h))
-	}
-	return dead
+	return append(value, "}}"...)
 }

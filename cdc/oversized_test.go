@@ -204,38 +204,67 @@ func TestOversizedIsADeadLetter(t *testing.T) {
 			if c.op == "" {
 				return
 			}
-			r := records[0]
-			var got struct {
-				Reason, Topic, Table, Op, LSN string
-				Partition                     int32
-				Seq, XID                      uint64
-				Bytes                         map[string]int
+			l := letterOf(t, records[0])
+			if got := parseOp(t, l.Record.Value); got != c.op || l.Record.LeftOut != 0 || size(records[0]) <= docsLimit {
+				t.Errorf("got operation %s, %d bytes left out of it", got, l.Record.LeftOut)
 			}
-			if err := json.Unmarshal(r.Value, &got); err != nil {
-				t.Fatalf("%v\n%s", err, r.Value)
-			}
-			source := c.event.Source
-			if got.Topic != "docs" || got.Table != "public.docs" || got.Op != c.op || got.LSN != source.CommitLSN.String() || got.Seq != source.Seq ||
-				got.XID != uint64(source.XID) || got.Partition != newTopicRef("docs", 3).partition([]byte(`{"id":1}`)) {
-				t.Errorf("got %s", r.Value)
-			}
-			if diff := cmp.Diff(map[string]int{"id": 1, "body": 9000, "extra": 100}, got.Bytes); diff != "" {
-				t.Errorf("bytes (-want +got):\n%s", diff)
-			}
-			if !strings.Contains(got.Reason, "topic docs takes 8000") || size(r) > docsLimit {
-				t.Errorf("reason %q, %d bytes", got.Reason, size(r))
-			}
-			if r.Partition != newTopicRef("dead", 2).partition(r.Key) || headersOf(r)[record.HeaderVersion] != "10" {
-				t.Errorf("key %s, partition %d, headers %v", r.Key, r.Partition, headersOf(r))
+			if string(l.Record.Key) != `{"id":1}` || !strings.Contains(l.Error, "topic docs takes 8000") || len(l.Record.Headers) != 4 {
+				t.Errorf("got %+v", l)
 			}
 			want := deadletter.Letter{
-				Capture: "engagement", Topic: "docs", Partition: got.Partition, Offset: -1, Timestamp: -1, LSN: source.CommitLSN, Seq: source.Seq, Version: 10,
-				Reason: deadletter.Oversized, Error: got.Reason,
+				Capture: "engagement", Topic: "docs", Partition: newTopicRef("docs", 3).partition([]byte(`{"id":1}`)), Offset: -1, Timestamp: -1,
+				LSN: c.event.Source.CommitLSN, Seq: c.event.Source.Seq, Version: 10, Reason: deadletter.Oversized,
 			}
-			if diff := cmp.Diff(want, letterIn(t, r)); diff != "" {
+			l.Record, l.Error, l.Time = deadletter.Record{}, "", time.Time{}
+			if diff := cmp.Diff(want, *l); diff != "" {
 				t.Errorf("letter (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func parseOp(t *testing.T, value []byte) string {
+	t.Helper()
+	var v struct{ Op string }
+	if err := json.Unmarshal(value, &v); err != nil {
+		t.Fatalf("%v in %.100s", err, value)
+	}
+	return v.Op
+}
+
+// TestDeadLetterThatDoesNotFitWhole says how long the values were, and the short ones;
+// one that does not fit at all is an error.
+func TestDeadLetterThatDoesNotFitWhole(t *testing.T) {
+	r := docsRouter(Table{Oversized: OversizedDeadLetter}, docsLimit)
+	r.tables[docsTable].letters.topic.maxBytes = 4000
+	records := routed(t, r, wide(9000, 100))
+	l := letterOf(t, records[0])
+	want := `{"table":"public.docs","op":"c","bytes":{"id":1,"body":9000,"extra":100},"text":{"id":"1","extra":"[\"` + strings.Repeat("x", 96) + `\"]"}}`
+	if string(l.Record.Value) != want || l.Record.LeftOut < 9000 || size(records[0]) > 4000 {
+		t.Errorf("got %s, %d bytes left out, in %d", l.Record.Value, l.Record.LeftOut, size(records[0]))
+	}
+	r.tables[docsTable].letters.topic.maxBytes = 1000
+	e := wide(9000, 100)
+	if records, err := r.Route(t.Context(), nil, &e, 1); err == nil || len(records) > 0 || !strings.Contains(err.Error(), "topic dead takes 1000") {
+		t.Errorf("got %d records, %v", len(records), err)
+	}
+}
+
+// TestBothHalvesOfAMoveAreDeadLetters of their own.
+func TestBothHalvesOfAMoveAreDeadLetters(t *testing.T) {
+	full := docsRelation()
+	full.Identity = schema.IdentityFull
+	for i := range full.Columns {
+		full.Columns[i].Identity = true
+	}
+	e := schema.Event{Op: schema.OpUpdate, Relation: full, Old: wide(9000, 100).New, New: wide(9000, 100).New, Version: 10}
+	e.New[0].Data = []byte("2")
+	records := routed(t, docsRouter(Table{Oversized: OversizedDeadLetter, NoTombstones: true}, docsLimit), e)
+	if len(records) != 2 {
+		t.Fatalf("got %v, want two", topicsOf(records))
+	}
+	if a, b := letterOf(t, records[0]), letterOf(t, records[1]); a.Version != 9 || b.Version != 10 || a.ID() == b.ID() {
+		t.Errorf("got %d and %d, %s and %s", a.Version, b.Version, a.ID(), b.ID())
 	}
 }
 
@@ -244,24 +273,6 @@ func topicsOf(records []*kgo.Record) (topics []string) {
 		topics = append(topics, r.Topic)
 	}
 	return topics
-}
-
-// letterIn reads a dead letter, of which it checks the record and the time.
-func letterIn(t *testing.T, r *kgo.Record) deadletter.Letter {
-	t.Helper()
-	m := deadletter.Message{Key: r.Key, Value: r.Value}
-	for _, h := range r.Headers {
-		m.Headers = append(m.Headers, deadletter.Header(h))
-	}
-	l, _, err := deadletter.Parse(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(l.Record.Key) != `{"id":1}` || l.Record.LeftOut < 9000 || len(l.Record.Headers) != 4 || l.Time.IsZero() {
-		t.Errorf("got record %+v at %s", l.Record, l.Time)
-	}
-	l.Record, l.Time = deadletter.Record{}, time.Time{}
-	return *l
 }
 
 func TestOversizedStops(t *testing.T) {

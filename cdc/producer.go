@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -42,7 +43,28 @@ type Producer struct {
 	gate     *gate
 	open     bool
 	since    time.Time // when the open transaction was opened
+	limits   *batchLimits
 	outcomes outcomes
+}
+
+// batchLimits are what topics take in one batch.
+type batchLimits struct {
+	mu    sync.Mutex
+	bytes map[string]int32 // guarded by mu: the client's goroutines ask
+}
+
+func (l *batchLimits) of(topic string) int32 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return max(l.bytes[topic], minBatchBytes)
+}
+
+// Learn tells what a topic takes that was not known when the producer was opened, before
+// anything is produced to it.
+func (p *Producer) Learn(topic string, maxBytes int32) {
+	p.limits.mu.Lock()
+	defer p.limits.mu.Unlock()
+	p.limits.bytes[topic] = maxBytes
 }
 
 // outcomes gathers what became of the produced records: each promise is checked,
@@ -83,6 +105,7 @@ func coordinates(r *kgo.Record) string {
 // may call it. maxBytes are what each topic takes in one batch.
 func openProducer(ctx context.Context, cfg *Config, maxBytes map[string]int32) (*Producer, error) {
 	g := newGate(cfg)
+	limits := &batchLimits{bytes: maps.Clone(maxBytes)}
 	client, err := cfg.kafka(
 		kgo.Dialer(g.connect),
 		kgo.WithHooks(endTxnSent{cfg}),
@@ -93,7 +116,7 @@ func openProducer(ctx context.Context, cfg *Config, maxBytes map[string]int32) (
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.MaxBufferedRecords(bufferedRecords),
 		kgo.ProducerLinger(0),
-		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 { return max(maxBytes[topic], minBatchBytes) }),
+		kgo.ProducerBatchMaxBytesFn(limits.of),
 	)
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Usage, Where: "kafka", What: "the settings are not usable", Err: err}
@@ -106,7 +129,7 @@ func openProducer(ctx context.Context, cfg *Config, maxBytes map[string]int32) (
 		client.Close()
 		return nil, kafkaFault("kafka.transactional_id "+cfg.TransactionalID, "initialise the producer", causeOf(ctx, err))
 	}
-	return &Producer{cfg: cfg, client: client, gate: g}, nil
+	return &Producer{cfg: cfg, client: client, gate: g, limits: limits}, nil
 }
 
 // retryTimeout is how long the client asks again by itself. An EndTxn without an

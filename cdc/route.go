@@ -15,10 +15,10 @@ import (
 
 // route is where one table's changes go, and as what.
 type route struct {
-	table       *Table
-	topic       topicRef
-	deadLetters topicRef
-	joins       []join
+	table   *Table
+	topic   topicRef
+	letters *letters
+	joins   []join
 
 	relation *schema.Relation // the version that the fields below are for
 	shape    *shape.Shape

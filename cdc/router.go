@@ -29,6 +29,7 @@ type topicRef struct {
 	name       string
 	partitions int32
 	maxBytes   int32 // of one batch; 0 is not known
+	compacted  bool  // it takes no record without a key
 	hash       kgo.TopicPartitioner
 }
 
@@ -46,26 +47,25 @@ func (t topicRef) partition(key []byte) int32 {
 }
 
 // newRouter wires tables and pipelines. known describes each topic; open makes one
-// that is not known until a message names it, and returns its partitions.
-func newRouter(cfg *Config, database string, known layout, open func(context.Context, string) (int32, error)) *Router {
+// that is not known until a message names it.
+func newRouter(cfg *Config, database string, known layout, open openTopic) *Router {
 	r := &Router{
 		origin: debezium.Origin{Version: cfg.Version, Name: cfg.Name, Database: database},
 		tables: map[schema.TableName]*route{},
 		seen:   map[schema.TableName]*schema.Relation{},
 		cfg:    cfg,
 	}
-	r.messages = newMessenger(cfg, r.origin, open)
+	dead := &letters{capture: cfg.Name, topic: known.ref(cfg.DeadLetterTopic)}
+	r.messages = newMessenger(cfg, r.origin, dead, open)
 	for i := range cfg.Tables {
 		t := &cfg.Tables[i]
-		topic := newTopicRef(t.Topic, known.partitions[t.Topic])
-		topic.maxBytes = known.maxBytes[t.Topic]
-		r.tables[t.Name] = &route{table: t, topic: topic, deadLetters: newTopicRef(cfg.DeadLetterTopic, known.partitions[cfg.DeadLetterTopic])}
+		r.tables[t.Name] = &route{table: t, topic: known.ref(t.Topic), letters: dead}
 	}
 	for _, p := range cfg.Pipelines {
 		for _, side := range []JoinSide{p.Stream, p.Lookup} {
 			t := r.tables[side.Table]
 			t.joins = append(t.joins, join{
-				topic: newTopicRef(p.Topic, known.partitions[p.Topic]), pipeline: p.Name, column: side.Column,
+				topic: known.ref(p.Topic), pipeline: p.Name, column: side.Column,
 			})
 		}
 	}

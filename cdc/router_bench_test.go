@@ -22,7 +22,7 @@ func BenchmarkRoute(b *testing.B) {
 	for _, kind := range []format.Kind{format.Text, format.Debezium, format.JSON} {
 		b.Run(kind.String(), func(b *testing.B) {
 			cfg := &Config{Name: "bench", Tables: []Table{{Name: plainTable, Topic: "plain", Format: format.Format{Kind: kind}}}}
-			r := newRouter(cfg, "db", layout{partitions: map[string]int32{"plain": 12}}, func(context.Context, string) (int32, error) { return 1, nil })
+			r := newRouter(cfg, "db", layout{partitions: map[string]int32{"plain": 12}}, func(context.Context, string) (topicInfo, error) { return topicInfo{partitions: 1}, nil })
 			var records []*kgo.Record
 			b.ReportAllocs()
 			for b.Loop() {

@@ -62,7 +62,7 @@ func TestPartitionFollowsTheKey(t *testing.T) {
 // keylessRouter routes the table without a key.
 func keylessRouter(f format.Format, skip ...schema.Op) *Router {
 	cfg := &Config{Name: "engagement", Tables: []Table{{Name: plainTable, Topic: "plain", Format: f, Skip: skip}}}
-	return newRouter(cfg, "db", layout{partitions: map[string]int32{"plain": 5}}, func(context.Context, string) (int32, error) { return 1, nil })
+	return newRouter(cfg, "db", layout{partitions: map[string]int32{"plain": 5}}, func(context.Context, string) (topicInfo, error) { return topicInfo{partitions: 1}, nil })
 }
 
 // TestTableWithoutAKey: no record has one, and all lie in one partition, in order.

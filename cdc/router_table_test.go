@@ -35,7 +35,7 @@ func docsRouter(t Table, limit int32) *Router {
 	t.Name, t.Topic = docsTable, "docs"
 	cfg := &Config{Name: "engagement", Tables: []Table{t}, DeadLetterTopic: "dead"}
 	known := layout{partitions: map[string]int32{"docs": 3, "dead": 2}, maxBytes: map[string]int32{"docs": limit}}
-	return newRouter(cfg, "db", known, func(context.Context, string) (int32, error) { return 1, nil })
+	return newRouter(cfg, "db", known, func(context.Context, string) (topicInfo, error) { return topicInfo{partitions: 1}, nil })
 }
 
 func routed(t *testing.T, r *Router, e schema.Event) []*kgo.Record {

@@ -48,7 +48,7 @@ func testRouter() *Router {
 		}},
 	}
 	return newRouter(cfg, "db", layout{partitions: map[string]int32{"content": 2, "events": 2, "plain": 2, "input": 3}},
-		func(context.Context, string) (int32, error) { return 1, nil })
+		func(context.Context, string) (topicInfo, error) { return topicInfo{partitions: 1}, nil })
 }
 
 func row(values ...string) schema.Tuple {

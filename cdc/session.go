@@ -75,7 +75,7 @@ func newSession(cfg *Config, stream *Stream, producer *Producer, router *Router,
 		assembler: NewAssembler(from), position: from, marked: !from.Open.IsZero(), ended: time.Now(),
 		undescribed: map[uint32]*schema.Relation{},
 	}
-	s.assembler.messages = cfg.Messages.Topic != ""
+	s.assembler.takes = cfg.Messages.takes
 	if cfg.MarkCommits {
 		s.assembler.weigh = router.weigh
 	}

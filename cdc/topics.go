@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -62,6 +63,21 @@ func (t *topics) all() []string {
 type layout struct {
 	partitions map[string]int32
 	maxBytes   map[string]int32 // in one batch: max.message.bytes
+	compacted  map[string]bool
+}
+
+// topicInfo is what is to be known of one topic.
+type topicInfo struct {
+	partitions int32
+	maxBytes   int32
+	compacted  bool
+}
+
+// ref is a topic of the layout.
+func (l *layout) ref(name string) topicRef {
+	ref := newTopicRef(name, l.partitions[name])
+	ref.maxBytes, ref.compacted = l.maxBytes[name], l.compacted[name]
+	return ref
 }
 
 // ensure creates what is missing and describes all. Existing topics are taken as
@@ -94,22 +110,29 @@ func (t *topics) ensure(ctx context.Context) (layout, error) {
 			return layout{}, err
 		}
 	}
-	return t.describe(ctx)
+	l, err := t.describe(ctx, t.all()...)
+	if err != nil {
+		return l, err
+	}
+	if n := l.partitions[t.cfg.PositionTopic]; n != 1 {
+		return l, t.badPosition(fmt.Sprintf("has %d partitions, want 1", n), "name another topic")
+	}
+	return l, nil
 }
 
 // ensureOne creates one more topic unless it is there.
-func (t *topics) ensureOne(ctx context.Context, name string) (int32, error) {
+func (t *topics) ensureOne(ctx context.Context, name string) (topicInfo, error) {
 	existing, err := t.admin.ListTopics(ctx, name)
 	if err != nil {
-		return 0, kafkaFault("topic "+name, "list topics", err)
+		return topicInfo{}, kafkaFault("topic "+name, "list topics", err)
 	}
 	if !existing.Has(name) {
 		if err := t.create(ctx, t.cfg.Partitions, nil, name); err != nil {
-			return 0, err
+			return topicInfo{}, err
 		}
 	}
-	counts, err := t.partitions(ctx, name)
-	return counts[name], err
+	l, err := t.describe(ctx, name)
+	return topicInfo{l.partitions[name], l.maxBytes[name], l.compacted[name]}, err
 }
 
 // positionConfigs keep the last position for ever and the topic short: a start
@@ -149,13 +172,13 @@ func (t *topics) create(ctx context.Context, partitions int32, configs map[strin
 	return nil
 }
 
-func (t *topics) describe(ctx context.Context) (layout, error) {
-	l := layout{maxBytes: map[string]int32{}}
+func (t *topics) describe(ctx context.Context, names ...string) (layout, error) {
+	l := layout{maxBytes: map[string]int32{}, compacted: map[string]bool{}}
 	var err error
-	if l.partitions, err = t.partitions(ctx, t.all()...); err != nil {
+	if l.partitions, err = t.partitions(ctx, names...); err != nil {
 		return l, err
 	}
-	resources, err := t.admin.DescribeTopicConfigs(ctx, t.all()...)
+	resources, err := t.admin.DescribeTopicConfigs(ctx, names...)
 	if err != nil {
 		return l, kafkaFault("kafka.brokers", "describe topics", err)
 	}
@@ -164,21 +187,21 @@ func (t *topics) describe(ctx context.Context) (layout, error) {
 			return l, kafkaFault("topic "+resource.Name, "describe its configuration", resource.Err)
 		}
 		for _, config := range resource.Configs {
-			switch {
-			case config.Key == "max.message.bytes":
+			switch config.Key {
+			case "max.message.bytes":
 				limit, err := strconv.ParseInt(config.MaybeValue(), 10, 32)
 				if err != nil {
 					return l, fmt.Errorf("topic %s: max.message.bytes: %w", resource.Name, err)
 				}
 				l.maxBytes[resource.Name] = int32(limit)
-			case config.Key == "cleanup.policy" && resource.Name == t.cfg.PositionTopic && config.MaybeValue() != "compact":
-				return l, t.badPosition("has cleanup.policy="+config.MaybeValue()+", want compact",
-					"kafka-configs.sh --alter --entity-type topics --entity-name "+resource.Name+" --add-config cleanup.policy=compact")
+			case "cleanup.policy":
+				l.compacted[resource.Name] = strings.Contains(config.MaybeValue(), "compact")
+				if resource.Name == t.cfg.PositionTopic && config.MaybeValue() != "compact" {
+					return l, t.badPosition("has cleanup.policy="+config.MaybeValue()+", want compact",
+						"kafka-configs.sh --alter --entity-type topics --entity-name "+resource.Name+" --add-config cleanup.policy=compact")
+				}
 			}
 		}
-	}
-	if n := l.partitions[t.cfg.PositionTopic]; n != 1 {
-		return l, t.badPosition(fmt.Sprintf("has %d partitions, want 1", n), "name another topic")
 	}
 	return l, nil
 }

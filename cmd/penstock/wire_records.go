@@ -50,7 +50,12 @@ func wireRecords(c *cdc.Config, cfg *config.Config) error {
 		return fmt.Errorf("records of messages: %w", err)
 	}
 	usual.Registry = schemas
-	c.Messages = cdc.Messages{Topic: cfg.Kafka.MessageTopic, Format: usual}
+	c.Messages = cdc.Messages{
+		Topic: cfg.Kafka.MessageTopic, Format: usual, Outbox: cfg.Kafka.OutboxTopics, DeadLetters: cfg.Kafka.BadMessages == config.BadDeadLetter,
+	}
+	if c.Messages.DeadLetters {
+		c.DeadLetterTopic = cfg.Kafka.DeadLetterTopic
+	}
 	c.MarkFormat = usual
 	c.Beats = cdc.Beats{Topic: cfg.Kafka.HeartbeatTopic, Every: cfg.Kafka.Heartbeat, Format: usual}
 	return nil

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,10 +69,15 @@ func TestRecordsAreWired(t *testing.T) {
 	}
 }
 
-// wired is the capture's configuration for a file that adds lines to the good one.
-func wired(t *testing.T, lines string) cdc.Config {
+// wired is the capture's configuration for a file that adds lines to the good one, and for key=value flags.
+func wired(t *testing.T, lines string, set ...string) cdc.Config {
 	t.Helper()
-	cfg, err := config.Parse("penstock.yaml", []byte(goodConfig+lines), nil, nil)
+	var overrides []config.Override
+	for _, s := range set {
+		key, value, _ := strings.Cut(s, "=")
+		overrides = append(overrides, config.Override{Key: key, Value: value, Origin: "flag --set"})
+	}
+	cfg, err := config.Parse("penstock.yaml", []byte(goodConfig+lines), nil, overrides)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,6 +105,21 @@ func TestWhatOneTableNeedsOfTheCaptureIsWired(t *testing.T) {
 				t.Errorf("got dead letters in %q, marks %v, messages in %q", got.DeadLetterTopic, got.MarkCommits, got.Messages.Topic)
 			}
 		})
+	}
+}
+
+func TestMessagesAreWired(t *testing.T) {
+	got := wired(t, "").Messages
+	if got.Topic != "" || got.DeadLetters || !slices.Equal(got.Outbox, []string{"outbox.*"}) {
+		t.Errorf("by default %+v", got)
+	}
+	c := wired(t, "", "kafka.bad_messages=dead-letter", "kafka.outbox_topics=a,b*", "kafka.message_topic=m", "kafka.heartbeat=3s")
+	got = c.Messages
+	if got.Topic != "m" || !got.DeadLetters || !slices.Equal(got.Outbox, []string{"a", "b*"}) || c.DeadLetterTopic != "penstock.dead-letters" {
+		t.Errorf("got %+v, dead letters in %q", got, c.DeadLetterTopic)
+	}
+	if c.Beats.Every != 3*time.Second || c.Beats.Topic != "__debezium-heartbeat."+c.Name {
+		t.Errorf("got heartbeats %+v", c.Beats)
 	}
 }
 

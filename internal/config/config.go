@@ -96,6 +96,13 @@ type Kafka struct {
 	// empty is nowhere.
 	MessageTopic string `yaml:"message_topic"`
 
+	// OutboxTopics are the topics that messages with the prefix outbox:<topic>:<key>
+	// may name, as names or patterns with * and ?; none: such a message is like others.
+	OutboxTopics []string `yaml:"outbox_topics"`
+	// BadMessages is what becomes of a message of which no record can be delivered:
+	// stop or dead-letter.
+	BadMessages string `yaml:"bad_messages"`
+
 	// Heartbeat is how often a record is written to HeartbeatTopic, also when nothing
 	// changes; 0 is never. Default of the topic: __debezium-heartbeat.<source.name>.
 	Heartbeat      time.Duration `yaml:"heartbeat"`
@@ -170,6 +177,12 @@ type Log struct {
 	Format string `yaml:"format"` // auto (console on a terminal, else json), json or console
 }
 
+// What becomes of a message of which no record can be delivered.
+const (
+	BadStop       = "stop"
+	BadDeadLetter = "dead-letter"
+)
+
 // Role is a part of the daemon that can run on a machine of its own.
 type Role string
 
@@ -192,6 +205,8 @@ func Default() *Config {
 			PositionTopic:     "penstock.position",
 			TransactionTopic:  "penstock.transactions",
 			DeadLetterTopic:   "penstock.dead-letters",
+			OutboxTopics:      []string{"outbox.*"},
+			BadMessages:       BadStop,
 			Transaction: Transaction{
 				Records: 10_000, Bytes: 8 << 20, Age: 250 * time.Millisecond, Idle: 10 * time.Second,
 				SplitRecords: 100_000, SplitBytes: 64 << 20, SplitAge: 15 * time.Second,

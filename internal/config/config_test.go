@@ -63,7 +63,7 @@ func TestSmallestFileIsFilledWithDefaults(t *testing.T) {
 	kafka := config.Kafka{
 		Brokers: []string{"localhost:9092"}, Topic: "{name}.{schema}.{table}", Partitions: 12, ReplicationFactor: -1,
 		PositionTopic: "penstock.position", TransactionTopic: "penstock.transactions", TransactionalID: "penstock.engagement",
-		HeartbeatTopic:  "__debezium-heartbeat.engagement",
+		HeartbeatTopic: "__debezium-heartbeat.engagement", OutboxTopics: []string{"outbox.*"}, BadMessages: "stop",
 		DeadLetterTopic: "penstock.dead-letters",
 		Transaction: config.Transaction{
 			Records: 10_000, Bytes: 8 << 20, Age: 250 * time.Millisecond, Idle: 10 * time.Second,

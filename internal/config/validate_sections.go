@@ -130,6 +130,7 @@ func (v *validator) kafka() {
 	if k.ReplicationFactor < 1 && k.ReplicationFactor != -1 {
 		v.add("kafka.replication_factor", fault.Error{What: fmt.Sprintf("%d is neither -1, the broker's default, nor above 0", k.ReplicationFactor)})
 	}
+	v.oneOf("kafka.bad_messages", k.BadMessages, BadStop, BadDeadLetter)
 	if k.Heartbeat < 0 {
 		v.add("kafka.heartbeat", fault.Error{What: fmt.Sprintf("%s is below 0", k.Heartbeat), Fix: "heartbeat: 0 for none, or 30s"})
 	}

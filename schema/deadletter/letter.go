@@ -24,12 +24,13 @@ const (
 	Expression   Reason = "expression"       // a computed column or a filter failed on the row
 	Refused      Reason = "refused-by-store" // a store does not take the value, and never will
 	Oversized    Reason = "oversized"        // larger than its topic takes
+	BadMessage   Reason = "bad-message"      // a message of the source's that names no topic which takes it
 	Waits        Reason = "waits"            // sound, behind a letter of the same key
 )
 
 // Reasons lists them all.
 func Reasons() []Reason {
-	return []Reason{BadHeaders, NullKey, WrongKey, UnknownTable, BadValue, Expression, Refused, Oversized, Waits}
+	return []Reason{BadHeaders, NullKey, WrongKey, UnknownTable, BadValue, Expression, Refused, Oversized, BadMessage, Waits}
 }
 
 // Holds reports whether later records of the same key have to wait for the

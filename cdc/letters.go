@@ -1,0 +1,86 @@
+package cdc
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/internal/fault"
+	"penstock/schema"
+	"penstock/schema/deadletter"
+)
+
+// letters makes the dead letters of a capture: of what cannot be delivered, with its
+// place, the reason and, as far as the topic takes it, the record.
+type letters struct {
+	capture string
+	topic   topicRef
+}
+
+// letter is a record that cannot be delivered.
+type letter struct {
+	event     *schema.Event
+	topic     string // where it would have gone
+	partition int32
+	key       []byte
+	value     []byte
+	headers   []kgo.RecordHeader
+	reason    deadletter.Reason
+	why       error
+	nowMicros int64
+
+	// What stands for a value that the topic of dead letters does not take, or that was
+	// not made: it would have had at least so many bytes.
+	about   []byte
+	leftOut int
+}
+
+// longestReason is how much of an error a dead letter keeps, in bytes.
+const longestReason = 8 << 10
+
+// write makes the dead letter. An error says that not even its place fits.
+func (l *letters) write(x letter) (*kgo.Record, error) {
+	e := x.event
+	d := deadletter.Letter{
+		Capture: l.capture, Topic: x.topic, Partition: x.partition, Offset: -1, Timestamp: -1,
+		LSN: e.Source.CommitLSN, Seq: e.Source.Seq, Version: e.Version,
+		Reason: x.reason, Error: x.why.Error(), Time: time.UnixMicro(x.nowMicros).UTC(),
+		Record: deadletter.Record{Key: x.key, Value: x.value, LeftOut: x.leftOut},
+	}
+	if d.Topic == "" {
+		d.Topic = "?" // the message names none
+	}
+	if len(d.Error) > longestReason {
+		d.Error = d.Error[:longestReason]
+	}
+	for _, h := range x.headers {
+		d.Record.Headers = append(d.Record.Headers, deadletter.Header(h))
+	}
+	limit := int(l.topic.maxBytes)
+	if x.leftOut > 0 {
+		d.Record.Value = x.about
+	}
+	r := l.record(&d)
+	if limit > 0 && size(r) > limit && x.leftOut == 0 {
+		d.Record.Value, d.Record.LeftOut = x.about, len(x.value)
+		r = l.record(&d)
+	}
+	if limit > 0 && size(r) > limit {
+		return nil, &fault.Error{
+			Kind: fault.Runtime, Where: fmt.Sprintf("commit %s, change %d", e.Source.CommitLSN, e.Source.Seq),
+			What: fmt.Sprintf("not even what a dead letter says of it fits: topic %s takes %d bytes", l.topic.name, limit), Err: x.why,
+			Fix: "raise max.message.bytes of the topic of dead letters",
+		}
+	}
+	return r, nil
+}
+
+func (l *letters) record(d *deadletter.Letter) *kgo.Record {
+	m := d.Message()
+	r := &kgo.Record{Topic: l.topic.name, Partition: l.topic.partition(m.Key), Key: m.Key, Value: m.Value}
+	for _, h := range m.Headers {
+		r.Headers = append(r.Headers, kgo.RecordHeader(h))
+	}
+	return r
+}
