@@ -94,6 +94,34 @@ func TestEnumGrows(t *testing.T) {
 	c.finish()
 }
 
+// TestCompositeChanges: a value has the attributes that the type has by now, or stays its
+// text if it has others; rows from before and after the change are read later, and while it is made.
+func TestCompositeChanges(t *testing.T) {
+	s := newTables(t, stacktest.Database(t), "CREATE TYPE pair AS (a int, b text); CREATE TABLE t (id int PRIMARY KEY, c pair, cs pair[])", "t")
+	s.cfg.Tables[0].Format, s.cfg.Partitions = format.Format{Kind: format.JSON}, 1
+	s.startStreaming().finish()
+	s.exec(`INSERT INTO t VALUES (1, (1, 'x'), ARRAY[(1, 'x')::pair]);
+		ALTER TYPE pair ADD ATTRIBUTE n int;
+		INSERT INTO t VALUES (2, (2, 'y', 2), ARRAY[(2, 'y', 2)::pair])`)
+	c := s.startStreaming()
+	s.read(s.cfg.Tables[0].Topic, 2)
+	s.exec("ALTER TYPE pair DROP ATTRIBUTE b")
+	s.exec("INSERT INTO t VALUES (3, (3, 3), ARRAY[(3, 3)::pair])")
+	want := []string{
+		`{"id":1,"c":"(1,x)","cs":["(1,x)"]}`,
+		`{"id":2,"c":{"a":2,"b":"y","n":2},"cs":[{"a":2,"b":"y","n":2}]}`,
+		`{"id":3,"c":{"a":3,"n":3},"cs":[{"a":3,"n":3}]}`,
+	}
+	var got []string
+	for _, r := range s.read(s.cfg.Tables[0].Topic, len(want)) {
+		got = append(got, string(r.Value))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+	c.finish()
+}
+
 // TestFrozenTableStops at its first change with other columns, also behind a lost
 // connection, and goes on with them when it is started again.
 func TestFrozenTableStops(t *testing.T) {

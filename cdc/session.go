@@ -31,7 +31,7 @@ type session struct {
 	decoder   pgoutput.Decoder
 	spool     *spool.Spool // holds back streamed transactions; nil if the server does not stream them
 	assembler *Assembler
-	enums     enums
+	types     types
 	nulls     nulls
 	beats     *beats              // nil for none
 	marks     *format.MarkEncoder // nil until the first mark

@@ -1,7 +1,6 @@
 package plain
 
 import (
-	"fmt"
 	"strconv"
 
 	"penstock/schema"
@@ -87,6 +86,9 @@ func appendElem(dst []byte, e pgtext.Elem, encode encoder) ([]byte, error) {
 	return encode(dst, e.Text)
 }
 
+// composite makes an object of a value. One that does not have the attributes of the
+// type is older or newer than what the catalogue says of it: it stays its text, as
+// which attribute is which cannot be told.
 func (c compiler) composite(fields []schema.Attribute, levels int) encoder {
 	members := make([][]byte, len(fields))
 	encoders := make([]encoder, len(fields))
@@ -103,8 +105,9 @@ func (c compiler) composite(fields []schema.Attribute, levels int) encoder {
 			return append(dst, "{}"...), nil
 		}
 		if len(elems) != len(fields) {
-			return dst, broken("composite", fmt.Sprintf("%d fields, the type has %d", len(elems), len(fields)))
+			return appendText(dst, text)
 		}
+		start := len(dst)
 		dst = append(dst, '{')
 		for i := range elems {
 			if i > 0 {
@@ -112,7 +115,7 @@ func (c compiler) composite(fields []schema.Attribute, levels int) encoder {
 			}
 			dst = append(dst, members[i]...)
 			if dst, err = appendElem(dst, elems[i], encoders[i]); err != nil {
-				return dst, fmt.Errorf("attribute %s: %w", fields[i].Name, err)
+				return appendText(dst[:start], text)
 			}
 		}
 		return append(dst, '}'), nil

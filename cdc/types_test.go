@@ -34,12 +34,12 @@ func TestGrownEnums(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.event.Relation = rel
-			if got := new(enums).grown(&c.event); got != c.want {
+			if got := new(types).grown(&c.event); got != c.want {
 				t.Errorf("got %t, want %t", got, c.want)
 			}
 		})
 	}
-	if new(enums).grown(&schema.Event{Op: schema.OpMessage}) {
+	if new(types).grown(&schema.Event{Op: schema.OpMessage}) {
 		t.Error("a message has grown an enum")
 	}
 }
@@ -47,7 +47,7 @@ func TestGrownEnums(t *testing.T) {
 // TestLabelsThatAreGone are asked for once each, not with every row: the catalogue
 // will never list them.
 func TestLabelsThatAreGone(t *testing.T) {
-	var known enums
+	var known types
 	asked := 0
 	rel := moodRelation("sad")
 	for range 3 {
@@ -66,9 +66,35 @@ func TestLabelsThatAreGone(t *testing.T) {
 }
 
 func TestKnownRowsOfEnumsAllocateNothing(t *testing.T) {
-	var known enums
+	var known types
 	e := schema.Event{Relation: moodRelation("sad"), New: row("x", "sad", "null")}
 	if n := testing.AllocsPerRun(100, func() { known.grown(&e) }); n != 0 {
 		t.Errorf("got %g allocations, want none", n)
+	}
+}
+
+// TestCompositesOfOtherAttributes are asked for when they come, and not again while they follow each other.
+func TestCompositesOfOtherAttributes(t *testing.T) {
+	pair := &schema.Type{OID: 90010, Kind: schema.TypeComposite, Fields: []schema.Attribute{{Name: "a"}, {Name: "b"}}}
+	rel := &schema.Relation{OID: 5, Columns: []schema.Column{
+		{Name: "c", Type: pair}, {Name: "cs", Type: &schema.Type{OID: 90011, Kind: schema.TypeArray, Delimiter: ',', Elem: pair}},
+	}}
+	var known types
+	for _, c := range []struct {
+		one, many string
+		want      bool
+	}{
+		{"(1,2)", `{"(1,2)",NULL}`, false},
+		{"(1,2,3)", "null", true},
+		{"(1,2,4)", "null", false},
+		{"(1,2)", "null", false},
+		{"(1,2,4)", "null", true},
+		{"(1,2,4)", `{"(1)","(2)"}`, true},
+		{"(,,)", `{"(1)"}`, false},
+		{"(1", "{(}", false}, // not a composite: for others to say
+	} {
+		if got := known.grown(&schema.Event{Relation: rel, New: row(c.one, c.many)}); got != c.want {
+			t.Errorf("%s %s: got %t, want %t", c.one, c.many, got, c.want)
+		}
 	}
 }
