@@ -190,6 +190,9 @@ func (c *Capture) prepare(ctx context.Context) (ready preparation, err error) {
 		if err := c.prepareTopics(ctx, &ready); err != nil {
 			return err
 		}
+		if err := checkCompacted(ctx, db, &c.cfg, &ready.topics); err != nil {
+			return err
+		}
 		return c.ensureSlot(ctx, db, ready.topicsUsed)
 	})
 	return ready, err

@@ -80,7 +80,10 @@ func (o *outcomes) add(r *kgo.Record, err error) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.first == nil {
+	if o.first != nil {
+		return
+	}
+	if o.first = unkeyedRefused(r, err); o.first == nil {
 		o.first = fmt.Errorf("topic %s, partition %d, key %.100q, %s: %w", r.Topic, r.Partition, r.Key, coordinates(r), err)
 	}
 }
