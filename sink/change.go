@@ -9,6 +9,7 @@ import (
 
 	"penstock/internal/fault"
 	"penstock/schema"
+	"penstock/schema/deadletter"
 	"penstock/schema/record"
 )
 
@@ -20,6 +21,11 @@ type change struct {
 	stream     *streamChange
 	lookup     *Content // the row after the change; Exists tells a delete
 	truncate   *schema.TableName
+
+	// Of a truncation. only is the one key that it is for, nil for all; but those
+	// keys that wait at its place.
+	only *string
+	but  map[string]bool
 }
 
 // streamChange is what happened to one event. An insert has no before image, a
@@ -30,15 +36,17 @@ type streamChange struct {
 }
 
 // decode types one record for the pipeline with these tables. key is the join key's text.
+// Its errors are [RecordError].
 func decode(t Tables, key, value []byte, version int64) (change, error) {
 	parsed, err := record.Parse(value)
 	if err != nil {
-		return change{}, err
+		return change{}, reasoned(deadletter.BadValue, err)
 	}
 	c := change{version: version, commitTime: parsed.CommitTime}
 	switch {
 	case parsed.Table != t.Stream && parsed.Table != t.Lookup:
-		return change{}, fmt.Errorf("table %s is neither the stream table %s nor the lookup table %s", parsed.Table, t.Stream, t.Lookup)
+		err := fmt.Errorf("table %s is neither the stream table %s nor the lookup table %s", parsed.Table, t.Stream, t.Lookup)
+		return change{}, reasoned(deadletter.UnknownTable, err)
 	case parsed.Op == schema.OpTruncate:
 		c.truncate = &parsed.Table
 		return c, nil
@@ -48,10 +56,14 @@ func decode(t Tables, key, value []byte, version int64) (change, error) {
 		c.stream, err = decodeStream(parsed)
 	}
 	if err != nil {
-		return change{}, err
+		return change{}, reasoned(deadletter.BadValue, err)
 	}
-	if want := keyOf(c.content()); string(key) != want {
-		return change{}, fmt.Errorf("record key %q is not the row's join key %q", key, want)
+	if want := keyOf(c.content()); string(key) != want || key == nil {
+		reason := deadletter.WrongKey
+		if key == nil {
+			reason = deadletter.NullKey
+		}
+		return change{}, reasoned(reason, fmt.Errorf("record key %q is not the row's join key %q", key, want))
 	}
 	return c, nil
 }

@@ -29,6 +29,13 @@ type Config struct {
 	Tables   Tables        // optional: public.engagement_events and public.content
 	Wait     time.Duration // optional, 1 minute: how long to wait for a server without progress
 
+	// OnError says what becomes of a record that cannot be processed; the zero value
+	// is [Stop]. DeadLetterTopic is where [DeadLetter] writes it. It is read under
+	// both, for keys that wait.
+	OnError           Policy
+	DeadLetterTopic   string // optional with Stop
+	ReplicationFactor int16  // of the topic of dead letters, when it is created; 0 or -1 is the broker's default
+
 	Batch     int // optional, 2000: records of one poll
 	Parallel  int // optional, 8: partitions worked on at once
 	CacheRows int // optional, 50000: content rows kept in memory for each partition
@@ -36,6 +43,42 @@ type Config struct {
 	// OnCommit, when set, is called after each commit of offsets, once for each
 	// partition of it, from the goroutine of [Sink.Run]. It must not block.
 	OnCommit func(Progress)
+
+	// Failpoint, when set, is called at each failpoint; it may end the process.
+	Failpoint func(Failpoint)
+}
+
+// Policy says what becomes of a record that cannot be processed.
+type Policy uint8
+
+// The policies.
+const (
+	Stop       Policy = iota // it ends the sink, with its coordinates
+	DeadLetter               // it becomes a dead letter, and what follows of its key waits
+)
+
+// Failpoint names a place in the sink where a crash is worth a test.
+type Failpoint string
+
+// The failpoints.
+const (
+	FailLettered Failpoint = "lettered" // dead letters are durable, the offsets behind their records not committed
+	FailReleased Failpoint = "released" // what waited is in the stores and its decisions are durable, the offset of the release is not committed
+)
+
+// reach calls whoever waits for a failpoint.
+func (c Config) reach(p Failpoint) {
+	if c.Failpoint != nil {
+		c.Failpoint(p)
+	}
+}
+
+// letterbox is nil when there is no topic of dead letters.
+func (c Config) letterbox() *Letterbox {
+	if c.DeadLetterTopic == "" {
+		return nil
+	}
+	return NewLetterbox(LetterboxConfig{Brokers: c.Brokers, Client: c.Client, Topic: c.DeadLetterTopic, Wait: c.Wait})
 }
 
 // Progress is how far a partition has come: everything below Offset is durable
@@ -55,6 +98,9 @@ func (c Config) withDefaults() Config {
 			Stream: schema.TableName{Schema: "public", Name: "engagement_events"},
 			Lookup: schema.TableName{Schema: "public", Name: "content"},
 		}
+	}
+	if c.ReplicationFactor == 0 {
+		c.ReplicationFactor = -1
 	}
 	c.Wait = orDefault(c.Wait, time.Minute)
 	c.Batch = orDefault(c.Batch, 2000)
@@ -79,6 +125,9 @@ func (c Config) validate() error {
 		if required.value == "" {
 			problems = append(problems, fmt.Errorf("%s is empty", required.name))
 		}
+	}
+	if c.OnError == DeadLetter && c.DeadLetterTopic == "" {
+		problems = append(problems, errors.New("DeadLetterTopic is empty"))
 	}
 	for _, limit := range []struct {
 		name  string

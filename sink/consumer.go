@@ -79,17 +79,12 @@ func (c *consumer) dropped(how string, p map[string][]int32) {
 	}
 }
 
-func (c *consumer) owner(partition int32) *owner {
-	o := c.owners[partition]
-	if o == nil {
-		o = &owner{
-			partition: partition, tables: c.sink.cfg.Tables, stores: c.sink.stores, lookup: c.sink.lookup,
-			cache:       otter.Must(&otter.Options[UUID, Content]{MaximumSize: c.sink.cfg.CacheRows}),
-			partitionOf: c.partitionOf,
-		}
-		c.owners[partition] = o
+func (c *consumer) newOwner(partition int32, waiting map[string]string) *owner {
+	return &owner{
+		partition: partition, tables: c.sink.cfg.Tables, stores: c.sink.stores, lookup: c.sink.lookup,
+		cache:       otter.Must(&otter.Options[UUID, Content]{MaximumSize: c.sink.cfg.CacheRows}),
+		partitionOf: c.partitionOf, waiting: waiting,
 	}
-	return o
 }
 
 // next returns the next records. The caller allows rebalances again.

@@ -7,6 +7,10 @@
 // join needs no coordination. Every write carries the version of the change that
 // caused it and the stores keep the highest, so replays are harmless.
 //
-// Read row.go, change.go, write.go, join.go (pure), store.go, then owner.go,
-// truncate.go, consumer.go and sink.go.
+// A record that cannot be processed stops the sink or becomes a dead letter, for
+// which the later records of its key wait.
+//
+// Read row.go, change.go, write.go, join.go and book.go (pure), store.go, then
+// owner.go, truncate.go, consumer.go, sink.go, step.go and batch.go; of dead
+// letters letterbox.go, release.go and decide.go.
 package sink

@@ -64,26 +64,8 @@ func (s *Sink) ping(ctx context.Context, client *kgo.Client) error {
 	return nil
 }
 
-// kafkaFault classes an error of Kafka: refused credentials and rights are for
-// the operator, the rest of what Kafka answers is final unless Kafka itself says
-// that it passes, and no answer may pass.
 func (s *Sink) kafkaFault(doing string, err error) error {
-	f := &fault.Error{Kind: fault.Unreachable, Where: s.kafka(), What: doing, Err: err,
-		Fix: "check that the brokers in kafka.brokers run and can be reached"}
-	var code *kerr.Error
-	if !errors.As(err, &code) {
-		return f
-	}
-	switch {
-	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.UnsupportedSaslMechanism), errors.Is(err, kerr.IllegalSaslState):
-		f.Kind, f.Fix = fault.Usage, "set the user and password that Kafka knows"
-	case errors.Is(err, kerr.GroupAuthorizationFailed), errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
-		f.Kind = fault.Usage
-		f.Fix = fmt.Sprintf("allow the user READ on topic %s and on group %s", s.cfg.Topic, s.cfg.Group)
-	case !code.Retriable && !movedAway(err):
-		f.Kind, f.Fix = fault.Runtime, "see the broker's log"
-	}
-	return f
+	return kafkaFault(s.kafka(), fmt.Sprintf("READ on topic %s and on group %s", s.cfg.Topic, s.cfg.Group), doing, err)
 }
 
 // movedAway reports whether the error says that this member no longer owns what

@@ -8,6 +8,9 @@ const (
 	keyGroup      = "group"
 	keyLimit      = "limit"
 	keyWaited     = "waited"
+	keyLetter     = "letter"  // the id of a dead letter
+	keyLetters    = "letters" // how many
+	keyWaits      = "waits"   // whether its key goes on waiting
 
 	KeyWhat     = "what"     // a server, as the stores name it too
 	KeyKeyspace = "keyspace" // of Cassandra

@@ -24,6 +24,9 @@ type owner struct {
 	// cache holds content rows as of the last batch, also those known not to
 	// exist. Nobody else changes them while this owner owns the partition.
 	cache *otter.Cache[UUID, Content]
+	// waiting are the keys whose records wait, each with the id of the dead letter
+	// that they wait for.
+	waiting map[string]string
 	// partitionOf maps a record key to its partition of the input topic.
 	partitionOf func(ctx context.Context) (func(key string) int32, error)
 }
@@ -115,6 +118,13 @@ func (o *owner) contents(ctx context.Context, groups map[UUID]*group) (map[UUID]
 func (o *owner) write(ctx context.Context, writes []Write) error {
 	if len(writes) == 0 {
 		return nil
+	}
+	for _, store := range o.stores {
+		if checker, knows := store.(Checker); knows {
+			if err := checker.Check(writes); err != nil {
+				return err
+			}
+		}
 	}
 	errs := make([]error, len(o.stores))
 	var storing errgroup.Group

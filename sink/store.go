@@ -16,13 +16,22 @@ import "context"
 // Idempotency: applying a write again, also after higher versions, changes nothing.
 //
 // Errors: a fault of kind Unreachable says that the same call may succeed later;
-// any other error that it will not.
+// any other error that it will not; a [RecordError] with the reason Refused says
+// so of one write, and that others may pass.
 type Store interface {
 	// Name is the store's name in logs and faults, such as "cassandra".
 	Name() string
 	// Apply makes the writes durable. The slice and what it points to stay the
 	// caller's and must not be kept.
 	Apply(ctx context.Context, writes []Write) error
+}
+
+// Checker is a [Store] that knows without asking its server which writes it would
+// refuse. All stores are asked before anything is written to one of them, so that
+// none holds what another refuses.
+type Checker interface {
+	// Check returns a [RecordError] for the first write that the store would not take.
+	Check(writes []Write) error
 }
 
 // Lookup reads back what the join and truncation need of what [Store.Apply]

@@ -8,7 +8,8 @@ import (
 
 // truncate applies a table's truncation, which comes to every partition, to what
 // lies in this one. Whatever of the table is older lies before the truncation in
-// its partition, so the owners together remove all of it.
+// its partition, so the owners together remove all of it. A key that waits is left
+// out: it is truncated when it is released, behind what waits before.
 func (o *owner) truncate(ctx context.Context, c *change) error {
 	partitionOf, err := o.partitionOf(ctx)
 	if err != nil {
@@ -21,7 +22,11 @@ func (o *owner) truncate(ctx context.Context, c *change) error {
 	return o.lookup.ContentIDs(ctx, func(ids []UUID) error {
 		owned := make([]UUID, 0, len(ids))
 		for _, id := range ids {
-			if partitionOf(keyOf(id)) == o.partition {
+			key := keyOf(id)
+			if c.only != nil && *c.only != key || c.but[key] {
+				continue
+			}
+			if partitionOf(key) == o.partition {
 				owned = append(owned, id)
 			}
 		}

@@ -24,7 +24,7 @@ func captureConfig(cfg *config.Config, word operatorWord) (cdc.Config, error) {
 		TransactionTopic: cfg.Kafka.TransactionTopic, TransactionTimeout: cfg.Kafka.Transaction.Timeout,
 		Wait: cfg.Wait, Accept: word.accept, NoStandby: word.noStandby, Takeover: word.takeover,
 		Failover: cfg.Source.Failover, Heartbeat: cfg.Source.Heartbeat, Streaming: cfg.Source.Streaming, Spool: cfg.Source.Spool,
-		Limits: limits(cfg.Kafka.Transaction), Failpoint: failpoint(),
+		Limits: limits(cfg.Kafka.Transaction), Failpoint: failpoint[cdc.Failpoint](),
 	}
 	if err := wireRecords(&c, cfg); err != nil {
 		return cdc.Config{}, err
@@ -48,7 +48,12 @@ func limits(t config.Transaction) cdc.Limits {
 // sinkConfig is what the sink of one pipeline needs of a configuration.
 func sinkConfig(cfg *config.Config, name string) sink.Config {
 	p := cfg.Pipelines[name]
+	policy := sink.Stop
+	if p.OnError == config.OnErrorDeadLetter {
+		policy = sink.DeadLetter
+	}
 	return sink.Config{
+		OnError: policy, DeadLetterTopic: cfg.Kafka.DeadLetterTopic, ReplicationFactor: cfg.Kafka.ReplicationFactor, Failpoint: failpoint[sink.Failpoint](),
 		Pipeline: name, Brokers: cfg.Kafka.Brokers, Topic: p.Topic, Group: p.Group,
 		Tables: sink.Tables{Stream: p.Stream.Table, Lookup: p.Lookup.Table}, Wait: cfg.Wait,
 	}

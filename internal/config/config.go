@@ -90,7 +90,7 @@ type Kafka struct {
 	TransactionTopic string      `yaml:"transaction_topic"` // begin and end of the commits that are split
 	Transaction      Transaction `yaml:"transaction"`
 
-	DeadLetterTopic string `yaml:"dead_letter_topic"` // records larger than their topic takes, when that is the policy
+	DeadLetterTopic string `yaml:"dead_letter_topic"` // what cannot be processed, where that is the policy
 
 	// MessageTopic is where the logical messages of pg_logical_emit_message go;
 	// empty is nowhere.
@@ -136,7 +136,17 @@ type Pipeline struct {
 	Group  string `yaml:"group"`  // consumer group; default penstock.<pipeline>
 	Stream Side   `yaml:"stream"`
 	Lookup Side   `yaml:"lookup"`
+
+	// OnError is stop or dead-letter: what becomes of a record that the sink cannot
+	// process.
+	OnError string `yaml:"on_error"`
 }
+
+// The policies of Pipeline.OnError.
+const (
+	OnErrorStop       = "stop"
+	OnErrorDeadLetter = "dead-letter"
+)
 
 // Side is one table of a pipeline's join.
 type Side struct {

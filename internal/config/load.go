@@ -109,6 +109,7 @@ func (c *Config) derive() {
 	for name, p := range c.Pipelines {
 		setDefault(&p.Topic, "penstock."+name+".input")
 		setDefault(&p.Group, "penstock."+name)
+		setDefault(&p.OnError, OnErrorStop)
 		p.applyPreset()
 		c.Pipelines[name] = p
 	}

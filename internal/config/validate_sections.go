@@ -172,6 +172,7 @@ func (v *validator) pipelines(captured bool) {
 		if !matches(`^[a-zA-Z0-9_-]{1,100}$`, name) {
 			v.add(path, fault.Error{What: fmt.Sprintf("%q is not a pipeline name", name), Why: "letters, digits, '_' and '-' are allowed, at most 100"})
 		}
+		v.oneOf(path+".on_error", p.OnError, OnErrorStop, OnErrorDeadLetter)
 		switch {
 		case p.Preset == PresetEngagement:
 		case p.Preset != "":

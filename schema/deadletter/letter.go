@@ -22,7 +22,8 @@ const (
 	UnknownTable Reason = "unknown-table"    // no side of the pipeline
 	BadValue     Reason = "bad-value"        // no envelope, or a column that the pipeline cannot read
 	Expression   Reason = "expression"       // a computed column or a filter failed on the row
-	Refused      Reason = "refused-by-store" // a store does not take the value, and never will
+	TooLarge     Reason = "too-large"        // for a store; nothing of it was written
+	Refused      Reason = "refused-by-store" // a store did not take it, and never will; another store may have
 	Oversized    Reason = "oversized"        // larger than its topic takes
 	BadMessage   Reason = "bad-message"      // a message of the source's that names no topic which takes it
 	Waits        Reason = "waits"            // sound, behind a letter of the same key
@@ -30,14 +31,14 @@ const (
 
 // Reasons lists them all.
 func Reasons() []Reason {
-	return []Reason{BadHeaders, NullKey, WrongKey, UnknownTable, BadValue, Expression, Refused, Oversized, BadMessage, Waits}
+	return []Reason{BadHeaders, NullKey, WrongKey, UnknownTable, BadValue, Expression, TooLarge, Refused, Oversized, BadMessage, Waits}
 }
 
-// Holds reports whether later records of the same key have to wait for the
-// letter: it is, or may be, a change of the source, and what follows rests on it.
+// Holds reports whether the record is, or may be, a change of the source: what
+// follows of its key then has to wait.
 func (r Reason) Holds() bool {
 	switch r {
-	case BadValue, Expression, Refused:
+	case BadValue, Expression, TooLarge, Refused:
 		return true
 	default:
 		return false
@@ -85,6 +86,9 @@ type Letter struct {
 
 	Record Record
 }
+
+// Holds reports whether later records of the key wait for the letter.
+func (l *Letter) Holds() bool { return l.Reason.Holds() && l.Record.Key != nil }
 
 // Origin is the pipeline's or the capture's name.
 func (l *Letter) Origin() string {

@@ -1,0 +1,258 @@
+package sink
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/internal/fault"
+	"penstock/schema/deadletter"
+	"penstock/schema/record"
+)
+
+// maxErrorText bounds what a letter says of an error, in bytes.
+const maxErrorText = 4 << 10
+
+// batch is a run of a partition's records on its way: those that can be processed
+// go to the stores, the others to dead letters, and then the offset moves on.
+type batch struct {
+	sink    *Sink
+	owner   *owner
+	entries []entry
+	letters []posted
+	next    Progress // behind the last record that was taken
+	done    Progress // behind the last record that is durable; Offset 0 for none
+}
+
+// entry is a record with the change that it holds.
+type entry struct {
+	record *kgo.Record
+	change change
+	at     record.Coordinates
+}
+
+// take sorts in the next record of the partition. An error is the fault that
+// stops the sink at it.
+func (b *batch) take(r *kgo.Record) error {
+	c, at, err := b.sink.decode(r)
+	truncates := err == nil && c.truncate != nil
+	if truncates {
+		b.waitWith(r, at, &c, slices.Collect(maps.Keys(b.owner.waiting))...)
+	}
+	switch head, waits := b.owner.waiting[string(r.Key)]; {
+	case waits && !truncates:
+		if err := b.refuse(r, at, waitsFor(head)); err != nil {
+			return err
+		}
+	case err != nil:
+		if err := b.refuse(r, at, err); err != nil {
+			return err
+		}
+	default:
+		b.entries = append(b.entries, entry{record: r, change: c, at: at})
+	}
+	b.next.Partition, b.next.Offset = r.Partition, r.Offset+1
+	if err == nil {
+		b.next.LSN, b.next.Version, b.next.CommitTime = at.LSN, at.Version, c.commitTime
+	}
+	return nil
+}
+
+// flush makes everything that was taken durable: the rows in every store, the
+// letters on Kafka.
+func (b *batch) flush(ctx context.Context) error {
+	entries := b.entries
+	b.entries = nil
+	for len(entries) > 0 {
+		refused, err := b.apply(ctx, entries)
+		if err == nil {
+			break
+		}
+		if refused < 0 {
+			return err
+		}
+		e := entries[refused]
+		if err := b.refuse(e.record, e.at, err); err != nil {
+			if refused > 0 {
+				b.stand(entries[refused-1]) // a sink that stops at a record has no letters
+			}
+			return err
+		}
+		if entries, err = b.behind(entries[refused+1:], e.record.Key); err != nil {
+			return err
+		}
+	}
+	if err := b.deliver(ctx); err != nil {
+		return err
+	}
+	b.done = b.next
+	return nil
+}
+
+// stand notes that everything up to the entry is durable.
+func (b *batch) stand(e entry) {
+	b.done = Progress{
+		Partition: e.record.Partition, Offset: e.record.Offset + 1,
+		LSN: e.at.LSN, Version: e.at.Version, CommitTime: e.change.commitTime,
+	}
+}
+
+// behind returns the entries without those of a key whose record was refused
+// before them: they wait for its letter.
+func (b *batch) behind(entries []entry, key []byte) ([]entry, error) {
+	kept := entries[:0:0]
+	for _, e := range entries {
+		switch {
+		case e.change.truncate != nil:
+			b.waitWith(e.record, e.at, &e.change, string(key))
+		case bytes.Equal(e.record.Key, key):
+			if err := b.refuse(e.record, e.at, waitsFor(b.owner.waiting[string(key)])); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		kept = append(kept, e)
+	}
+	return kept, nil
+}
+
+// waitWith leaves keys that wait at a truncation's place out of it, and lets the
+// truncation wait with them, too.
+func (b *batch) waitWith(r *kgo.Record, at record.Coordinates, c *change, keys ...string) {
+	if len(keys) == 0 {
+		return
+	}
+	if c.but == nil {
+		c.but = make(map[string]bool, len(keys))
+		b.post(r, at, &RecordError{Reason: deadletter.Waits, Err: errors.New("a truncation; keys of the partition wait")}, "")
+	}
+	for _, key := range keys {
+		c.but[key] = true
+	}
+}
+
+// apply makes entries durable in every store. When a record of them cannot be, it
+// finds the first such, makes those before it durable, and returns its index with
+// its error; -1 says that the error is no record's.
+func (b *batch) apply(ctx context.Context, entries []entry) (refused int, err error) {
+	err = b.store(ctx, entries)
+	if err == nil || asRecordError(err) == nil {
+		return -1, err
+	}
+	// Every prefix may be applied again: the stores keep what is newest.
+	sound, broken := 0, len(entries)
+	for broken-sound > 1 {
+		middle := (sound + broken) / 2
+		switch failed := b.store(ctx, entries[:middle]); {
+		case failed == nil:
+			sound = middle
+		case asRecordError(failed) == nil:
+			return -1, failed
+		default:
+			broken, err = middle, failed
+		}
+	}
+	return sound, err
+}
+
+func (b *batch) store(ctx context.Context, entries []entry) error {
+	changes := make([]change, len(entries))
+	for i := range entries {
+		changes[i] = entries[i].change
+	}
+	what := fmt.Sprintf("the stores, partition %d", b.owner.partition)
+	return b.sink.patience().Do(ctx, what, func(ctx context.Context) error { return b.owner.apply(ctx, changes) })
+}
+
+// refuse does with a record that cannot be processed what the policy says: it
+// becomes a letter, or the error is the fault that stops the sink.
+func (b *batch) refuse(r *kgo.Record, at record.Coordinates, err error) error {
+	cause := asRecordError(err)
+	if b.sink.cfg.OnError != DeadLetter || cause == nil {
+		return b.sink.refuse(r, at, err)
+	}
+	id := b.post(r, at, cause, b.owner.waiting[string(r.Key)])
+	if cause.Reason.Holds() && r.Key != nil {
+		b.owner.waiting[string(r.Key)] = id
+	}
+	return nil
+}
+
+func waitsFor(head string) error {
+	return reasoned(deadletter.Waits, fmt.Errorf("it waits for dead letter %s, of the same key", head))
+}
+
+// post adds a record's letter and returns its id.
+func (b *batch) post(r *kgo.Record, at record.Coordinates, cause *RecordError, behind string) string {
+	l := &deadletter.Letter{
+		Pipeline: b.sink.cfg.Pipeline, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp.UnixMilli(),
+		LSN: at.LSN, Seq: at.Seq, Version: at.Version, Reason: cause.Reason, Error: clip(cause.Error()), Behind: behind, Time: time.Now(),
+		Record: deadletter.Record{Key: r.Key, Value: r.Value},
+	}
+	for _, h := range r.Headers {
+		l.Record.Headers = append(l.Record.Headers, deadletter.Header(h))
+	}
+	b.letters = append(b.letters, posted{message: l.Message(), group: groupOf(l), where: b.sink.place(r, at)})
+	return l.ID()
+}
+
+func clip(text string) string {
+	if len(text) > maxErrorText {
+		return text[:maxErrorText] + "…"
+	}
+	return text
+}
+
+// deliver writes the letters. Only then may the offset move past their records: a
+// crash in between writes them again, as the same letters.
+func (b *batch) deliver(ctx context.Context) error {
+	if len(b.letters) == 0 {
+		return nil
+	}
+	err := b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) error { return b.sink.letters.write(ctx, b.letters) })
+	if err != nil {
+		return err
+	}
+	b.letters = nil
+	b.sink.cfg.reach(FailLettered)
+	return nil
+}
+
+// decode types one record.
+func (s *Sink) decode(r *kgo.Record) (change, record.Coordinates, error) {
+	at, err := record.ParseCoordinates(func(key string) ([]byte, bool) { return header(r, key) })
+	if err != nil {
+		return change{}, at, reasoned(deadletter.BadHeaders, err)
+	}
+	c, err := decode(s.cfg.Tables, r.Key, r.Value, at.Version)
+	return c, at, err
+}
+
+// place is a record's coordinates in words.
+func (s *Sink) place(r *kgo.Record, at record.Coordinates) string {
+	return fmt.Sprintf("pipeline %s: topic %s partition %d offset %d lsn %s", s.cfg.Pipeline, r.Topic, r.Partition, r.Offset, at.LSN)
+}
+
+// refuse is the fault that stops the sink at a record.
+func (s *Sink) refuse(r *kgo.Record, at record.Coordinates, cause error) error {
+	return &fault.Error{
+		Kind: fault.KindOf(cause), Where: s.place(r, at), Err: cause,
+		What: "record cannot be applied to the stores", Why: "going on would leave the stores different from the source",
+		Fix: "mend the cause, or set on_error of the pipeline to dead-letter",
+	}
+}
+
+func header(r *kgo.Record, key string) ([]byte, bool) {
+	for i := range r.Headers {
+		if r.Headers[i].Key == key {
+			return r.Headers[i].Value, true
+		}
+	}
+	return nil, false
+}

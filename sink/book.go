@@ -1,0 +1,122 @@
+package sink
+
+import (
+	"cmp"
+	"slices"
+
+	"penstock/schema/deadletter"
+)
+
+// Filed is a letter with what was decided of it.
+type Filed struct {
+	ID       string
+	Letter   *deadletter.Letter
+	Decision *deadletter.Decision // the last one; nil for none
+	Home     int32                // the partition of the letters' topic that both lie in
+}
+
+// State is what has become of the letter.
+func (f *Filed) State() deadletter.State {
+	if f.Decision == nil {
+		return deadletter.Open
+	}
+	return f.Decision.State
+}
+
+// sent is the offset of what the decision sent to the letter's partition, -1 for nothing.
+func (f *Filed) sent() int64 {
+	if f.Decision == nil {
+		return -1
+	}
+	return f.Decision.Sent
+}
+
+// Book is the letters by id: the topic, folded. A letter that was written twice
+// is there once.
+type Book struct {
+	letters   map[string]*Filed
+	decisions map[string]*deadletter.Decision
+	// Foreign counts the records of the topic that are neither letters nor decisions.
+	Foreign int
+}
+
+func newBook() *Book {
+	return &Book{letters: make(map[string]*Filed), decisions: make(map[string]*deadletter.Decision)}
+}
+
+// add takes the next record of the topic.
+func (b *Book) add(home int32, l *deadletter.Letter, d *deadletter.Decision) {
+	switch {
+	case l != nil:
+		id := l.ID()
+		b.letters[id] = &Filed{ID: id, Letter: l, Decision: b.decisions[id], Home: home}
+	case d != nil:
+		b.decisions[d.ID] = d
+		if f := b.letters[d.ID]; f != nil {
+			f.Decision = d
+		}
+	default:
+		b.Foreign++
+	}
+}
+
+// Find returns the letter with the id, nil for none.
+func (b *Book) Find(id string) *Filed { return b.letters[id] }
+
+// All returns every letter, by origin, topic, partition, offset, LSN and seq.
+func (b *Book) All() []*Filed {
+	all := make([]*Filed, 0, len(b.letters))
+	for _, f := range b.letters {
+		all = append(all, f)
+	}
+	slices.SortFunc(all, func(x, y *Filed) int {
+		return cmp.Or(
+			cmp.Compare(x.Letter.Origin(), y.Letter.Origin()), cmp.Compare(x.Letter.Topic, y.Letter.Topic),
+			cmp.Compare(x.Letter.Partition, y.Letter.Partition), cmp.Compare(x.Letter.Offset, y.Letter.Offset),
+			cmp.Compare(x.Letter.LSN, y.Letter.LSN), cmp.Compare(x.Letter.Seq, y.Letter.Seq), cmp.Compare(x.ID, y.ID),
+		)
+	})
+	return all
+}
+
+// Heads returns the letters that keys wait for now.
+func (b *Book) Heads() []*Filed {
+	return slices.DeleteFunc(b.All(), func(f *Filed) bool { return !f.Letter.Holds() || f.State() != deadletter.Open })
+}
+
+// waiting returns the keys of a partition that wait when its record at next is
+// the next to be processed, each with the letter that it waits for. It is a
+// function of the log alone, so every owner of the partition finds the same: a
+// key waits from its letter's offset to the offset of its release.
+func (b *Book) waiting(topic string, partition int32, next int64) map[string]string {
+	keys := make(map[string]string)
+	for _, f := range b.All() {
+		l := f.Letter
+		if l.Topic != topic || l.Partition != partition || l.Offset >= next || !l.Holds() {
+			continue
+		}
+		if f.State() != deadletter.Open && f.sent() < next {
+			continue
+		}
+		if _, found := keys[string(l.Record.Key)]; !found {
+			keys[string(l.Record.Key)] = f.ID
+		}
+	}
+	return keys
+}
+
+// chain returns, in order, the letters that the release at an offset sets free:
+// those of the head's key from the head on, and the truncations among them,
+// which have no key. What is discarded stays out, and so does what was no change.
+func (b *Book) chain(head *Filed, release int64) []*Filed {
+	return slices.DeleteFunc(b.All(), func(f *Filed) bool {
+		l, h := f.Letter, head.Letter
+		if l.Pipeline != h.Pipeline || l.Topic != h.Topic || l.Partition != h.Partition || l.Offset < h.Offset || l.Offset >= release {
+			return true
+		}
+		if f.State() == deadletter.Discarded || !l.Reason.Holds() && l.Reason != deadletter.Waits {
+			return true
+		}
+		return l.Record.Key != nil && string(l.Record.Key) != string(h.Record.Key)
+	})
+}

@@ -1,0 +1,198 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/internal/fault"
+	"penstock/schema/deadletter"
+)
+
+const (
+	decisionTimeout = 30 * time.Second // after which Kafka aborts the transaction of an operator who is gone
+	decisionChunk   = 500              // letters decided in one Kafka transaction
+	decisionTries   = 5                // how often another operator may come between
+	maxSent         = 64 << 20         // bytes of one record; the topics have limits of their own
+)
+
+// Order is what an operator decides of some letters.
+type Order struct {
+	State deadletter.State // Retried or Discarded
+	Note  string           // the operator's reason
+	Value []byte           // of a retry: replaces the record's value; nil leaves it
+
+	// Choose picks the letters. It is called again, with the topic as it is then,
+	// when another operator came between. Its error ends the order.
+	Choose func(*Book) ([]*Filed, error)
+}
+
+// Decide carries an order out and returns the letters that it decided, in the
+// order of their records. What is sent to the pipelines and what becomes of the
+// letters is one Kafka transaction, begun before the letters are read and fenced
+// by whoever begins after: two operators at once never decide one letter twice.
+//
+// Only an open letter can be decided. A letter that waits cannot be retried: what
+// it waits for can.
+func (b *Letterbox) Decide(ctx context.Context, order Order) ([]*Filed, error) {
+	at := time.Now().Truncate(time.Microsecond)
+	var decided []*Filed
+	for try := 1; ; {
+		some, more, err := b.decideOnce(ctx, order, at)
+		switch {
+		case fenced(err) && try < decisionTries:
+			try++
+			if err := pause(ctx, try); err != nil {
+				return decided, err
+			}
+			continue
+		case fenced(err):
+			return decided, &fault.Error{
+				Kind: fault.Refused, Where: b.where(), What: "other operators decide at the same time: nothing was done", Err: err, Fix: "try again",
+			}
+		case err != nil:
+			return decided, err
+		}
+		decided = append(decided, some...)
+		if !more {
+			return decided, nil
+		}
+	}
+}
+
+// decideOnce decides up to decisionChunk letters.
+func (b *Letterbox) decideOnce(ctx context.Context, order Order, at time.Time) (decided []*Filed, more bool, err error) {
+	client, err := b.client(
+		kgo.TransactionalID("penstock.dlq."+b.cfg.Topic), kgo.TransactionTimeout(decisionTimeout),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(maxSent),
+	)
+	if err != nil {
+		return nil, false, err
+	}
+	defer client.Close()
+	if _, _, err := client.ProducerID(ctx); err != nil { // fences, and ends what another left open
+		return nil, false, b.fault("begin to decide", err)
+	}
+	book, err := b.Read(ctx, func(*deadletter.Letter) bool { return true })
+	if err != nil {
+		return nil, false, err
+	}
+	chosen, err := order.Choose(book)
+	if err != nil {
+		return nil, false, err
+	}
+	// An answer may have been lost: what bears this order's time is done.
+	chosen = slices.DeleteFunc(slices.Clone(chosen), func(f *Filed) bool { return f.Decision != nil && f.Decision.Time.Equal(at) })
+	for _, f := range chosen {
+		if err := order.allowed(f); err != nil {
+			return nil, false, err
+		}
+	}
+	if more = len(chosen) > decisionChunk; more {
+		chosen = chosen[:decisionChunk]
+	}
+	return chosen, more, b.transact(ctx, client, order, at, chosen)
+}
+
+// allowed refuses what would break the order of a key, or cannot be done.
+func (o *Order) allowed(f *Filed) error {
+	l := f.Letter
+	refuse := func(what, fix string) error {
+		return &fault.Error{Kind: fault.Refused, Where: "dead letter " + f.ID, What: what, Fix: fix}
+	}
+	switch {
+	case f.State() != deadletter.Open:
+		return refuse(fmt.Sprintf("was %s at %s", f.State(), f.Decision.Time.UTC().Format(time.RFC3339)), "penstock dlq list shows what is open")
+	case o.State == deadletter.Discarded:
+		return nil
+	case l.Capture != "":
+		return refuse("is a capture's: its record never was in a topic",
+			"mend the cause and write the row or the message again in the source, then discard the letter")
+	case l.Reason == deadletter.Waits:
+		return refuse("waits for "+l.Behind, "retry or discard that one")
+	case l.Reason == deadletter.Refused && o.Value != nil:
+		return refuse("cannot be given another value: another store may have taken this one, with the same version",
+			"mend the store and retry it as it is; or update the row in the source and discard the letter")
+	}
+	return nil
+}
+
+// transact sends what the order makes of the letters and notes it, all or nothing.
+func (b *Letterbox) transact(ctx context.Context, client *kgo.Client, order Order, at time.Time, chosen []*Filed) error {
+	if len(chosen) == 0 {
+		return nil
+	}
+	if err := client.BeginTransaction(); err != nil {
+		return b.fault("begin a transaction", err)
+	}
+	for _, f := range chosen {
+		d := deadletter.Decision{ID: f.ID, State: order.State, Time: at, Note: order.Note, Sent: -1}
+		if d.Value = order.Value; d.Value == nil && f.Decision != nil {
+			d.Value = f.Decision.Value
+		}
+		if sent := sentFor(f, &d); sent != nil {
+			if err := b.send(ctx, client, sent); err != nil {
+				return err
+			}
+			d.Sent = sent.Offset
+		}
+		if err := b.send(ctx, client, b.record(d.Message(), f.Home)); err != nil {
+			return err
+		}
+		f.Decision = &d
+	}
+	if err := client.EndTransaction(ctx, kgo.TryCommit); err != nil {
+		return b.fault("end the transaction", err)
+	}
+	return nil
+}
+
+// sentFor is what a decision sends to the letter's partition: the release of the
+// key that waits for it, or the record again; nil for nothing.
+func sentFor(f *Filed, d *deadletter.Decision) *kgo.Record {
+	l := f.Letter
+	r := &kgo.Record{Topic: l.Topic, Partition: l.Partition, Key: l.Record.Key}
+	switch {
+	case l.Holds():
+		r.Headers = []kgo.RecordHeader{{Key: deadletter.HeaderRelease, Value: []byte(f.ID)}}
+		return r
+	case d.State != deadletter.Retried:
+		return nil
+	}
+	if r.Value = l.Record.Value; d.Value != nil {
+		r.Value = d.Value
+	}
+	for _, h := range l.Record.Headers {
+		r.Headers = append(r.Headers, kgo.RecordHeader(h))
+	}
+	r.Headers = append(r.Headers, kgo.RecordHeader{Key: deadletter.HeaderRetry, Value: []byte(f.ID)})
+	return r
+}
+
+// send produces one record within the transaction. On an error the transaction
+// is aborted, by this client or by the next that begins.
+func (b *Letterbox) send(ctx context.Context, client *kgo.Client, r *kgo.Record) error {
+	err := client.ProduceSync(ctx, r).FirstErr()
+	if err == nil {
+		return nil
+	}
+	if !fenced(err) {
+		err = errors.Join(err, client.EndTransaction(context.WithoutCancel(ctx), kgo.TryAbort))
+	}
+	return b.fault("write to topic "+r.Topic, err)
+}
+
+// fenced reports whether another operator has begun meanwhile.
+func fenced(err error) bool {
+	for _, sign := range []error{kerr.ProducerFenced, kerr.InvalidProducerEpoch, kerr.InvalidProducerIDMapping, kerr.InvalidTxnState, kerr.TransactionAbortable} {
+		if errors.Is(err, sign) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,187 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/internal/fault"
+	"penstock/schema/deadletter"
+)
+
+// letterRoom is how much larger than the record a letter may be, in bytes.
+const letterRoom = 64 << 10
+
+// LetterboxConfig names a topic of dead letters.
+type LetterboxConfig struct {
+	Brokers []string      // host:port
+	Client  []kgo.Opt     // optional: TLS and SASL
+	Topic   string        // of the letters
+	Wait    time.Duration // how long to wait for Kafka without progress
+}
+
+// Letterbox reads and writes a topic of dead letters. It may be used concurrently.
+// Its errors are faults, classed as those of [Sink.Run].
+type Letterbox struct {
+	cfg LetterboxConfig
+}
+
+// NewLetterbox does no I/O.
+func NewLetterbox(cfg LetterboxConfig) *Letterbox { return &Letterbox{cfg: cfg} }
+
+func (b *Letterbox) where() string { return "kafka at " + strings.Join(b.cfg.Brokers, ",") }
+
+func (b *Letterbox) client(opts ...kgo.Opt) (*kgo.Client, error) {
+	client, err := kgo.NewClient(slices.Concat([]kgo.Opt{kgo.SeedBrokers(b.cfg.Brokers...), kgo.MetadataMinAge(firstPause)}, b.cfg.Client, opts)...)
+	if err != nil {
+		return nil, &fault.Error{Kind: fault.Usage, Where: b.where(), What: "client options are not usable", Err: err}
+	}
+	return client, nil
+}
+
+func (b *Letterbox) fault(doing string, err error) error {
+	return kafkaFault(b.where(), "WRITE, READ and DESCRIBE on topic "+b.cfg.Topic, doing, err)
+}
+
+// ensure creates the topic unless it is there, for letters of records as large as
+// the input topic takes.
+func (b *Letterbox) ensure(ctx context.Context, input string, replication int16) error {
+	client, err := b.client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	topics, err := admin.ListTopics(ctx, b.cfg.Topic)
+	if err != nil {
+		return b.fault("list topics", err)
+	}
+	if topics.Has(b.cfg.Topic) {
+		return nil
+	}
+	limit, err := b.maxBytes(ctx, client, input)
+	if err != nil {
+		return err
+	}
+	configs := make(map[string]*string)
+	for key, value := range maps.All(deadletter.TopicConfigs()) {
+		configs[key] = &value
+	}
+	room := strconv.Itoa(int(limit) + letterRoom)
+	configs["max.message.bytes"] = &room
+	created, err := admin.CreateTopic(ctx, 1, replication, configs, b.cfg.Topic)
+	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+		if created.ErrMessage != "" {
+			err = fmt.Errorf("%w: %s", err, created.ErrMessage)
+		}
+		return b.fault("create topic "+b.cfg.Topic, err)
+	}
+	return nil
+}
+
+// maxBytes is the largest batch that a topic takes.
+func (b *Letterbox) maxBytes(ctx context.Context, client *kgo.Client, topic string) (int32, error) {
+	resources, err := kadm.NewClient(client).DescribeTopicConfigs(ctx, topic)
+	if err != nil {
+		return 0, b.fault("describe topic "+topic, err)
+	}
+	for _, resource := range resources {
+		if resource.Err != nil {
+			return 0, b.fault("describe topic "+topic, resource.Err)
+		}
+		for _, config := range resource.Configs {
+			if config.Key == "max.message.bytes" {
+				limit, err := strconv.ParseInt(config.MaybeValue(), 10, 32)
+				if err == nil {
+					return int32(limit), nil
+				}
+			}
+		}
+	}
+	return 1 << 20, nil
+}
+
+// write makes messages durable on all replicas, each in the partition of its
+// letter's key. A message that was written and not acknowledged is written again.
+func (b *Letterbox) write(ctx context.Context, messages []posted) error {
+	client, err := b.client()
+	if err != nil {
+		return err
+	}
+	limit, err := b.maxBytes(ctx, client, b.cfg.Topic)
+	client.Close()
+	if err != nil {
+		return err
+	}
+	client, err = b.client(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(limit), kgo.RequiredAcks(kgo.AllISRAcks()))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	homes, err := b.homes(ctx, client)
+	if err != nil {
+		return err
+	}
+	records := make([]*kgo.Record, len(messages))
+	for i, m := range messages {
+		records[i] = b.record(m.message, homes(m.group))
+	}
+	for i, result := range client.ProduceSync(ctx, records...) {
+		if errors.Is(result.Err, kerr.MessageTooLarge) {
+			return &fault.Error{
+				Kind: fault.Runtime, Where: messages[i].where, Err: result.Err,
+				What: fmt.Sprintf("its dead letter is larger than topic %s takes, %d bytes", b.cfg.Topic, limit),
+				Fix:  "raise max.message.bytes of topic " + b.cfg.Topic,
+			}
+		}
+		if result.Err != nil {
+			return b.fault("write to topic "+b.cfg.Topic, result.Err)
+		}
+	}
+	return nil
+}
+
+// posted is a message with the group that it is kept in order with.
+type posted struct {
+	message deadletter.Message
+	group   string
+	where   string // the record's coordinates
+}
+
+// groupOf names what is kept in order on the topic: a key of a partition.
+func groupOf(l *deadletter.Letter) string {
+	return fmt.Sprintf("%s/%s/%d/%s", l.Origin(), l.Topic, l.Partition, l.Record.Key)
+}
+
+// homes maps groups to the topic's partitions.
+func (b *Letterbox) homes(ctx context.Context, client *kgo.Client) (func(group string) int32, error) {
+	topics, err := kadm.NewClient(client).ListTopics(ctx, b.cfg.Topic)
+	if err == nil {
+		err = topics[b.cfg.Topic].Err
+	}
+	if err != nil {
+		return nil, b.fault("list topic "+b.cfg.Topic, err)
+	}
+	count := len(topics[b.cfg.Topic].Partitions)
+	partitioner := kgo.StickyKeyPartitioner(nil).ForTopic(b.cfg.Topic)
+	return func(group string) int32 {
+		return int32(partitioner.Partition(&kgo.Record{Key: []byte(group)}, count))
+	}, nil
+}
+
+func (b *Letterbox) record(m deadletter.Message, home int32) *kgo.Record {
+	r := &kgo.Record{Topic: b.cfg.Topic, Partition: home, Key: m.Key, Value: m.Value}
+	for _, h := range m.Headers {
+		r.Headers = append(r.Headers, kgo.RecordHeader(h))
+	}
+	return r
+}

@@ -1,0 +1,175 @@
+package sink
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+
+	"penstock/internal/fault"
+	"penstock/schema/deadletter"
+)
+
+// release ends the waiting of a key: the letters that wait go to the stores in
+// the order of their records, each with its own version, as if they came only
+// now. Nothing of the key was applied since the first of them, so nothing newer
+// is overwritten and nothing older comes back.
+//
+// The first that fails again is what the key waits for from then on. Everything
+// is a function of the log and of the decisions: a crash repeats it, to the same end.
+func (b *batch) release(ctx context.Context, r *kgo.Record, id string) error {
+	b.next.Partition, b.next.Offset = r.Partition, r.Offset+1
+	head, chain, err := b.waiters(ctx, r, id)
+	if err != nil {
+		return err
+	}
+	key := string(head.Letter.Record.Key)
+	if b.owner.waiting[key] != head.ID {
+		b.done = b.next // the key does not wait for it: a replay found it sound, or it waits for an earlier one
+		return nil
+	}
+	freed, failed, err := b.free(ctx, head.Letter.Record.Key, chain)
+	if err != nil {
+		return err
+	}
+	if failed == nil {
+		delete(b.owner.waiting, key)
+	} else {
+		b.owner.waiting[key] = failed.ID
+	}
+	b.decide(freed, r.Offset)
+	if err := b.deliver(ctx); err != nil {
+		return err
+	}
+	b.sink.cfg.reach(FailReleased)
+	b.sink.log.Info("released", zap.String(keyLetter, head.ID), zap.Int(keyLetters, len(freed)), zap.Bool(keyWaits, failed != nil))
+	b.done = b.next
+	return nil
+}
+
+// waiters reads the letters that a release sets free, and the one it names.
+func (b *batch) waiters(ctx context.Context, r *kgo.Record, id string) (head *Filed, chain []*Filed, err error) {
+	where := fmt.Sprintf("pipeline %s: topic %s partition %d offset %d", b.sink.cfg.Pipeline, r.Topic, r.Partition, r.Offset)
+	if b.sink.letters == nil {
+		return nil, nil, &fault.Error{
+			Kind: fault.Usage, Where: where, What: "releases dead letter " + id + ", but no topic of dead letters is configured",
+			Fix: "name it in kafka.dead_letter_topic",
+		}
+	}
+	var book *Book
+	err = b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) (err error) {
+		book, err = b.sink.letters.Read(ctx, func(l *deadletter.Letter) bool {
+			here := l.Pipeline == b.sink.cfg.Pipeline && l.Topic == r.Topic && l.Partition == r.Partition
+			return here && (l.Record.Key == nil || string(l.Record.Key) == string(r.Key))
+		})
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if head = book.Find(id); head == nil {
+		return nil, nil, &fault.Error{
+			Kind: fault.Runtime, Where: where, What: fmt.Sprintf("releases dead letter %s, which topic %s does not hold", id, b.sink.cfg.DeadLetterTopic),
+			Why: "the changes that it kept are lost", Fix: "backfill the tables, then skip the record by setting the group's offset behind it",
+		}
+	}
+	return head, book.chain(head, r.Offset), nil
+}
+
+// free applies the letters of a chain up to the first whose key has to wait on.
+// It returns those that are in the stores.
+func (b *batch) free(ctx context.Context, key []byte, chain []*Filed) (freed []*Filed, failed *Filed, err error) {
+	var entries []entry
+	var behind []*Filed // the letters of entries
+	for i, f := range chain {
+		e, err := b.entryOf(f, key)
+		if err == nil {
+			entries, behind = append(entries, e), append(behind, f)
+		}
+		if last := i == len(chain)-1; err == nil && !last && len(entries) < b.sink.cfg.Batch {
+			continue
+		}
+		n, refusal := b.applyFreed(ctx, entries)
+		freed = append(freed, behind[:n]...)
+		switch {
+		case refusal != nil && asRecordError(refusal) == nil:
+			return nil, nil, refusal
+		case refusal != nil:
+			return freed, behind[n], b.failAgain(entries[n], behind[n], refusal)
+		case err != nil:
+			if err := b.failAgain(e, f, err); err != nil {
+				return nil, nil, err
+			}
+			if asRecordError(err).Reason.Holds() {
+				return freed, f, nil
+			}
+		}
+		entries, behind = nil, nil
+	}
+	return freed, nil, nil
+}
+
+// applyFreed returns how many of the entries are in the stores.
+func (b *batch) applyFreed(ctx context.Context, entries []entry) (int, error) {
+	if len(entries) == 0 {
+		return 0, nil
+	}
+	refused, err := b.apply(ctx, entries)
+	if err == nil {
+		return len(entries), nil
+	}
+	return max(refused, 0), err
+}
+
+// entryOf is a letter's record as it came, with the value that an operator gave
+// it. A truncation, which other keys did not wait for, is the released key's alone.
+func (b *batch) entryOf(f *Filed, key []byte) (entry, error) {
+	l := f.Letter
+	r := &kgo.Record{
+		Topic: l.Topic, Partition: l.Partition, Offset: l.Offset, Timestamp: time.UnixMilli(l.Timestamp), Key: l.Record.Key, Value: l.Record.Value,
+	}
+	for _, h := range l.Record.Headers {
+		r.Headers = append(r.Headers, kgo.RecordHeader(h))
+	}
+	if f.Decision != nil && f.Decision.Value != nil {
+		r.Value = f.Decision.Value
+	}
+	c, at, err := b.sink.decode(r)
+	if c.truncate != nil {
+		only := string(key)
+		c.only = &only
+	}
+	return entry{record: r, change: c, at: at}, err
+}
+
+// failAgain writes of a letter what its record fails of now, and opens it again.
+func (b *batch) failAgain(e entry, f *Filed, err error) error {
+	if b.sink.cfg.OnError != DeadLetter {
+		return b.sink.refuse(e.record, e.at, err)
+	}
+	cause := asRecordError(err)
+	l := *f.Letter
+	l.Reason, l.Error, l.Behind, l.Time = cause.Reason, clip(cause.Error()), "", time.Now()
+	b.letters = append(b.letters, posted{message: l.Message(), group: groupOf(&l), where: b.sink.place(e.record, e.at)})
+	if d := f.Decision; d != nil {
+		again := deadletter.Decision{ID: f.ID, State: deadletter.Open, Time: time.Now(), Note: "failed again: " + l.Error, Sent: d.Sent, Value: d.Value}
+		b.letters = append(b.letters, posted{message: again.Message(), group: groupOf(&l), where: f.ID})
+	}
+	return nil
+}
+
+// decide notes of the letters that are in the stores that they are.
+func (b *batch) decide(freed []*Filed, release int64) {
+	for _, f := range freed {
+		if f.State() == deadletter.Retried {
+			continue
+		}
+		if f.Letter.Record.Key == nil && len(b.owner.waiting) > 0 {
+			continue // a truncation that other keys wait for, too
+		}
+		d := deadletter.Decision{ID: f.ID, State: deadletter.Retried, Time: time.Now(), Sent: release}
+		b.letters = append(b.letters, posted{message: d.Message(), group: groupOf(f.Letter), where: f.ID})
+	}
+}

@@ -1,0 +1,106 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+
+	"penstock/schema/deadletter"
+)
+
+// step carries one poll's records into the stores and commits their offsets.
+// What became durable is committed even when other partitions failed.
+func (s *Sink) step(ctx context.Context, c *consumer) error {
+	fetches, err := c.next(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.client.AllowRebalance()
+	if err := s.takeOver(ctx, c, fetches); err != nil {
+		return err
+	}
+	durable, err := s.carry(ctx, c, fetches)
+	return errors.Join(err, c.commit(ctx, durable))
+}
+
+// takeOver makes the owners of the partitions that records come from for the
+// first time. They need to know which keys wait there.
+func (s *Sink) takeOver(ctx context.Context, c *consumer, fetches kgo.Fetches) error {
+	next := make(map[int32]int64)
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		if len(p.Records) > 0 && c.owners[p.Partition] == nil {
+			next[p.Partition] = p.Records[0].Offset
+		}
+	})
+	if len(next) == 0 {
+		return nil
+	}
+	book := newBook()
+	if s.letters != nil {
+		err := s.patience().Do(ctx, s.kafka(), func(ctx context.Context) (err error) {
+			book, err = s.letters.Read(ctx, func(*deadletter.Letter) bool { return false })
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for partition, offset := range next {
+		c.owners[partition] = c.newOwner(partition, book.waiting(s.cfg.Topic, partition, offset))
+	}
+	return nil
+}
+
+// carry works on the partitions of one poll in parallel and returns how far each
+// has come, with the first failure.
+func (s *Sink) carry(ctx context.Context, c *consumer, fetches kgo.Fetches) (durable []Progress, err error) {
+	var mu sync.Mutex // guards durable
+	var working errgroup.Group
+	working.SetLimit(s.cfg.Parallel)
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		if len(p.Records) == 0 {
+			return
+		}
+		o := c.owners[p.Partition]
+		working.Go(func() error {
+			progress, err := s.carryPartition(ctx, o, p.Records)
+			if progress.Offset > 0 {
+				mu.Lock()
+				defer mu.Unlock()
+				durable = append(durable, progress)
+			}
+			return err
+		})
+	})
+	err = working.Wait()
+	return durable, err
+}
+
+// carryPartition processes the records up to the first that stops the sink.
+// Progress.Offset is 0 when nothing became durable.
+func (s *Sink) carryPartition(ctx context.Context, o *owner, records []*kgo.Record) (Progress, error) {
+	b := &batch{sink: s, owner: o}
+	for _, r := range records {
+		if head, found := header(r, deadletter.HeaderRelease); found {
+			if err := b.flush(ctx); err != nil {
+				return b.done, err
+			}
+			if err := b.release(ctx, r, string(head)); err != nil {
+				return b.done, err
+			}
+			continue
+		}
+		if refused := b.take(r); refused != nil {
+			// What stands before the record is sound.
+			if err := b.flush(ctx); err != nil {
+				return b.done, err
+			}
+			return b.done, refused
+		}
+	}
+	err := b.flush(ctx)
+	return b.done, err
+}
