@@ -52,7 +52,7 @@ func TestBeatsWhileNothingHappens(t *testing.T) {
 		}
 		last = value.Payload.Millis
 	}
-	if n, positions := len(records), len(s.read(s.cfg.PositionTopic, 1)); positions < n {
+	if n, positions := len(records), len(s.positions()); positions < n {
 		t.Errorf("%d positions for %d heartbeats", positions, n)
 	}
 	if n := versions(t, s.read(s.cfg.Tables[1].Topic, 1)); n != 1 {
@@ -69,7 +69,7 @@ func TestBeatsWhileMuchHappens(t *testing.T) {
 	s.exec("INSERT INTO events SELECT i, 'a', i FROM generate_series(1, 1000) i")
 	s.read(s.cfg.Tables[1].Topic, 1000)
 	c.finish()
-	beats, positions := len(s.read(s.cfg.Beats.Topic, 5)), len(s.read(s.cfg.PositionTopic, 5))
+	beats, positions := len(s.read(s.cfg.Beats.Topic, 5)), len(s.positions())
 	if want := positions - 1; beats != want { // the first start has written its position before the stream began
 		t.Errorf("%d heartbeats in %d Kafka transactions", beats, want)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"penstock/internal/fault"
 	"penstock/schema"
+	"penstock/schema/record"
 )
 
 // Capture delivers the changes of one slot to Kafka, exactly once. One Run at a
@@ -21,11 +22,13 @@ type Capture struct {
 	log *zap.Logger
 
 	// Only Run's goroutine touches the rest: what one attempt leaves to the next.
-	position schema.Position                       // last known to be in Kafka; zero before the first was read
-	held     bool                                  // the slot has been ours
-	senders  []walsender                           // of ours, that may hold the slot still
-	takeover bool                                  // the operator's word to take the slot, not used yet
-	seen     map[schema.TableName]*schema.Relation // the last version of each table
+	position schema.Position // last known to be in Kafka; zero before the first was read
+	held     bool            // the slot has been ours
+	senders  []walsender     // of ours, that may hold the slot still
+	takeover bool            // the operator's word to take the slot, not used yet
+	accepted schema.LSN      // the commit whose tables may have other columns, by the operator's word
+
+	relations map[schema.TableName]record.Relation // what Kafka has last of each table
 
 	delivering bool // the last attempt has come so far
 }
@@ -37,7 +40,11 @@ func New(cfg Config, log *zap.Logger) (*Capture, error) {
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
 	cfg.TransactionTimeout = cmp.Or(cfg.TransactionTimeout, DefaultTransactionTimeout)
-	return &Capture{cfg: cfg, log: log, takeover: cfg.Takeover, seen: map[schema.TableName]*schema.Relation{}}, nil
+	c := &Capture{cfg: cfg, log: log, takeover: cfg.Takeover}
+	if cfg.Accept.State == fault.ShapeChanged {
+		c.accepted = cfg.Accept.LSN
+	}
+	return c, nil
 }
 
 // Run captures until ctx ends, and then stops gracefully: what is complete is
@@ -223,10 +230,11 @@ func (c *Capture) bounded(ctx context.Context) (context.Context, context.CancelF
 // down before anything is delivered from it.
 func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topicsUsed bool) (schema.Position, error) {
 	e := evidence{server: l.server, slot: c.cfg.Slot, topicsUsed: topicsUsed, accept: c.cfg.Accept}
-	var err error
-	if e.position, e.found, err = c.positions().read(ctx); err != nil {
-		return e.position, err
+	kept, err := c.positions().read(ctx)
+	if err != nil {
+		return kept.position, err
 	}
+	e.position, e.found, c.relations = kept.position, kept.found, kept.relations
 	if e.confirmed, e.flushed, err = c.leasedEnds(ctx, l); err != nil {
 		return e.position, err
 	}

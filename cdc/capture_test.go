@@ -128,12 +128,25 @@ func TestLostWalsender(t *testing.T) {
 // position is the last committed one.
 func (s *source) position() schema.Position {
 	s.t.Helper()
-	records := s.read(s.cfg.PositionTopic, 1)
-	last, err := record.ParsePosition(records[len(records)-1].Value)
-	if err != nil {
-		s.t.Fatal(err)
+	all := s.positions()
+	return all[len(all)-1]
+}
+
+// positions are all that the capture has written, in order.
+func (s *source) positions() []schema.Position {
+	s.t.Helper()
+	var all []schema.Position
+	for _, r := range s.read(s.cfg.PositionTopic, 1) {
+		if string(r.Key) != s.cfg.Name {
+			continue
+		}
+		p, err := record.ParsePosition(r.Value)
+		if err != nil {
+			s.t.Fatalf("offset %d: %v", r.Offset, err)
+		}
+		all = append(all, p)
 	}
-	return last
+	return all
 }
 
 // TestPositionOnlyMovesForward over everything that the position topic holds.
@@ -146,13 +159,9 @@ func TestPositionOnlyMovesForward(t *testing.T) {
 	s.read(s.cfg.Tables[1].Topic, 50)
 	c.finish()
 	var last schema.Position
-	for _, r := range s.read(s.cfg.PositionTopic, 2) {
-		p, err := record.ParsePosition(r.Value)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for i, p := range s.positions() {
 		if p.EndLSN < last.EndLSN || p.Version < last.Version {
-			t.Errorf("offset %d: position %+v after %+v", r.Offset, p, last)
+			t.Errorf("position %d: %+v after %+v", i, p, last)
 		}
 		last = p
 	}

@@ -50,7 +50,7 @@ type Config struct {
 	// Wait is how long a server that does not answer is waited for, at the start
 	// and later, before Run gives up.
 	Wait time.Duration
-	// Accept is the operator's word to go on from the slot in spite of one refusal.
+	// Accept is the operator's word to go on in spite of one refusal.
 	Accept Accept
 
 	// NoStandby makes Run give up when another daemon holds the slot for longer
@@ -102,7 +102,7 @@ type Table struct {
 	Skip         []schema.Op // operations of which no record is made
 	NoTombstones bool        // no record without a value follows a delete
 	Transactions bool        // the envelope's transaction block is filled
-	Frozen       bool        // another shape of the table stops the capture
+	Frozen       bool        // other columns than were delivered last stop the capture
 	Oversized    Oversized
 	Matched      bool // by Config.Match, which need not set it: the table may leave the publication, and the database
 }

@@ -68,12 +68,12 @@ func (c *Capture) slotGone(ctx context.Context, db *pgx.Conn, cause error) error
 func (c *Capture) lost(ctx context.Context, db *pgx.Conn, stood schema.LSN, what, fix string, cause error) error {
 	from := c.position.EndLSN
 	if from.IsZero() {
-		position, found, err := c.positions().read(ctx)
+		kept, err := c.positions().read(ctx)
 		if err != nil {
 			return err
 		}
-		if from = stood; found {
-			from = position.EndLSN
+		if from = stood; kept.found {
+			from = kept.position.EndLSN
 		}
 	}
 	var text string

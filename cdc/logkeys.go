@@ -15,6 +15,7 @@ const (
 	keyTo          = "to"
 	keyTopic       = "topic"
 	keyTable       = "table"
+	keyColumns     = "columns"     // of a table, with their types
 	keyPartition   = "partition"   // of a table
 	keyLimit       = "gives_up_in" // unless what is waited for comes
 )

@@ -14,23 +14,30 @@ import (
 	"penstock/schema/record"
 )
 
-// positionTopic is the one compacted partition in which captures keep their
-// positions, one key a capture. Only the holder of the slot may read it to
-// decide anything, and only after fencing: before that, an older daemon could
-// still commit.
+// positionTopic is the one compacted partition in which captures keep what they have
+// to remember: their positions, one key a capture, and beside it one key for each of
+// its tables. Only the holder of the slot may read it to decide anything, and only
+// after fencing: before that, an older daemon could still commit.
 type positionTopic struct {
 	cfg   *Config
 	topic string
 	key   string
 }
 
-// read returns the capture's last committed position, and whether there is one.
+// memory is what a capture has committed for its next start.
+type memory struct {
+	position  schema.Position
+	found     bool                                 // there is a position
+	relations map[schema.TableName]record.Relation // that it delivered last of each table
+}
+
+// read returns what the capture has committed last.
 //
 // It reads up to the high watermark, not to the last stable offset, which would
 // stop silently in front of an open transaction; it therefore waits until the last
 // stable offset has come that far. The end is known by offset, control records
 // included, because they and aborted records take up offsets too.
-func (p *positionTopic) read(ctx context.Context) (schema.Position, bool, error) {
+func (p *positionTopic) read(ctx context.Context) (memory, error) {
 	// Another capture that was killed may hold the partition for its timeout.
 	limit := p.cfg.Wait + p.cfg.TransactionTimeout
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("read of topic %s took over %s", p.topic, limit))
@@ -41,15 +48,12 @@ func (p *positionTopic) read(ctx context.Context) (schema.Position, bool, error)
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{p.topic: {0: kgo.NewOffset().AtStart()}}),
 	)
 	if err != nil {
-		return schema.Position{}, false, p.fault("open a reader", err)
+		return memory{}, p.fault("open a reader", err)
 	}
 	defer cl.Close()
 	end, err := p.stableEnd(ctx, kadm.NewClient(cl))
 	if err != nil {
-		return schema.Position{}, false, err
-	}
-	if end == 0 {
-		return schema.Position{}, false, nil
+		return memory{}, err
 	}
 	return p.scan(ctx, cl, end)
 }
@@ -153,32 +157,43 @@ func (p *positionTopic) offsets(ctx context.Context, admin *kadm.Client) (start,
 	return start, end, stable, nil
 }
 
-// scan reads the partition to its end and keeps the last value of the key.
-func (p *positionTopic) scan(ctx context.Context, cl *kgo.Client, end int64) (last schema.Position, found bool, err error) {
+// scan reads the partition to its end and keeps the last value of each key.
+func (p *positionTopic) scan(ctx context.Context, cl *kgo.Client, end int64) (memory, error) {
+	last := memory{relations: map[schema.TableName]record.Relation{}}
 	for next := int64(0); next < end; {
 		fetches := cl.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
-			return last, false, p.fault("read", err)
+			return last, p.fault("read", err)
 		}
 		for _, r := range fetches.Records() {
 			next = r.Offset + 1
-			if r.Attrs.IsControl() || string(r.Key) != p.key {
+			if r.Attrs.IsControl() {
 				continue
 			}
-			if last, err = record.ParsePosition(r.Value); err != nil {
-				return last, false, p.corrupt(r.Offset, err)
+			if err := last.take(p.key, r); err != nil {
+				return last, p.corrupt(r.Offset, err)
 			}
-			found = true
 		}
 	}
-	return last, found, nil
+	return last, nil
+}
+
+// take remembers a record, if it is the capture's.
+func (m *memory) take(capture string, r *kgo.Record) (err error) {
+	if string(r.Key) == capture {
+		m.found = true
+		m.position, err = record.ParsePosition(r.Value)
+	} else if table, ok := record.ParseRelationKey(r.Key, capture); ok {
+		m.relations[table], err = record.ParseRelation(table, r.Value)
+	}
+	return err
 }
 
 func (p *positionTopic) corrupt(offset int64, err error) error {
 	return &fault.Error{
 		Kind:  fault.PositionLost,
 		Where: fmt.Sprintf("topic %s, partition 0, offset %d", p.topic, offset),
-		What:  "the position cannot be read",
+		What:  "what the capture remembers cannot be read",
 		Why:   "without it the capture cannot tell what is in Kafka already",
 		Fix:   "run the version that wrote it",
 		Err:   err,

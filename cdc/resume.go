@@ -7,12 +7,11 @@ import (
 	"penstock/schema"
 )
 
-// Accept is the operator's word to go on, once, from the slot's own position in
-// spite of a refusal: its state, and the slot's confirmed_flush_lsn as the refusal
-// named it. Any other refusal stands. The zero Accept is none.
+// Accept is the operator's word to go on, once, in spite of a refusal: its state and
+// the LSN, as the refusal named them. Any other refusal stands. The zero Accept is none.
 type Accept struct {
-	State fault.State // GapDetected or Diverged: a lost slot cannot be gone on from
-	LSN   schema.LSN
+	State fault.State // any but SlotLost, which cannot be gone on from
+	LSN   schema.LSN  // where the slot goes on, its confirmed_flush_lsn; of ShapeChanged the commit
 }
 
 // String is the form of the command line.

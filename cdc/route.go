@@ -3,6 +3,7 @@ package cdc
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 	"penstock/internal/fault"
 	"penstock/schema"
 	"penstock/schema/debezium"
+	"penstock/schema/record"
 	"penstock/schema/shape"
 )
 
@@ -84,41 +86,33 @@ func (rt *route) tuple(memory *schema.Tuple, row schema.Tuple) schema.Tuple {
 	return *memory
 }
 
-// sameColumns reports whether two versions of a relation have the same columns.
-func sameColumns(a, b *schema.Relation) bool {
-	if len(a.Columns) != len(b.Columns) {
-		return false
+// frozen refuses a table that is to keep its columns and key, and has others.
+func (r *Router) frozen(e *schema.Event, before, now *record.Relation) error {
+	what := fmt.Sprintf("the table has columns (%s) now, it had (%s)", columnList(now), columnList(before))
+	if !slices.Equal(before.Key, now.Key) {
+		what += fmt.Sprintf("; its key is (%s) now, it was (%s)", strings.Join(now.Key, ", "), strings.Join(before.Key, ", "))
 	}
-	for i := range a.Columns {
-		x, y := &a.Columns[i], &b.Columns[i]
-		if x.Name != y.Name || x.TypeOID != y.TypeOID || x.TypeMod != y.TypeMod {
-			return false
-		}
+	why := "its records are not to change their schema by themselves"
+	if !r.accepted.IsZero() {
+		why += "; --accept " + Accept{fault.ShapeChanged, r.accepted}.String() + " is the word for another commit"
 	}
-	return true
-}
-
-// frozen refuses another shape of a table that is to keep its own.
-func frozen(e *schema.Event, before *schema.Relation) error {
 	return &fault.Error{
-		Kind: fault.Refused, Where: place(e),
-		What: fmt.Sprintf("the table has columns (%s) now, it had (%s)", columnList(e.Relation), columnList(before)),
-		Why:  "its records are not to change their schema by themselves",
-		Fix:  "see that its readers can take the new one, and start again; one commit may hold both shapes: then schema_change: evolve gets past it",
+		Kind: fault.Refused, State: fault.ShapeChanged, Where: place(e), What: what, Why: why,
+		Fix: "see that its readers can take the new one, then penstock run --accept " + Accept{fault.ShapeChanged, e.Source.CommitLSN}.String(),
 	}
 }
 
 // columnList names the columns with their types.
-func columnList(rel *schema.Relation) string {
+func columnList(r *record.Relation) string {
 	var list []string
-	for i := range rel.Columns {
-		c := &rel.Columns[i]
-		typeName := "of type " + strconv.FormatUint(uint64(c.TypeOID), 10)
-		if c.Type != nil {
-			typeName = c.Type.Name
+	for i := range r.Columns {
+		c := &r.Columns[i]
+		typeName := c.Type
+		if typeName == "" {
+			typeName = "of type " + strconv.FormatUint(uint64(c.OID), 10)
 		}
-		if c.TypeMod >= 0 {
-			typeName += " with modifier " + strconv.Itoa(int(c.TypeMod))
+		if c.Mod >= 0 {
+			typeName += " with modifier " + strconv.Itoa(int(c.Mod))
 		}
 		list = append(list, c.Name+" "+typeName)
 	}

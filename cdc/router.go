@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
 
 	"penstock/internal/fault"
 	"penstock/schema"
@@ -19,9 +20,12 @@ import (
 type Router struct {
 	origin   debezium.Origin
 	tables   map[schema.TableName]*route
-	seen     map[schema.TableName]*schema.Relation // the last version of each, also by an earlier connection
+	last     map[schema.TableName]record.Relation // what was delivered last of each, also by an earlier daemon
+	fresh    []record.Relation                    // of it, what is not written down yet
+	accepted schema.LSN                           // the commit in which frozen tables may change, by the operator's word
 	cfg      *Config
 	messages *messenger
+	log      *zap.Logger
 }
 
 // topicRef is a topic with its number of partitions.
@@ -52,8 +56,9 @@ func newRouter(cfg *Config, database string, known layout, open openTopic) *Rout
 	r := &Router{
 		origin: debezium.Origin{Version: cfg.Version, Name: cfg.Name, Database: database},
 		tables: map[schema.TableName]*route{},
-		seen:   map[schema.TableName]*schema.Relation{},
+		last:   map[schema.TableName]record.Relation{},
 		cfg:    cfg,
+		log:    zap.NewNop(),
 	}
 	dead := &letters{capture: cfg.Name, topic: known.ref(cfg.DeadLetterTopic)}
 	r.messages = newMessenger(cfg, r.origin, dead, open)
@@ -113,14 +118,42 @@ func (r *Router) route(ctx context.Context, e *schema.Event) (*route, error) {
 	if rt.relation == e.Relation {
 		return rt, nil
 	}
-	if before := r.seen[e.Relation.Table]; rt.table.Frozen && before != nil && !sameColumns(before, e.Relation) {
-		return nil, frozen(e, before)
+	now := record.RelationOf(e.Relation, e.Source.CommitLSN)
+	before, seen := r.last[e.Relation.Table]
+	same := seen && before.Same(&now)
+	if seen && !same && rt.table.Frozen && r.accepted != e.Source.CommitLSN {
+		return nil, r.frozen(e, &before, &now)
 	}
 	if err := rt.fit(ctx, e, &r.origin); err != nil {
 		return nil, err
 	}
-	r.seen[e.Relation.Table] = e.Relation
+	if !same {
+		r.last[now.Table] = now
+		r.fresh = append(r.fresh, now)
+		if seen {
+			r.log.Info("rows of the table are others from here on", zap.Stringer(keyTable, now.Table), zap.Stringer(keyLSN, now.LSN),
+				zap.String(keyColumns, columnList(&now)))
+		}
+	}
 	return rt, nil
+}
+
+// remember appends the records of relations that are delivered as they are now for
+// the first time, for the Kafka transaction in which they are.
+func (r *Router) remember(dst []*kgo.Record) ([]*kgo.Record, error) {
+	for i := range r.fresh {
+		key, err := record.AppendRelationKey(nil, r.cfg.Name, r.fresh[i].Table)
+		if err != nil {
+			return dst, err
+		}
+		value, err := record.AppendRelation(nil, &r.fresh[i])
+		if err != nil {
+			return dst, err
+		}
+		dst = append(dst, &kgo.Record{Topic: r.cfg.PositionTopic, Key: key, Value: value})
+	}
+	r.fresh = r.fresh[:0]
+	return dst, nil
 }
 
 // placed adds an event's coordinates to an error that does not have them.

@@ -213,6 +213,47 @@ func TestUnchangedHeader(t *testing.T) {
 	}
 }
 
+// TestRelationsAreRemembered when they are delivered in another shape, and a frozen
+// table passes in the commit that the operator has named.
+func TestRelationsAreRemembered(t *testing.T) {
+	r := docsRouter(Table{Frozen: true}, 0)
+	r.cfg.PositionTopic, r.accepted = "position", 0x300
+	remembered := func() []string {
+		t.Helper()
+		records, err := r.remember(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lines []string
+		for _, record := range records {
+			lines = append(lines, fmt.Sprintf("%s %s %s", record.Topic, record.Key, record.Value))
+		}
+		return lines
+	}
+	const key = `position {"capture":"engagement","schema":"public","table":"docs"} `
+	const id, body = `{"name":"id","type":"int8","oid":20,"mod":-1}`, `{"name":"body","type":"text","oid":25,"mod":-1}`
+	const extra = `{"name":"extra","type":"jsonb","oid":3802,"mod":-1}`
+	e := created("1", "T", "{}")
+	e.Source.CommitLSN = 0x200
+	routed(t, r, e)
+	routed(t, r, created("2", "T", "{}"))
+	want := []string{key + `{"lsn":"0/200","columns":[` + id + "," + body + "," + extra + `],"key":["id"]}`}
+	if diff := cmp.Diff(want, remembered()); diff != "" {
+		t.Errorf("at first (-want +got):\n%s", diff)
+	}
+	narrow := created("3", "T")
+	narrow.Relation.Columns, narrow.Source.CommitLSN = narrow.Relation.Columns[:2], 0x300
+	routed(t, r, narrow)
+	want = []string{key + `{"lsn":"0/300","columns":[` + id + "," + body + `],"key":["id"]}`}
+	if diff := cmp.Diff(want, remembered()); diff != "" {
+		t.Errorf("with a column less (-want +got):\n%s", diff)
+	}
+	routed(t, r, narrow)
+	if again := remembered(); again != nil {
+		t.Errorf("again: %q", again)
+	}
+}
+
 // TestFrozen: another version of the relation passes only with the same columns.
 func TestFrozen(t *testing.T) {
 	const docsColumns = "id int8, body text, extra jsonb"
@@ -232,6 +273,8 @@ func TestFrozen(t *testing.T) {
 		{"another name", func(rel *schema.Relation) { rel.Columns[1].Name = "title" }, docsColumns, "id int8, title text, extra jsonb"},
 		{"another type", func(rel *schema.Relation) { rel.Columns[1].TypeOID, rel.Columns[1].Type = 17, nil }, docsColumns, "id int8, body of type 17, extra jsonb"},
 		{"another length", func(rel *schema.Relation) { rel.Columns[1].TypeMod = 14 }, docsColumns, "id int8, body text with modifier 14, extra jsonb"},
+		{"another key", func(rel *schema.Relation) { rel.Key = []int{0, 1} }, docsColumns + "); its key is (id, body) now, it was (id", docsColumns},
+		{"a type created anew under its name", func(rel *schema.Relation) { rel.Columns[1].TypeOID = 77777 }, "", ""},
 	} {
 		for _, frozen := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, frozen %t", c.name, frozen), func(t *testing.T) {
@@ -248,10 +291,10 @@ func TestFrozen(t *testing.T) {
 					}
 					return
 				}
-				if fault.KindOf(err) != fault.Refused {
+				if fault.KindOf(err) != fault.Refused || fault.StateOf(err) != fault.ShapeChanged {
 					t.Fatalf("got %v, want a refusal", err)
 				}
-				for _, part := range []string{"public.docs, commit 0/300, change 2", "has columns (" + c.now + ") now", "it had (" + c.before + ")"} {
+				for _, part := range []string{"--accept shape_changed@0/300", "public.docs, commit 0/300, change 2", "has columns (" + c.now + ") now", "it had (" + c.before + ")"} {
 					if !strings.Contains(err.Error(), part) {
 						t.Errorf("no %q in: %v", part, err)
 					}

@@ -240,7 +240,13 @@ func (s *session) produce(ctx context.Context, events []schema.Event) error {
 	s.latest = now
 	s.held.add(s.scratch)
 	s.commit.add(s.scratch)
-	err := s.producer.Produce(ctx, s.scratch)
+	var err error
+	if len(s.scratch) > 0 {
+		s.scratch, err = s.router.remember(s.scratch)
+	}
+	if err == nil {
+		err = s.producer.Produce(ctx, s.scratch)
+	}
 	if first {
 		s.cfg.reach(FailProduced)
 	}

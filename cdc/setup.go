@@ -24,11 +24,11 @@ func (c *Capture) ensureSlot(ctx context.Context, db *pgx.Conn, topicsUsed bool)
 		}
 		return c.checkPublications(ctx, db)
 	}
-	_, ran, err := c.positions().read(ctx)
+	kept, err := c.positions().read(ctx)
 	switch {
 	case err != nil:
 		return err
-	case ran:
+	case kept.found:
 		return c.slotGone(ctx, db, nil)
 	case topicsUsed:
 		return mayNotGoOn(fault.GapDetected, "slot "+c.cfg.Slot, "the topics hold records, but there is neither a position nor the slot",

@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"penstock/cdc"
-	"penstock/schema/record"
 )
 
 // mark is what a reader of the transaction topic sees.
@@ -38,11 +37,7 @@ func (s *source) marks(want int) []mark {
 func (s *source) parts() int {
 	s.t.Helper()
 	n := 0
-	for _, r := range s.read(s.cfg.PositionTopic, 1) {
-		p, err := record.ParsePosition(r.Value)
-		if err != nil {
-			s.t.Fatal(err)
-		}
+	for _, p := range s.positions() {
 		if !p.Open.IsZero() {
 			n++
 		}

@@ -224,6 +224,9 @@ func (w *world) checkPositions() {
 			inTransaction = 0
 			continue
 		}
+		if string(r.Key) != captureName {
+			continue // what it remembers of a table
+		}
 		if inTransaction++; inTransaction > 1 {
 			w.problem("position at offset %d is not the only one of its Kafka transaction", r.Offset)
 		}

@@ -202,7 +202,7 @@ func (k *kafka) committed(ctx context.Context) (schema.Position, error) {
 		}
 		for _, r := range fetches.Records() {
 			p.read = r.Offset + 1
-			if r.Attrs.IsControl() {
+			if r.Attrs.IsControl() || string(r.Key) != captureName {
 				continue
 			}
 			if p.last, err = record.ParsePosition(r.Value); err != nil {

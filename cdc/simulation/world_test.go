@@ -19,6 +19,7 @@ import (
 )
 
 const (
+	captureName      = "sim"
 	positionTopic    = "penstock.position"
 	transactionTopic = "penstock.transaction"
 	heartbeatTopic   = "__debezium-heartbeat.sim"
@@ -197,7 +198,7 @@ func (w *world) beating() bool { return w.seed%3 == 2 }
 func (w *world) captureConfig(h *host) cdc.Config {
 	name := func(table string) schema.TableName { return schema.TableName{Schema: "public", Name: table} }
 	cfg := cdc.Config{
-		Name: "sim", Version: "test", Slot: slotName, Publications: []string{publicationName},
+		Name: captureName, Version: "test", Slot: slotName, Publications: []string{publicationName},
 		DSN:     "host=127.0.0.1 port=5432 user=sim password=sim dbname=" + databaseName + " sslmode=disable default_query_exec_mode=simple_protocol",
 		Brokers: []string{kafkaAddr}, TransactionalID: "sim", PositionTopic: positionTopic, TransactionTopic: transactionTopic,
 		Partitions: partitions, ReplicationFactor: 1, Wait: 2 * time.Minute, TransactionTimeout: time.Minute,

@@ -60,7 +60,7 @@ func TestBadCommandLines(t *testing.T) {
 		{"bad LSN", "run -c good.yaml --accept gap_detected@7", 2, "✗ bad value \"gap_detected@7\" for flag --accept: lsn \"7\": want two hexadecimal numbers with a slash between, such as 16/B374D848\n" +
 			"    fix give the word that penstock run named when it refused, such as gap_detected@16/B374D848\n"},
 		{"bad state", "run -c good.yaml --accept slot_lost@0/7", 2, "✗ bad value \"slot_lost@0/7\" for flag --accept\n" +
-			"    why gap_detected and diverged can be accepted; a lost slot has to be dropped and created\n" +
+			"    why gap_detected, diverged and shape_changed can be accepted; a lost slot has to be dropped and created\n" +
 			"    fix give the word that penstock run named when it refused, such as gap_detected@16/B374D848\n"},
 		{"bad --set", "run -c good.yaml --set wait", 2, "✗ --set \"wait\" is not key=value\n    fix --set kafka.partitions=6\n"},
 		{"no configuration", "run", 2, "✗ configuration file cannot be read: open penstock.yaml: no such file or directory\n    at  penstock.yaml\n" +

@@ -65,7 +65,7 @@ The smallest useful penstock.yaml:
 	}
 	from.register(cmd)
 	cmd.Flags().Var(&only, "only", "run some of the roles on this machine")
-	cmd.Flags().StringVar(&accept, "accept", "", "go on from the slot in spite of this refusal, as `state@LSN`")
+	cmd.Flags().StringVar(&accept, "accept", "", "go on in spite of this refusal, as `state@LSN`")
 	cmd.Flags().BoolVar(&word.noStandby, "no-standby", false, "end with exit code 5 when another daemon holds the slot for longer than the key \"wait\" says")
 	cmd.Flags().BoolVar(&word.takeover, "takeover", false, "end the walsender of whoever holds the slot at the start")
 	return cmd
@@ -109,8 +109,9 @@ func parseAccept(text string) (cdc.Accept, error) {
 	}
 	state, at, _ := strings.Cut(text, "@")
 	accept := cdc.Accept{State: fault.State(state)}
-	if !slices.Contains([]fault.State{fault.GapDetected, fault.Diverged}, accept.State) {
-		bad.Why = fmt.Sprintf("%s and %s can be accepted; a lost slot has to be dropped and created", fault.GapDetected, fault.Diverged)
+	if !slices.Contains([]fault.State{fault.GapDetected, fault.Diverged, fault.ShapeChanged}, accept.State) {
+		bad.Why = fmt.Sprintf("%s, %s and %s can be accepted; a lost slot has to be dropped and created",
+			fault.GapDetected, fault.Diverged, fault.ShapeChanged)
 		return cdc.Accept{}, bad
 	}
 	if accept.LSN, bad.Err = schema.ParseLSN(at); bad.Err != nil {

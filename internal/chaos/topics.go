@@ -47,6 +47,9 @@ func (w *world) topics() []string {
 func (w *world) adjacentCommits(ctx context.Context) (int, error) {
 	positions, commits := map[schema.LSN]bool{}, map[schema.LSN]bool{}
 	err := w.scan(ctx, []string{w.topic("position")}, func(r *kgo.Record) error {
+		if string(r.Key) != w.name {
+			return nil
+		}
 		position, err := record.ParsePosition(r.Value)
 		positions[position.EndLSN] = true
 		return err

@@ -41,7 +41,7 @@ func readBeforeFence() Mutant {
 		Incident: "the order that KIP-618 prescribes, the other way round",
 		Edits: []Edit{
 			readNoFurther(),
-			{File: "cdc/capture.go", Old: "\ttopicsUsed bool\n}", New: "\ttopicsUsed bool\n\tread       schema.Position\n\tfound      bool\n}"},
+			{File: "cdc/capture.go", Old: "\ttopicsUsed bool\n}", New: "\ttopicsUsed bool\n\tread       memory\n}"},
 			{
 				File: "cdc/lease.go",
 				Old:  "\tbegun := time.Now()\n\tfor {\n",
@@ -50,9 +50,9 @@ func readBeforeFence() Mutant {
 			{
 				File: "cdc/lease.go",
 				Old:  "\t\tl, err = c.take(ctx)\n",
-				New: "\t\tif early == nil {\n\t\t\tif ready.read, ready.found, err = c.positions().read(ctx); err != nil {\n" +
+				New: "\t\tif early == nil {\n\t\t\tif ready.read, err = c.positions().read(ctx); err != nil {\n" +
 					"\t\t\t\treturn ready, nil, stoodBy, err\n\t\t\t}\n\t\t\tfirst := ready\n\t\t\tearly = &first\n\t\t}\n" +
-					"\t\tready.read, ready.found = early.read, early.found\n" +
+					"\t\tready.read = early.read\n" +
 					"\t\tl, err = c.take(ctx)\n",
 			},
 			{
@@ -67,8 +67,8 @@ func readBeforeFence() Mutant {
 			},
 			{
 				File: "cdc/capture.go",
-				Old:  "\tif e.position, e.found, err = c.positions().read(ctx); err != nil {\n\t\treturn e.position, err\n\t}\n",
-				New:  "\te.position, e.found = ready.read, ready.found\n",
+				Old:  "\tkept, err := c.positions().read(ctx)\n",
+				New:  "\tkept, err := ready.read, error(nil)\n",
 			},
 		},
 		Finds:    repeat("position", "refused", "fence"),
@@ -152,9 +152,9 @@ func silenceIsFailure() Mutant {
 		Edits: []Edit{
 			{
 				File: "cdc/capture.go",
-				Old:  "\tif e.position, e.found, err = c.positions().read(ctx); err != nil {\n",
-				New: "\tif e.position, e.found = c.position, !c.position.EndLSN.IsZero(); e.found {\n" +
-					"\t\t// known\n\t} else if e.position, e.found, err = c.positions().read(ctx); err != nil {\n",
+				Old:  "\tkept, err := c.positions().read(ctx)\n",
+				New: "\tkept, err := memory{c.position, true, c.relations}, error(nil)\n" +
+					"\tif c.position.EndLSN.IsZero() {\n\t\tkept, err = c.positions().read(ctx)\n\t}\n",
 			},
 		},
 		Finds:    repeat("position"),
