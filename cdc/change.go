@@ -46,7 +46,7 @@ func (c *change) toTable(dst []*kgo.Record) ([]*kgo.Record, error) {
 	}
 	switch {
 	case e.Op == schema.OpTruncate:
-		value, err := c.value(debezium.Image{Op: e.Op})
+		value, err := c.value(debezium.Image{Op: e.Op}, 0)
 		if err != nil {
 			return dst, err
 		}
@@ -85,33 +85,30 @@ func (c *change) move(dst []*kgo.Record) ([]*kgo.Record, error) {
 	return c.arrive(dst, arriving, debezium.Image{Op: schema.OpCreate, After: e.New})
 }
 
-// leave appends the delete of the old row, and its tombstone if it has a key.
+// leave appends the delete of the old row, and its tombstone if it has a key. In a format
+// without an envelope the tombstone is the delete.
 func (c *change) leave(dst []*kgo.Record, hs []kgo.RecordHeader) ([]*kgo.Record, error) {
 	key, err := c.key(c.shaped.Old)
 	if err != nil {
 		return dst, err
 	}
-	value, err := c.value(debezium.Image{Op: schema.OpDelete, Before: c.shaped.Old})
-	if err != nil {
-		return dst, err
-	}
-	if key == nil && value == nil {
+	hasValue := c.hasValue(schema.OpDelete)
+	if key == nil && !hasValue {
 		return dst, unkeyed(c.event)
 	}
 	hs = c.withOp(hs, schema.OpDelete)
-	events, err := c.eventHeaders(hs, schema.OpDelete, value != nil)
+	events, err := c.eventHeaders(hs, schema.OpDelete, hasValue)
 	if err != nil {
 		return dst, err
 	}
-	if value == nil {
-		hs = events // the tombstone is the delete
-	} else {
-		r := kgo.Record{Topic: c.route.topic.name, Key: key, Value: value, Headers: events}
-		if dst, err = c.deliver(dst, r, debezium.Image{Op: schema.OpDelete, Before: c.shaped.Old}); err != nil {
-			return dst, err
-		}
+	if !hasValue {
+		return c.append(dst, c.route.topic, key, events, nil), nil
 	}
-	if key == nil || c.route.table.NoTombstones && value != nil {
+	r := kgo.Record{Topic: c.route.topic.name, Key: key, Headers: events}
+	if dst, err = c.deliver(dst, r, debezium.Image{Op: schema.OpDelete, Before: c.shaped.Old}); err != nil {
+		return dst, err
+	}
+	if key == nil || c.route.table.NoTombstones {
 		return dst, nil
 	}
 	return c.append(dst, c.route.topic, key, hs, nil), nil
@@ -122,14 +119,10 @@ func (c *change) arrive(dst []*kgo.Record, hs []kgo.RecordHeader, image debezium
 	if err != nil {
 		return dst, err
 	}
-	value, err := c.value(image)
-	if err != nil {
-		return dst, err
-	}
 	if hs, err = c.eventHeaders(c.withOp(c.about(hs), image.Op), image.Op, true); err != nil {
 		return dst, err
 	}
-	return c.deliver(dst, kgo.Record{Topic: c.route.topic.name, Key: key, Value: value, Headers: hs}, image)
+	return c.deliver(dst, kgo.Record{Topic: c.route.topic.name, Key: key, Headers: hs}, image)
 }
 
 // about adds what the value does not say of the row.
@@ -177,32 +170,53 @@ func withEvents(hs []kgo.RecordHeader, events []cloudevents.Header) []kgo.Record
 // key is nil for a table without one.
 func (c *change) key(row schema.Tuple) ([]byte, error) { return c.route.encoder.AppendKey(nil, row) }
 
-// value is nil when the format has none.
-func (c *change) value(image debezium.Image) ([]byte, error) {
-	return c.route.encoder.AppendValue(nil, &c.shaped, image, c.now)
+// value is nil when the format has none. It gets as much room as least says that it
+// takes, or as the last one took, so that it does not grow step by step.
+func (c *change) value(image debezium.Image, least int) ([]byte, error) {
+	const large, spare = 64 << 10, 64
+	room := max(c.route.usual+spare, least+least/8)
+	if !c.hasValue(image.Op) {
+		room = 0
+	}
+	value, err := c.route.encoder.AppendValue(make([]byte, 0, room), &c.shaped, image, c.now)
+	if len(value) == 0 {
+		value = nil
+	}
+	if len(value) < large {
+		c.route.usual = len(value)
+	}
+	return value, err
+}
+
+// hasValue reports whether the format has a value for an operation.
+func (c *change) hasValue(op schema.Op) bool {
+	return c.route.table.Format.Kind != format.JSON || op != schema.OpDelete && op != schema.OpTruncate
 }
 
 // toJoin appends the records of a pipeline's input topic, keyed by the join
 // column's text, so that one partition holds a lookup row and all rows that join
 // it. A row that gets another key or another join key leaves its old place, one
 // version earlier.
-func (c *change) toJoin(dst []*kgo.Record, j *join) []*kgo.Record {
+func (c *change) toJoin(dst []*kgo.Record, j *join) ([]*kgo.Record, error) {
 	e := c.event
+	if err := c.fits(j); err != nil {
+		return dst, err
+	}
 	switch e.Op {
 	case schema.OpTruncate:
-		return everywhere(dst, j.topic, c.wholeEnvelope(), c.headers)
+		return everywhere(dst, j.topic, c.wholeEnvelope(), c.headers), nil
 	case schema.OpDelete:
-		return c.append(dst, j.topic, joinKey(e.Old[j.index]), c.headers, c.wholeEnvelope())
+		return c.append(dst, j.topic, joinKey(e.Old[j.index]), c.headers, c.wholeEnvelope()), nil
 	}
 	key := joinKey(e.New[j.index])
 	stays := e.Op != schema.OpUpdate || e.Old == nil || !(moved(e, c.route.key) || moved(e, []int{j.index}))
 	if stays {
-		return c.append(dst, j.topic, key, c.headers, c.wholeEnvelope())
+		return c.append(dst, j.topic, key, c.headers, c.wholeEnvelope()), nil
 	}
 	leave := c.envelope(record.Image{Op: schema.OpDelete, Before: e.Old})
 	arrive := c.envelope(record.Image{Op: schema.OpCreate, After: e.New})
 	dst = c.append(dst, j.topic, joinKey(e.Old[j.index]), headers(e, e.Version-1), leave)
-	return c.append(dst, j.topic, key, c.headers, arrive)
+	return c.append(dst, j.topic, key, c.headers, arrive), nil
 }
 
 func (c *change) envelope(image record.Image) []byte {

@@ -27,26 +27,39 @@ const (
 	keptRow = 64 << 10
 )
 
-// deliver appends a record of the table's own topic, or what its policy makes of one
-// that the topic does not take. image is what the value was made of.
+// deliver appends a record of the table's own topic with the value of an image, or what
+// its policy makes of one that the topic does not take. A value that cannot fit is not
+// made: it may be many times as large as the row.
 func (c *change) deliver(dst []*kgo.Record, r kgo.Record, image debezium.Image) ([]*kgo.Record, error) {
 	r.Partition = c.route.topic.partition(r.Key)
 	limit := int(c.route.topic.maxBytes)
-	if limit == 0 || size(&r) <= limit {
-		return append(dst, &r), nil
+	least := 0
+	if limit > 0 {
+		least = c.least(image, limit)
+	}
+	tooLarge := limit > 0 && size(&r)+least > limit
+	if !tooLarge {
+		var err error
+		if r.Value, err = c.value(image, least); err != nil {
+			return dst, err
+		}
+		if limit == 0 || size(&r) <= limit {
+			return append(dst, &r), nil
+		}
+		least = len(r.Value)
 	}
 	switch c.route.table.Oversized {
 	case OversizedTruncate:
 		return c.truncate(dst, r, image, limit)
 	case OversizedDeadLetter:
-		letter, err := c.deadLetter(&r, limit)
+		letter, err := c.deadLetter(&r, image, limit, least)
 		if err != nil {
 			return dst, err
 		}
 		return append(dst, letter), nil
 	case OversizedStop:
 	}
-	return dst, c.tooLarge(&r, limit)
+	return dst, c.tooLarge(&r, limit, least)
 }
 
 // size is what a batch with the record alone takes, uncompressed.
@@ -58,9 +71,14 @@ func size(r *kgo.Record) int {
 	return n
 }
 
-func (c *change) tooLarge(r *kgo.Record, limit int) error {
+// tooLarge is the fault of a record whose value has, or would have at least, so many bytes.
+func (c *change) tooLarge(r *kgo.Record, limit, least int) error {
+	has := fmt.Sprintf("its record has %d bytes", size(r))
+	if r.Value == nil {
+		has = fmt.Sprintf("its record would have %d bytes or more", size(r)+least)
+	}
 	return &fault.Error{
-		Kind: fault.Runtime, Where: place(c.event), What: fmt.Sprintf("its record has %d bytes, topic %s takes %d", size(r), r.Topic, limit),
+		Kind: fault.Runtime, Where: place(c.event), What: fmt.Sprintf("%s, topic %s takes %d", has, r.Topic, limit),
 		Fix: "raise max.message.bytes of the topic, and message.max.bytes of the brokers; or set records.oversized to truncate-with-marker or dead-letter",
 	}
 }
@@ -70,32 +88,56 @@ func (c *change) tooLarge(r *kgo.Record, limit int) error {
 func (c *change) truncate(dst []*kgo.Record, r kgo.Record, image debezium.Image, limit int) ([]*kgo.Record, error) {
 	lengths := map[string]int{} // in bytes, of what was cut
 	hs := r.Headers
-	for size(&r) > limit {
-		// The value is made again once for many cuts: there may be 1,600 columns. Most
-		// records get shorter by at least what is cut; else there is another round.
-		saved := 0
-		for excess := size(&r) - limit; saved < excess; {
-			column := c.longest(image)
-			if column < 0 {
-				break
-			}
-			saved += c.cutColumn(image, column, lengths)
+	for {
+		// The value is made once for many cuts, of which there may be 1,600, and not before
+		// it may fit. Most records get shorter by at least what is cut; else there is
+		// another round.
+		excess := size(&r) - limit
+		if r.Value == nil {
+			excess += c.least(image, limit)
 		}
-		if saved == 0 {
-			return dst, c.tooLarge(&r, limit)
+		if excess > 0 && !c.cutBy(image, excess, lengths) {
+			return dst, c.tooLarge(&r, limit, excess+limit-size(&r))
 		}
-		value, err := c.value(image)
-		if err != nil {
+		if r.Value == nil && excess > 0 && size(&r)+c.least(image, limit) > limit {
+			continue
+		}
+		if err := c.revalue(&r, image, hs, lengths); err != nil {
 			return dst, err
 		}
-		marker, err := json.Marshal(lengths)
-		if err != nil {
-			return dst, fmt.Errorf("name what was cut: %w", err)
+		if size(&r) <= limit {
+			return append(dst, &r), nil
 		}
-		r.Value = value
-		r.Headers = slices.Concat(hs, []kgo.RecordHeader{{Key: record.HeaderTruncated, Value: marker}})
 	}
-	return append(dst, &r), nil
+}
+
+// cutBy cuts the longest columns until so many bytes are saved, and reports whether it
+// could cut any.
+func (c *change) cutBy(image debezium.Image, excess int, lengths map[string]int) bool {
+	saved := 0
+	for saved < excess {
+		column := c.longest(image)
+		if column < 0 {
+			break
+		}
+		saved += c.cutColumn(image, column, lengths)
+	}
+	return saved > 0
+}
+
+// revalue makes the value of what was cut, and the header that says so beside hs.
+func (c *change) revalue(r *kgo.Record, image debezium.Image, hs []kgo.RecordHeader, lengths map[string]int) error {
+	value, err := c.value(image, 0)
+	if err != nil {
+		return err
+	}
+	marker, err := json.Marshal(lengths)
+	if err != nil {
+		return fmt.Errorf("name what was cut: %w", err)
+	}
+	r.Value = value
+	r.Headers = slices.Concat(hs, []kgo.RecordHeader{{Key: record.HeaderTruncated, Value: marker}})
+	return nil
 }
 
 // cutColumn cuts a column of both rows, notes how long it was, and returns how many
@@ -142,11 +184,21 @@ func (c *change) cut(v *schema.Value, column int) {
 	}
 }
 
-// deadLetter makes the dead letter of a record that its topic does not take.
-func (c *change) deadLetter(r *kgo.Record, limit int) (*kgo.Record, error) {
+// deadLetter makes the dead letter of a record that its topic does not take. Its value is
+// made only if the topic of dead letters may take it.
+func (c *change) deadLetter(r *kgo.Record, image debezium.Image, limit, least int) (*kgo.Record, error) {
+	why, leftOut := c.tooLarge(r, limit, least), 0
+	if most := int(c.route.letters.topic.maxBytes); r.Value == nil && (most == 0 || least < most) {
+		var err error
+		if r.Value, err = c.value(image, least); err != nil {
+			return nil, err
+		}
+	} else if r.Value == nil {
+		leftOut = least
+	}
 	return c.route.letters.write(letter{
 		event: &c.shaped, topic: r.Topic, partition: r.Partition, key: r.Key, value: r.Value, headers: r.Headers,
-		reason: deadletter.Oversized, why: c.tooLarge(r, limit), nowMicros: c.now, about: c.summary(),
+		reason: deadletter.Oversized, why: why, nowMicros: c.now, about: c.summary(), leftOut: leftOut,
 	})
 }
 

@@ -285,8 +285,8 @@ func TestOversizedStops(t *testing.T) {
 	if fault.KindOf(err) != fault.Runtime {
 		t.Errorf("got kind %d", fault.KindOf(err))
 	}
-	want := "public.docs, commit 0/300, change 2: its record has 9" // and three digits
-	if got := err.Error(); !strings.HasPrefix(got, want) || !strings.Contains(got, " bytes, topic docs takes 8000 (fix: raise max.message.bytes of the topic") {
+	want := "public.docs, commit 0/300, change 2: its record would have 9" // and three digits
+	if got := err.Error(); !strings.HasPrefix(got, want) || !strings.Contains(got, " bytes or more, topic docs takes 8000 (fix: raise max.message.bytes of the topic") {
 		t.Errorf("got %s, want %s... with sizes, topic and fix", got, want)
 	}
 }

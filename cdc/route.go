@@ -30,6 +30,8 @@ type route struct {
 	shaped    *schema.Relation // what leaves the database
 	shapedKey []int            // of shaped
 	keyLogged bool             // old rows hold the key
+	floors    []floor          // of the columns of shaped
+	usual     int              // how long the last value was that was not large: room for the next
 
 	weighed    *schema.Relation // the version that weighedKey is for
 	weighedKey []int            // what the records are keyed by
@@ -73,7 +75,7 @@ func (rt *route) fit(ctx context.Context, e *schema.Event, origin *debezium.Orig
 	if err != nil {
 		return misfit(e, err)
 	}
-	rt.relation = rel
+	rt.relation, rt.floors = rel, floors(rt.shaped, rt.shape.RowColumns(), rt.table.Format.Kind)
 	return nil
 }
 

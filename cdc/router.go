@@ -95,7 +95,9 @@ func (r *Router) Route(ctx context.Context, dst []*kgo.Record, e *schema.Event, 
 		}
 	}
 	for i := range rt.joins {
-		dst = c.toJoin(dst, &rt.joins[i])
+		if dst, err = c.toJoin(dst, &rt.joins[i]); err != nil {
+			return dst, err
+		}
 	}
 	return dst, nil
 }
