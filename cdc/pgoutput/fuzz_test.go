@@ -15,10 +15,10 @@ import (
 // ignoreReuse hides what a decoder keeps for its next message.
 var ignoreReuse = cmpopts.IgnoreUnexported(pgoutput.Update{})
 
-// FuzzParse: must not panic, must not hold more than the input covers, and must
+// FuzzPgoutput: must not panic, must not hold more than the input covers, and must
 // take each input for exactly one message: what is accepted encodes to the same
 // bytes again, and a decoder that has seen other messages decodes it alike.
-func FuzzParse(f *testing.F) {
+func FuzzPgoutput(f *testing.F) {
 	goldens := loadMessages(f)
 	for _, data := range goldens {
 		f.Add(data)

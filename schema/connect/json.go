@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"penstock/schema/jsontext"
@@ -69,13 +70,21 @@ func appendNull(dst []byte, s *Schema) []byte {
 	panic(fmt.Sprintf("null is given for a schema of type %s (%s) that takes none and has no default", s.Kind, s.Name))
 }
 
+// Of an array of more items than manyItems the rest is taken to be as long as one of
+// them, up to maxGuess bytes each.
+const manyItems, maxGuess = 1 << 12, 32
+
 func appendArray(dst []byte, elem *Schema, items []Value) []byte {
 	dst = append(dst, '[')
 	for i := range items {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
+		start := len(dst)
 		dst = appendValue(dst, elem, &items[i])
+		if i == manyItems { // growing step by step takes several times as much
+			dst = slices.Grow(dst, (len(items)-i)*min(len(dst)-start+1, maxGuess))
+		}
 	}
 	return append(dst, ']')
 }

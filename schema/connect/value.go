@@ -59,17 +59,30 @@ func List(items []Value) Value { return Value{Form: FormList, List: items} }
 // Arena is the memory of the values of one row, reused for the next. The zero
 // Arena is ready. Not safe for concurrent use.
 type Arena struct {
-	values []Value
-	bytes  []byte
+	values  []Value
+	largest []Value // the largest block of values so far
+	bytes   []byte
 }
 
+// steps is up to how many values a new block is twice the last one: a few after an
+// array of a million must not take two million.
+const steps = 1 << 14
+
 // Reset forgets all values: what was made from the arena before is not valid any more.
-func (a *Arena) Reset() { a.values, a.bytes = a.values[:0], a.bytes[:0] }
+func (a *Arena) Reset() {
+	if cap(a.largest) > cap(a.values) {
+		a.values = a.largest
+	}
+	a.values, a.bytes = a.values[:0], a.bytes[:0]
+}
 
 // Values returns n Nulls. Their capacity ends with them: appending copies.
 func (a *Arena) Values(n int) []Value {
 	if cap(a.values)-len(a.values) < n { // what was handed out stays valid in the old block
-		a.values = make([]Value, 0, max(2*cap(a.values), n, 64))
+		if cap(a.values) > cap(a.largest) {
+			a.largest = a.values
+		}
+		a.values = make([]Value, 0, max(min(2*cap(a.values), steps), n, 64))
 	}
 	start := len(a.values)
 	a.values = a.values[:start+n]
