@@ -37,8 +37,8 @@ func (c *change) shape() {
 }
 
 // toTable appends the records of the table's own topic. A delete is followed by
-// a tombstone; an update that changes the key is a delete, a tombstone and a
-// create, as Debezium has it; a truncate goes to every partition.
+// a tombstone; an update that changes the key, or what chooses the partition, is a delete,
+// a tombstone and a create, as Debezium has it for the key; a truncate goes to every partition.
 func (c *change) toTable(dst []*kgo.Record) ([]*kgo.Record, error) {
 	e, rt := &c.shaped, c.route
 	if e.Old != nil && !rt.keyLogged {
@@ -58,6 +58,8 @@ func (c *change) toTable(dst []*kgo.Record) ([]*kgo.Record, error) {
 		return c.leave(dst, c.headers)
 	case e.Op == schema.OpUpdate && e.Old != nil && moved(e, rt.shapedKey):
 		return c.move(dst)
+	case e.Op == schema.OpUpdate && e.Old != nil && moved(e, rt.placedBy):
+		return c.relocate(dst)
 	}
 	return c.arrive(dst, c.headers, debezium.Image{Op: e.Op, Before: e.Old, After: e.New})
 }
@@ -85,6 +87,21 @@ func (c *change) move(dst []*kgo.Record) ([]*kgo.Record, error) {
 	return c.arrive(dst, arriving, debezium.Image{Op: schema.OpCreate, After: e.New})
 }
 
+// relocate makes an update that changed what chooses the partition leave the old one and
+// arrive in the new, with the same key.
+func (c *change) relocate(dst []*kgo.Record) ([]*kgo.Record, error) {
+	e := &c.shaped
+	e.Version--
+	dst, err := c.leave(dst, headers(e, e.Version))
+	if err != nil {
+		return dst, err
+	}
+	e.Version++
+	e.Source.TotalSeq++
+	e.Source.TableSeq++
+	return c.arrive(dst, c.headers, debezium.Image{Op: schema.OpCreate, After: e.New})
+}
+
 // leave appends the delete of the old row, and its tombstone if it has a key. In a format
 // without an envelope the tombstone is the delete.
 func (c *change) leave(dst []*kgo.Record, hs []kgo.RecordHeader) ([]*kgo.Record, error) {
@@ -101,17 +118,20 @@ func (c *change) leave(dst []*kgo.Record, hs []kgo.RecordHeader) ([]*kgo.Record,
 	if err != nil {
 		return dst, err
 	}
+	at := c.route.partition(key, c.shaped.Old)
+	tombstone := &kgo.Record{Topic: c.route.topic.name, Partition: at, Key: key, Headers: hs}
 	if !hasValue {
-		return c.append(dst, c.route.topic, key, events, nil), nil
+		tombstone.Headers = events
+		return append(dst, tombstone), nil
 	}
-	r := kgo.Record{Topic: c.route.topic.name, Key: key, Headers: events}
+	r := kgo.Record{Topic: c.route.topic.name, Partition: at, Key: key, Headers: events}
 	if dst, err = c.deliver(dst, r, debezium.Image{Op: schema.OpDelete, Before: c.shaped.Old}); err != nil {
 		return dst, err
 	}
 	if key == nil || c.route.table.NoTombstones {
 		return dst, nil
 	}
-	return c.append(dst, c.route.topic, key, hs, nil), nil
+	return append(dst, tombstone), nil
 }
 
 func (c *change) arrive(dst []*kgo.Record, hs []kgo.RecordHeader, image debezium.Image) ([]*kgo.Record, error) {
@@ -122,7 +142,8 @@ func (c *change) arrive(dst []*kgo.Record, hs []kgo.RecordHeader, image debezium
 	if hs, err = c.eventHeaders(c.withOp(c.about(hs), image.Op), image.Op, true); err != nil {
 		return dst, err
 	}
-	return c.deliver(dst, kgo.Record{Topic: c.route.topic.name, Key: key, Headers: hs}, image)
+	at := c.route.partition(key, c.shaped.New)
+	return c.deliver(dst, kgo.Record{Topic: c.route.topic.name, Partition: at, Key: key, Headers: hs}, image)
 }
 
 // about adds what the value does not say of the row.

@@ -53,7 +53,7 @@ func (s *session) describeWeighed(ctx context.Context, msg pgoutput.Message) err
 
 // weigh counts as Debezium does: the records of the table's own topic, but for
 // tombstones and for a truncate in more than one partition. So a change that is
-// skipped counts nothing, and an update of the key is two.
+// skipped counts nothing, and an update of the key, or of what chooses the partition, is two.
 func (r *Router) weigh(op schema.Op, rel *schema.Relation, before, after schema.Tuple) uint64 {
 	rt, known := r.tables[rel.Table]
 	switch {
@@ -73,14 +73,14 @@ func (r *Router) weigh(op schema.Op, rel *schema.Relation, before, after schema.
 	return 1
 }
 
-// recordKey is what the records of a relation are keyed by, as indexes into it.
+// recordKey is what the records of a relation are keyed and placed by, as indexes into it.
 func recordKey(rel *schema.Relation, rules shape.Rules) []int {
 	s, err := shape.Compile(rel, rules)
 	if err != nil {
 		return nil // the change is refused when it is routed
 	}
 	var key []int
-	for _, i := range s.KeyColumns() {
+	for _, i := range slices.Concat(s.KeyColumns(), s.PartitionColumns()) {
 		key = append(key, rel.Index(s.Relation().Columns[i].Name))
 	}
 	return key

@@ -31,7 +31,6 @@ const (
 // its policy makes of one that the topic does not take. A value that cannot fit is not
 // made: it may be many times as large as the row.
 func (c *change) deliver(dst []*kgo.Record, r kgo.Record, image debezium.Image) ([]*kgo.Record, error) {
-	r.Partition = c.route.topic.partition(r.Key)
 	limit := int(c.route.topic.maxBytes)
 	least := 0
 	if limit > 0 {
@@ -161,7 +160,7 @@ func (c *change) longest(image debezium.Image) int {
 	column, length := -1, keptText
 	for _, row := range []schema.Tuple{image.Before, image.After} {
 		for i, v := range row {
-			if v.Kind == schema.Text && len(v.Data) > length && !slices.Contains(c.route.shapedKey, i) {
+			if v.Kind == schema.Text && len(v.Data) > length && !slices.Contains(c.route.shapedKey, i) && !slices.Contains(c.route.placedBy, i) {
 				column, length = i, len(v.Data)
 			}
 		}

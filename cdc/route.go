@@ -30,6 +30,8 @@ type route struct {
 	shaped    *schema.Relation // what leaves the database
 	shapedKey []int            // of shaped
 	keyLogged bool             // old rows hold the key
+	placedBy  []int            // the columns of shaped that choose the partition; none: the key does
+	placing   []byte           // the values of them, reused
 	floors    []floor          // of the columns of shaped
 	usual     int              // how long the last value was that was not large: room for the next
 
@@ -58,6 +60,10 @@ func (rt *route) fit(ctx context.Context, e *schema.Event, origin *debezium.Orig
 	rt.keyLogged = true
 	for _, i := range rt.shapedKey {
 		rt.keyLogged = rt.keyLogged && rt.shaped.Columns[i].Identity
+	}
+	rt.placedBy = rt.shape.PartitionColumns()
+	if err := rt.checkPlaced(e); err != nil {
+		return err
 	}
 	if len(rt.joins) > 0 && rel.Identity != schema.IdentityFull {
 		return identityFault(e, "REPLICA IDENTITY FULL", "its old rows would not show which join key they leave")

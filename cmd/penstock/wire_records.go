@@ -82,7 +82,7 @@ func tableConfig(cfg *config.Config, name schema.TableName, schemas *registry.Re
 	f.Registry = schemas
 	t := cdc.Table{
 		Name: name, Topic: cfg.Topic(name), Format: f,
-		Rules:        shape.Rules{Include: r.Include, Exclude: r.Exclude, Truncate: r.Truncate, Key: r.Key},
+		Rules:        shape.Rules{Include: r.Include, Exclude: r.Exclude, Truncate: r.Truncate, Key: r.Key, Partition: r.Partition},
 		NoTombstones: !r.Tombstones, Transactions: r.Transactions, Frozen: r.SchemaChange == config.SchemaStop,
 		Oversized: oversized(r.Oversized),
 	}

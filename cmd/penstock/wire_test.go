@@ -50,10 +50,10 @@ func TestRecordsAreWired(t *testing.T) {
 			}},
 		}},
 		{"a table", "{format: text, tables: {content: {format: json, tombstones.on.delete: false, schema_change: stop, oversized: truncate-with-marker, " +
-			"key: [b, a], include: [a, b, c*], exclude: [cc], mask: {a: salt}, truncate: {c: 3}}}}", cdc.Table{
+			"key: [b, a], partition: [b], include: [a, b, c*], exclude: [cc], mask: {a: salt}, truncate: {c: 3}}}}", cdc.Table{
 			Format: format.Format{Kind: format.JSON, Options: usual}, NoTombstones: true, Frozen: true, Oversized: cdc.OversizedTruncate,
 			Rules: shape.Rules{
-				Key: []string{"b", "a"}, Include: []string{"a", "b", "c*"}, Exclude: []string{"cc"},
+				Key: []string{"b", "a"}, Partition: []string{"b"}, Include: []string{"a", "b", "c*"}, Exclude: []string{"cc"},
 				Mask: map[string]shape.Mask{"a": {Salt: []byte("salt")}}, Truncate: map[string]int{"c": 3},
 			},
 		}},

@@ -52,6 +52,9 @@ type TableRecords struct {
 
 	Key []string `yaml:"key"` // columns of the record's key, in their order; empty is the primary key
 
+	// Partition are the columns that choose the record's partition; empty is the key.
+	Partition []string `yaml:"partition"`
+
 	// Include lists the columns to keep, empty is all; Exclude then takes away. An
 	// entry is a name or a pattern, in which * is any text and ? any one character.
 	Include []string `yaml:"include"`

@@ -77,6 +77,15 @@ func (v *validator) columns(path string, t *TableRecords) {
 		}
 		key[column] = true
 	}
+	placed := map[string]bool{}
+	for i, column := range t.Partition {
+		at := fmt.Sprintf("%s.partition[%d]", path, i)
+		v.column(at, column)
+		if placed[column] {
+			v.add(at, fault.Error{What: fmt.Sprintf("column %s is named twice", column)})
+		}
+		placed[column] = true
+	}
 	for i, pattern := range t.Include {
 		v.column(fmt.Sprintf("%s.include[%d]", path, i), pattern)
 	}
@@ -106,6 +115,8 @@ func (v *validator) columns(path string, t *TableRecords) {
 			v.add(at, fault.Error{What: fmt.Sprintf("column %s is masked too", column), Fix: "do one of the two"})
 		case key[column]:
 			v.add(at, fault.Error{What: fmt.Sprintf("column %s is part of the key", column), Why: "rows that differ would get one key"})
+		case placed[column]:
+			v.add(at, fault.Error{What: fmt.Sprintf("column %s chooses the partition", column), Why: "a change of it might not show"})
 		}
 	}
 }

@@ -24,6 +24,9 @@ type Rules struct {
 	// Key are the columns of the record's key, in their order; empty for the
 	// relation's own key.
 	Key []string
+	// Partition are the columns whose values choose the record's partition; empty for
+	// those of the key. They are kept for that also where they are excluded.
+	Partition []string
 }
 
 // Mask is how the values of one column are masked.
@@ -63,12 +66,17 @@ func (r *Rules) check(rel *schema.Relation) error {
 			return err
 		}
 	}
-	for i, name := range r.Key {
-		if rel.Index(name) < 0 {
-			return unknown(rel, "key", name)
-		}
-		if slices.Contains(r.Key[:i], name) {
-			return fault(rel, "key", name, "the column is listed twice")
+	for _, list := range []struct {
+		rule  string
+		names []string
+	}{{"key", r.Key}, {"partition", r.Partition}} {
+		for i, name := range list.names {
+			if rel.Index(name) < 0 {
+				return unknown(rel, list.rule, name)
+			}
+			if slices.Contains(list.names[:i], name) {
+				return fault(rel, list.rule, name, "the column is listed twice")
+			}
 		}
 	}
 	return nil
@@ -84,6 +92,8 @@ func (r *Rules) checkTruncated(rel *schema.Relation, i int) error {
 		return fault(rel, "truncate", c.Name, "the column is masked too")
 	case slices.Contains(r.key(rel), i):
 		return fault(rel, "truncate", c.Name, "the column is part of the key, and rows that differ would get one key")
+	case slices.Contains(r.Partition, c.Name):
+		return fault(rel, "truncate", c.Name, "the column chooses the partition")
 	case !holdsText(c):
 		return fault(rel, "truncate", c.Name, "a part of a value of type "+c.Type.Name+" is no value; exclude or mask the column")
 	}

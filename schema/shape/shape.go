@@ -18,9 +18,10 @@ const (
 
 // Shape turns the tuples of one relation. Not safe for concurrent use.
 type Shape struct {
-	relation *schema.Relation
-	row      []int
-	columns  []column
+	relation  *schema.Relation
+	row       []int
+	partition []int
+	columns   []column
 	// masked holds the masked values since the last Reset. What outgrew its block
 	// stays where it was.
 	masked []byte
@@ -46,7 +47,7 @@ func Compile(rel *schema.Relation, r Rules) (*Shape, error) {
 	at := make([]int, len(rel.Columns)) // where each column went
 	for i, c := range rel.Columns {
 		inRow := r.keeps(c.Name)
-		if at[i] = len(out.Columns); !inRow && !slices.Contains(key, i) {
+		if at[i] = len(out.Columns); !inRow && !slices.Contains(key, i) && !slices.Contains(r.Partition, c.Name) {
 			continue
 		}
 		if inRow {
@@ -69,16 +70,23 @@ func Compile(rel *schema.Relation, r Rules) (*Shape, error) {
 	for _, i := range key {
 		out.Key = append(out.Key, at[i])
 	}
+	for _, name := range r.Partition {
+		s.partition = append(s.partition, at[rel.Index(name)])
+	}
 	return s, nil
 }
 
-// Relation is what the formats see: without the excluded columns that are not in
-// the key, and with masked ones as text.
+// Relation is what the formats see: without the excluded columns that neither the key
+// nor the partition needs, and with masked ones as text.
 func (s *Shape) Relation() *schema.Relation { return s.relation }
 
 // KeyColumns are the key's columns, as indexes into [Shape.Relation], in the
 // key's order. Read only.
 func (s *Shape) KeyColumns() []int { return s.relation.Key }
+
+// PartitionColumns are the columns that choose a record's partition, as indexes into
+// [Shape.Relation]; none when the key does. Read only.
+func (s *Shape) PartitionColumns() []int { return s.partition }
 
 // RowColumns are the columns of a record's value, as indexes into
 // [Shape.Relation], in their order. Read only.
