@@ -80,7 +80,7 @@ type Kafka struct {
 	Topic string `yaml:"topic"`
 
 	// Topics names the topic of single tables, by schema.table.
-	Topics map[string]string `yaml:"topics"`
+	Topics map[TableKey]string `yaml:"topics"`
 
 	Partitions        int32 `yaml:"partitions"`         // of a topic that is created
 	ReplicationFactor int16 `yaml:"replication_factor"` // of a topic that is created; -1 is the broker's default

@@ -158,7 +158,7 @@ func TestFlagsOverrideEnvironmentOverridesFile(t *testing.T) {
 		cfg.Pipelines["engagement_metrics"].Group, cfg.Pipelines["second"].Topic, cfg.Kafka.TransactionalID,
 	}
 	want := []any{
-		"fromenv", []string{"a:1", "b:2"}, int32(5), time.Hour, 5 * time.Second, map[string]string{"public.content": "content"},
+		"fromenv", []string{"a:1", "b:2"}, int32(5), time.Hour, 5 * time.Second, map[config.TableKey]string{"public.content": "content"},
 		"g", "penstock.second.input", "penstock.fromenv",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -229,9 +229,27 @@ func TestMissingFileIsAUsageFault(t *testing.T) {
 	}
 }
 
+// TestTopicsOfOddNames: what Kafka does not allow becomes what Debezium makes of it.
+func TestTopicsOfOddNames(t *testing.T) {
+	cfg := config.Config{Source: config.Source{Name: "shop"}, Kafka: config.Kafka{
+		Topic: "{name}.{schema}.{table}", Topics: map[config.TableKey]string{`"a.b"."c""d"`: "own"},
+	}}
+	for table, want := range map[schema.TableName]string{
+		{Schema: "a.b", Name: `c"d`}:       "own",
+		{Schema: "a", Name: `c"d`}:         "shop.a.c_d",
+		{Schema: "päy ments", Name: "😀.T"}: "shop.p_y_ments.__.T",
+	} {
+		if got := cfg.Topic(table); got != want {
+			t.Errorf("%s: got %s, want %s", table, got, want)
+		}
+	}
+}
+
 func TestTableNames(t *testing.T) {
 	cases := map[string]string{
 		"content": "public content", "public.content": "public content", "Odd Schema.t": "Odd Schema t", `"a.b"."c.d"`: "a.b c.d", `s."t"`: "s t",
+		`"a""b".c`: `a"b c`, `s."""t"""`: `s "t"`, `"Case".MATTERS`: "Case MATTERS", `" a"." "`: " a  ", `😀."ü.ö"`: "😀 ü.ö",
+		`"a""`: "error", `"a"".b`: "error", `"".b`: "error", "a\x00": "error", `"a` + "\x00" + `"`: "error",
 		"": "error", ".": "error", "a.": "error", ".a": "error", "a.b.c": "error", `"a`: "error", `"a"b.c`: "error", " a": "error",
 	}
 	for text, want := range cases {

@@ -135,6 +135,12 @@ func setEntry(v reflect.Value, path, text string) error {
 // is the whole path, with its dots, and that of a table is schema.table.
 func cutEntry(m reflect.Type, path string) (key, rest string, err error) {
 	switch {
+	case isScalar(m.Elem()) && m.Key() == reflect.TypeFor[TableKey]():
+		table, err := ParseTable(path)
+		if err == nil && FormatTable(table) != path {
+			err = fmt.Errorf("the table is written %s here", FormatTable(table))
+		}
+		return path, "", err
 	case isScalar(m.Elem()):
 		return path, "", nil
 	case m.Key() != reflect.TypeFor[TableKey]():

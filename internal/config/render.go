@@ -26,8 +26,8 @@ func (c *Config) YAML() ([]byte, error) {
 func FormatTable(t schema.TableName) string { return quote(t.Schema) + "." + quote(t.Name) }
 
 func quote(name string) string {
-	if strings.Contains(name, ".") {
-		return `"` + name + `"`
+	if strings.ContainsAny(name, `."`) || strings.TrimSpace(name) != name {
+		return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 	}
 	return name
 }

@@ -10,6 +10,7 @@ import (
 
 	"penstock/internal/fault"
 	"penstock/schema"
+	"penstock/schema/debezium"
 )
 
 // Validate reports everything that the roles, or all roles when none is named,
@@ -117,10 +118,13 @@ func parent(path string) string {
 	return path[:max(0, strings.LastIndexAny(path, ".["))]
 }
 
-// Topic is the topic that a table's changes go to.
+// Topic is the topic that a table's changes go to. What Kafka does not allow of a
+// name that the template takes becomes an underscore, as with Debezium.
 func (c *Config) Topic(table schema.TableName) string {
-	if topic, ok := c.Kafka.Topics[table.String()]; ok {
+	if topic, ok := c.Kafka.Topics[TableKey(FormatTable(table))]; ok {
 		return topic
 	}
-	return strings.NewReplacer("{name}", c.Source.Name, "{schema}", table.Schema, "{table}", table.Name).Replace(c.Kafka.Topic)
+	return strings.NewReplacer(
+		"{name}", c.Source.Name, "{schema}", debezium.TopicPart(table.Schema), "{table}", debezium.TopicPart(table.Name),
+	).Replace(c.Kafka.Topic)
 }

@@ -84,17 +84,16 @@ func (v *validator) topics() {
 			continue
 		}
 		path := "kafka.topic"
-		if _, ok := v.cfg.Kafka.Topics[table.String()]; ok {
-			path = "kafka.topics." + table.String()
+		if key := TableKey(FormatTable(table)); v.cfg.Kafka.Topics[key] != "" {
+			path = "kafka.topics." + string(key)
 		}
 		v.topic(path, v.cfg.Topic(table), "table "+table.String(), owner)
 	}
-	for _, name := range slices.Sorted(maps.Keys(v.cfg.Kafka.Topics)) {
-		if matched := v.cfg.Source.matches(name); !matched &&
-			!slices.ContainsFunc(v.cfg.Source.Tables, func(t schema.TableName) bool { return t.String() == name }) {
-			v.add("kafka.topics."+name, fault.Error{
-				What: name + " is not one of source.tables",
-				Fix:  "write it as schema.table, and name it in source.tables",
+	for _, key := range slices.Sorted(maps.Keys(v.cfg.Kafka.Topics)) {
+		listed := func(t schema.TableName) bool { return TableKey(FormatTable(t)) == key }
+		if !v.cfg.Source.matchesKey(key) && !slices.ContainsFunc(v.cfg.Source.Tables, listed) {
+			v.add("kafka.topics."+string(key), fault.Error{
+				What: string(key) + " is not one of source.tables", Fix: "name it in source.tables",
 			})
 		}
 	}

@@ -78,8 +78,9 @@ func setList(v reflect.Value, text string) error {
 	return nil
 }
 
-// ParseTable reads schema.table, or a table of schema public. A name with a dot
-// in it is written in double quotes, as in SQL; no other quoting is needed.
+// ParseTable reads schema.table, or a table of schema public. A name with a dot or a
+// double quote in it is written in double quotes, the one inside doubled, as in SQL;
+// no other quoting is needed, and none changes a letter's case.
 func ParseTable(text string) (schema.TableName, error) {
 	if name, rest, err := identifier(text); err == nil && rest == "" {
 		return schema.TableName{Schema: "public", Name: name}, nil
@@ -109,20 +110,35 @@ func cutTable(text string) (table schema.TableName, rest string, err error) {
 // is empty or starts with the dot.
 func identifier(text string) (name, rest string, err error) {
 	if quoted, ok := strings.CutPrefix(text, `"`); ok {
-		name, rest, ok = strings.Cut(quoted, `"`)
-		if !ok || rest != "" && rest[0] != '.' {
+		name, rest, ok = cutQuoted(quoted)
+		if !ok || name == "" || strings.Contains(name, "\x00") || rest != "" && rest[0] != '.' {
 			return "", "", notTable(text)
 		}
-	} else {
-		name = text
-		if i := strings.IndexByte(text, '.'); i >= 0 {
-			name, rest = text[:i], text[i:]
-		}
+		return name, rest, nil
+	}
+	name = text
+	if i := strings.IndexByte(text, '.'); i >= 0 {
+		name, rest = text[:i], text[i:]
 	}
 	if name == "" || strings.ContainsAny(name, "\x00\"") || strings.TrimSpace(name) != name {
 		return "", "", notTable(text)
 	}
 	return name, rest, nil
+}
+
+// cutQuoted takes a name up to its closing quote off the front of text.
+func cutQuoted(text string) (name, rest string, ok bool) {
+	for i := 0; i < len(text); i++ {
+		if text[i] != '"' {
+			continue
+		}
+		if i+1 < len(text) && text[i+1] == '"' {
+			i++
+			continue
+		}
+		return strings.ReplaceAll(text[:i], `""`, `"`), text[i+1:], true
+	}
+	return "", "", false
 }
 
 func notTable(text string) error {

@@ -29,6 +29,12 @@ func MessageTopic(prefix string) string { return prefix + ".message" }
 func HeartbeatTopic(prefix string) string { return "__debezium-heartbeat." + prefix }
 
 func sanitizeTopic(name string) string {
+	s := TopicPart(name)
+	return s[:min(len(s), maxTopicName)]
+}
+
+// TopicPart is a name as a part of a topic's name, by the rule of [TopicName].
+func TopicPart(name string) string {
 	var clean strings.Builder
 	for _, r := range name {
 		switch {
@@ -43,6 +49,5 @@ func sanitizeTopic(name string) string {
 			clean.WriteByte('_')
 		}
 	}
-	s := clean.String()
-	return s[:min(len(s), maxTopicName)]
+	return clean.String()
 }
