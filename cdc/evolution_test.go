@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -13,6 +14,7 @@ import (
 	"penstock/cdc/format"
 	"penstock/internal/fault"
 	"penstock/internal/stack/stacktest"
+	"penstock/schema"
 	"penstock/schema/record"
 )
 
@@ -311,4 +313,40 @@ func TestWhatIsRememberedIsOfTheTransaction(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("remembered (-want +got):\n%s", diff)
 	}
+}
+
+// TestTableIsCreatedAnew while the capture runs, in one transaction and by itself: each
+// row has the columns of the table that it was in.
+func TestTableIsCreatedAnew(t *testing.T) {
+	s := newTables(t, stacktest.Database(t), `DROP TABLE content, events; CREATE TABLE t (id int PRIMARY KEY, v text);
+		CREATE PUBLICATION p FOR ALL TABLES`, "t").plainly()
+	c := s.startStreaming()
+	s.exec("INSERT INTO t VALUES (1, 'a')")
+	s.exec("BEGIN; INSERT INTO t VALUES (2, 'b'); DROP TABLE t; CREATE TABLE t (name text PRIMARY KEY); INSERT INTO t VALUES ('c'); COMMIT")
+	s.exec("DROP TABLE t")
+	s.exec("CREATE TABLE t (n numeric(4,1), m int)")
+	s.exec("INSERT INTO t VALUES (4, 4)")
+	s.delivered("in the end", `{"id":1} {"id":1,"v":"a"}`, `{"id":2} {"id":2,"v":"b"}`, `{"name":"c"} {"name":"c"}`, `{"n":4.0,"m":4}`)
+	c.finish()
+}
+
+// TestTableIsRenamed: its rows are in the topic of the name that it had. While no
+// daemon runs, the next one has to be told of both names.
+func TestTableIsRenamed(t *testing.T) {
+	s := newTables(t, stacktest.Database(t), "CREATE TABLE t (id int PRIMARY KEY)", "t").plainly()
+	s.startStreaming().finish()
+	s.exec("BEGIN; INSERT INTO t VALUES (1); ALTER TABLE t RENAME TO u; INSERT INTO u VALUES (2); COMMIT")
+	expect(t, s.refusal(), fault.Usage, "table public.t does not exist")
+	before := s.cfg.Tables[0]
+	s.cfg.Tables[0].Name.Name, s.cfg.Tables[0].Topic = "u", before.Topic+".u"
+	expect(t, s.refusal(), fault.Refused, "the publication sends table public.t, which source.tables does not list", "source.matching")
+	s.cfg.Match = func(name schema.TableName) (cdc.Table, bool) { return before, name == before.Name }
+	s.cfg.Watch = time.Hour // it would see the next name too
+	c := s.startStreaming()
+	s.delivered("of the new name", `{"id":2} {"id":2}`)
+	s.cfg.Tables[0] = before
+	s.delivered("of the old name", `{"id":1} {"id":1}`)
+	s.exec("ALTER TABLE u RENAME TO w")
+	s.exec("INSERT INTO w VALUES (3)")
+	expect(t, c.wait(), fault.Refused, "public.w, which source.tables does not list")
 }

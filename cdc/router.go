@@ -114,7 +114,7 @@ func (r *Router) route(ctx context.Context, e *schema.Event) (*route, error) {
 			Where: place(e),
 			What:  fmt.Sprintf("the publication sends table %s, which source.tables does not list", e.Relation.Table),
 			Why:   "a change may be delivered or refused, but never dropped",
-			Fix:   "list the table in source.tables, or drop it from the publication",
+			Fix:   "list the table in source.tables, or drop it from the publication; if it has another name by now, or is gone: name it in source.matching too",
 		}
 	}
 	if rt.relation == e.Relation {
