@@ -239,6 +239,9 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topi
 		return e.position, err
 	}
 	position, overruled, err := resume(e)
+	if err == nil && !e.found && topicsUsed {
+		position.Version, err = c.versionFloor(ctx)
+	}
 	if err != nil {
 		return position, err
 	}
