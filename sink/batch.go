@@ -79,8 +79,11 @@ func (b *batch) flush(ctx context.Context) error {
 		}
 		e := entries[refused]
 		if err := b.refuse(e.record, e.at, err); err != nil {
+			if failed := b.deliver(ctx); failed != nil {
+				return failed
+			}
 			if refused > 0 {
-				b.stand(entries[refused-1]) // a sink that stops at a record has no letters
+				b.stand(entries[refused-1])
 			}
 			return err
 		}
@@ -171,10 +174,11 @@ func (b *batch) store(ctx context.Context, entries []entry) error {
 }
 
 // refuse does with a record that cannot be processed what the policy says: it
-// becomes a letter, or the error is the fault that stops the sink.
+// becomes a letter, or the error is the fault that stops the sink. One that waits
+// is sound, and a letter under both.
 func (b *batch) refuse(r *kgo.Record, at record.Coordinates, err error) error {
 	cause := asRecordError(err)
-	if b.sink.cfg.OnError != DeadLetter || cause == nil {
+	if cause == nil || b.sink.cfg.OnError != DeadLetter && cause.Reason != deadletter.Waits {
 		return b.sink.refuse(r, at, err)
 	}
 	id := b.post(r, at, cause, b.owner.waiting[string(r.Key)])

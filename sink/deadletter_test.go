@@ -191,6 +191,48 @@ func TestDecisionsAreRefusedThatBreakTheOrder(t *testing.T) {
 	}
 }
 
+// TestAKeyWaitsUnderThePolicyStop, too: what is sound and waits does not stop the
+// sink, and the operator's word frees it.
+func TestAKeyWaitsUnderThePolicyStop(t *testing.T) {
+	r, s, model := newRig(t), newSource(partitions), storetest.NewModel()
+	s.putContent(someContent(1, 100))
+	p := sink.PartitionOf(storetest.ContentID(1).String(), partitions)
+	sound := s.partitions[p][0].Value
+	s.partitions[p][0].Value = []byte("{")
+	r.produce(s, kgo.TryCommit)
+	r.runUntilDrained(r.letters(), model)
+	head := r.book().Heads()[0]
+	s.put(someEvent(1, 1))
+	s.put(someEvent(2, 2))
+	r.produce(s, kgo.TryCommit)
+	cfg := r.letters()
+	cfg.OnError = sink.Stop
+	r.runUntilDrained(cfg, model)
+	if rows := model.Rows(); len(rows) != 1 || rows[2].ID != 2 {
+		t.Fatalf("rows %+v, want the one that does not wait", rows)
+	}
+	r.decide(head.ID, sink.Order{State: deadletter.Retried})
+	wantFault(t, r.run(t.Context(), cfg, model), fault.Runtime, "offset 0 lsn", "envelope: unexpected end")
+	r.decide(head.ID, sink.Order{State: deadletter.Retried, Value: sound})
+	r.runUntilDrained(cfg, model)
+	wantEqual(t, s, model)
+}
+
+// TestAReleaseOfSomebodyElse is without effect: no letter waits for it. With a
+// value it is a record like others.
+func TestAReleaseOfSomebodyElse(t *testing.T) {
+	r, s, model := newRig(t), played(), storetest.NewModel()
+	release := []kgo.RecordHeader{{Key: deadletter.HeaderRelease, Value: []byte("0123456789abcdef")}}
+	s.partitions[1] = append(s.partitions[1], &kgo.Record{Partition: 1, Key: []byte("k"), Headers: release},
+		&kgo.Record{Partition: 1, Key: []byte("k"), Value: []byte("{"), Headers: release})
+	r.produce(s, kgo.TryCommit)
+	r.runUntilDrained(r.letters(), model)
+	wantEqual(t, s, model)
+	if all := r.book().All(); len(all) != 1 || all[0].Letter.Reason != deadletter.BadHeaders {
+		t.Errorf("letters %+v, want the one with a value", all)
+	}
+}
+
 // TestTwoOperatorsDecideALetterOnce, whoever of them comes first.
 func TestTwoOperatorsDecideALetterOnce(t *testing.T) {
 	r, s, model := newRig(t), played(), storetest.NewModel()

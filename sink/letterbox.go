@@ -48,6 +48,19 @@ func (b *Letterbox) client(opts ...kgo.Opt) (*kgo.Client, error) {
 	return client, nil
 }
 
+// Reach returns at once whether Kafka answers.
+func (b *Letterbox) Reach(ctx context.Context) error {
+	client, err := b.client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := client.Ping(ctx); err != nil {
+		return b.fault("no answer", err)
+	}
+	return nil
+}
+
 func (b *Letterbox) fault(doing string, err error) error {
 	return kafkaFault(b.where(), "WRITE, READ and DESCRIBE on topic "+b.cfg.Topic, doing, err)
 }

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,16 +22,18 @@ import (
 // is a function of the log and of the decisions: a crash repeats it, to the same end.
 func (b *batch) release(ctx context.Context, r *kgo.Record, id string) error {
 	b.next.Partition, b.next.Offset = r.Partition, r.Offset+1
-	head, chain, err := b.waiters(ctx, r, id)
+	key := string(r.Key)
+	if b.owner.waiting[key] != id {
+		// A replay found the letter's record sound, or the key waits for an earlier one.
+		b.sink.log.Info("nothing to release", zap.String(keyLetter, id))
+		b.done = b.next
+		return nil
+	}
+	chain, err := b.waiters(ctx, r, id)
 	if err != nil {
 		return err
 	}
-	key := string(head.Letter.Record.Key)
-	if b.owner.waiting[key] != head.ID {
-		b.done = b.next // the key does not wait for it: a replay found it sound, or it waits for an earlier one
-		return nil
-	}
-	freed, failed, err := b.free(ctx, head.Letter.Record.Key, chain)
+	freed, failed, err := b.free(ctx, r.Key, chain)
 	if err != nil {
 		return err
 	}
@@ -44,22 +47,16 @@ func (b *batch) release(ctx context.Context, r *kgo.Record, id string) error {
 		return err
 	}
 	b.sink.cfg.reach(FailReleased)
-	b.sink.log.Info("released", zap.String(keyLetter, head.ID), zap.Int(keyLetters, len(freed)), zap.Bool(keyWaits, failed != nil))
+	b.sink.log.Info("released", zap.String(keyLetter, id), zap.Int(keyLetters, len(freed)), zap.Bool(keyWaits, failed != nil))
 	b.done = b.next
 	return nil
 }
 
-// waiters reads the letters that a release sets free, and the one it names.
-func (b *batch) waiters(ctx context.Context, r *kgo.Record, id string) (head *Filed, chain []*Filed, err error) {
+// waiters reads the letters that a release sets free.
+func (b *batch) waiters(ctx context.Context, r *kgo.Record, id string) ([]*Filed, error) {
 	where := fmt.Sprintf("pipeline %s: topic %s partition %d offset %d", b.sink.cfg.Pipeline, r.Topic, r.Partition, r.Offset)
-	if b.sink.letters == nil {
-		return nil, nil, &fault.Error{
-			Kind: fault.Usage, Where: where, What: "releases dead letter " + id + ", but no topic of dead letters is configured",
-			Fix: "name it in kafka.dead_letter_topic",
-		}
-	}
 	var book *Book
-	err = b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) (err error) {
+	err := b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) (err error) {
 		book, err = b.sink.letters.Read(ctx, func(l *deadletter.Letter) bool {
 			here := l.Pipeline == b.sink.cfg.Pipeline && l.Topic == r.Topic && l.Partition == r.Partition
 			return here && (l.Record.Key == nil || string(l.Record.Key) == string(r.Key))
@@ -67,15 +64,16 @@ func (b *batch) waiters(ctx context.Context, r *kgo.Record, id string) (head *Fi
 		return err
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if head = book.Find(id); head == nil {
-		return nil, nil, &fault.Error{
+	head := book.Find(id)
+	if head == nil {
+		return nil, &fault.Error{
 			Kind: fault.Runtime, Where: where, What: fmt.Sprintf("releases dead letter %s, which topic %s does not hold", id, b.sink.cfg.DeadLetterTopic),
 			Why: "the changes that it kept are lost", Fix: "backfill the tables, then skip the record by setting the group's offset behind it",
 		}
 	}
-	return head, book.chain(head, r.Offset), nil
+	return book.chain(head, r.Offset), nil
 }
 
 // free applies the letters of a chain up to the first whose key has to wait on.
@@ -97,9 +95,9 @@ func (b *batch) free(ctx context.Context, key []byte, chain []*Filed) (freed []*
 		case refusal != nil && asRecordError(refusal) == nil:
 			return nil, nil, refusal
 		case refusal != nil:
-			return freed, behind[n], b.failAgain(entries[n], behind[n], refusal)
+			return freed, behind[n], b.failAgain(ctx, entries[n], behind[n], refusal)
 		case err != nil:
-			if err := b.failAgain(e, f, err); err != nil {
+			if err := b.failAgain(ctx, e, f, err); err != nil {
 				return nil, nil, err
 			}
 			if asRecordError(err).Reason.Holds() {
@@ -144,20 +142,22 @@ func (b *batch) entryOf(f *Filed, key []byte) (entry, error) {
 	return entry{record: r, change: c, at: at}, err
 }
 
-// failAgain writes of a letter what its record fails of now, and opens it again.
-func (b *batch) failAgain(e entry, f *Filed, err error) error {
-	if b.sink.cfg.OnError != DeadLetter {
-		return b.sink.refuse(e.record, e.at, err)
-	}
+// failAgain writes of a letter what its record fails of now, and opens it again
+// for the next decision. It returns the fault if the policy is to stop.
+func (b *batch) failAgain(ctx context.Context, e entry, f *Filed, err error) error {
 	cause := asRecordError(err)
 	l := *f.Letter
 	l.Reason, l.Error, l.Behind, l.Time = cause.Reason, clip(cause.Error()), "", time.Now()
 	b.letters = append(b.letters, posted{message: l.Message(), group: groupOf(&l), where: b.sink.place(e.record, e.at)})
-	if d := f.Decision; d != nil {
+	// What is open already is not opened again: an operator may be deciding it.
+	if d := f.Decision; d != nil && d.State != deadletter.Open {
 		again := deadletter.Decision{ID: f.ID, State: deadletter.Open, Time: time.Now(), Note: "failed again: " + l.Error, Sent: d.Sent, Value: d.Value}
 		b.letters = append(b.letters, posted{message: again.Message(), group: groupOf(&l), where: f.ID})
 	}
-	return nil
+	if b.sink.cfg.OnError == DeadLetter {
+		return nil
+	}
+	return errors.Join(b.deliver(ctx), b.sink.refuse(e.record, e.at, err))
 }
 
 // decide notes of the letters that are in the stores that they are.

@@ -84,7 +84,7 @@ func (s *Sink) carry(ctx context.Context, c *consumer, fetches kgo.Fetches) (dur
 func (s *Sink) carryPartition(ctx context.Context, o *owner, records []*kgo.Record) (Progress, error) {
 	b := &batch{sink: s, owner: o}
 	for _, r := range records {
-		if head, found := header(r, deadletter.HeaderRelease); found {
+		if head, found := header(r, deadletter.HeaderRelease); found && r.Value == nil {
 			if err := b.flush(ctx); err != nil {
 				return b.done, err
 			}

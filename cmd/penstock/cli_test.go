@@ -63,6 +63,13 @@ func TestBadCommandLines(t *testing.T) {
 			"    why gap_detected, diverged and shape_changed can be accepted; a lost slot has to be dropped and created\n" +
 			"    fix give the word that penstock run named when it refused, such as gap_detected@16/B374D848\n"},
 		{"bad --set", "run -c good.yaml --set wait", 2, "✗ --set \"wait\" is not key=value\n    fix --set kafka.partitions=6\n"},
+		{"nothing to retry", "dlq retry", 2, "✗ \"penstock dlq retry\" needs ID, --all or --pipeline\n    fix penstock dlq retry [ID…] [flags]\n"},
+		{"ids and all", "dlq retry abcd --all", 2, "✗ ids and --all or --pipeline exclude each other\n    fix penstock dlq retry [ID…] [flags]\n"},
+		{"one value for two", "dlq retry abcd abce --value x", 2, "✗ --value is for one letter\n    fix penstock dlq retry ID --value FILE\n"},
+		{"no value", "dlq retry abcd --value x", 2, "✗ the value cannot be read: open x: no such file or directory\n    at  x\n"},
+		{"nothing to discard", "dlq discard --reason x", 2, "✗ \"penstock dlq discard\" needs ID\n    fix penstock dlq discard ID… [flags]\n"},
+		{"no reason", "dlq discard abcd", 2, "✗ a letter is discarded for a reason\n    fix --reason \"why the change may be missing\"\n"},
+		{"unknown reason", "dlq list --reason bad", 2, "✗ bad value \"bad\" for flag --reason\n    fix use bad-headers, null-key, wrong-key, unknown-table, bad-value, expression, too-large, refused-by-store, oversized, bad-message, waits\n"},
 		{"no configuration", "run", 2, "✗ configuration file cannot be read: open penstock.yaml: no such file or directory\n    at  penstock.yaml\n" +
 			"    fix name the file with --config, or see penstock run --help for the smallest one\n"},
 		{"two faults", "config validate -c bad.yaml", 2, "✗ unknown key \"brokrs\"\n    at  kafka.brokrs (bad.yaml:2:9)\n           2 | brokrs: …\n             | ^^^^^^\n    fix did you mean brokers?\n" +
@@ -106,7 +113,7 @@ func TestErrorAsJSON(t *testing.T) {
 func TestUnreachableServersExitWith3(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "penstock.yaml", goodConfig)
-	for _, args := range []string{"run --only capture", "run --only sink --log-format json", "slot list", "slot list --dsn postgres://127.0.0.1:1/x"} {
+	for _, args := range []string{"run --only capture", "run --only sink --log-format json", "slot list", "slot list --dsn postgres://127.0.0.1:1/x", "dlq list --timeout 2s", "dlq retry --all --brokers 127.0.0.1:1 --timeout 2s"} {
 		if got := execute(t, "", nil, strings.Fields(args)...); got.code != 3 || !strings.Contains(got.stderr, "✗ ") || strings.Contains(got.stderr, "hunter2") {
 			t.Errorf("%s: exit %d\n%s", args, got.code, got.stderr)
 		}
@@ -146,7 +153,8 @@ func TestConfigRenderHidesSecrets(t *testing.T) {
 func TestHelp(t *testing.T) {
 	var got strings.Builder
 	for _, args := range []string{
-		"", "config", "config render", "config validate", "demo", "dev", "dev down", "dev status", "dev up", "run",
+		"", "config", "config render", "config validate", "demo", "dev", "dev down", "dev status", "dev up", "dlq", "dlq discard", "dlq export",
+		"dlq list", "dlq retry", "dlq show", "run",
 		"slot", "slot create", "slot drop", "slot list", "version",
 	} {
 		r := execute(t, "", nil, append(strings.Fields(args), "-h")...)

@@ -92,7 +92,7 @@ lost, 130 interrupted.`,
 	root.SetFlagErrorFunc(flagFault)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		a.configCommand(), a.demoCommand(), a.devCommand(), a.keeperCommand(), a.runCommand(), a.slotCommand(), a.versionCommand(),
+		a.configCommand(), a.demoCommand(), a.devCommand(), a.dlqCommand(), a.keeperCommand(), a.runCommand(), a.slotCommand(), a.versionCommand(),
 	)
 	group(root)
 	return root

@@ -202,6 +202,9 @@ const (
 	RoleSink    Role = "sink"
 )
 
+// RoleOperator is none of the daemon's: a command that needs Kafka and nothing else.
+const RoleOperator Role = "operator"
+
 // Roles lists every role.
 func Roles() []Role { return []Role{RoleCapture, RoleSink} }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -15,19 +16,24 @@ import (
 
 func TestMain(m *testing.M) { stacktest.Main(m) }
 
-// binary is the program under test, built once.
-var binary = sync.OnceValues(func() (string, error) {
+// binary is the program under test, built once; armed is the same with failpoints.
+var (
+	binary = sync.OnceValues(func() (string, error) { return buildBinary() })
+	armed  = sync.OnceValues(func() (string, error) { return buildBinary("-tags", "failpoint") })
+)
+
+func buildBinary(flags ...string) (string, error) {
 	dir, err := os.MkdirTemp("", "penstock-e2e-")
 	if err != nil {
 		return "", err
 	}
 	path := filepath.Join(dir, "penstock")
-	build := exec.Command("go", "build", "-o", path, "../../cmd/penstock")
+	build := exec.Command("go", slices.Concat([]string{"build", "-o", path}, flags, []string{"../../cmd/penstock"})...)
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", &exec.Error{Name: string(out), Err: err}
 	}
 	return path, nil
-})
+}
 
 // daemon is a running `penstock run`.
 type daemon struct {
@@ -41,13 +47,25 @@ type daemon struct {
 func (w *world) start(args ...string) *daemon {
 	w.t.Helper()
 	path, err := binary()
+	return w.startBinary(path, err, nil, args...)
+}
+
+// startArmed runs a daemon that kills itself at a failpoint, such as "lettered:1".
+func (w *world) startArmed(failpoint string, args ...string) *daemon {
+	w.t.Helper()
+	path, err := armed()
+	return w.startBinary(path, err, []string{"FAILPOINT=" + failpoint}, args...)
+}
+
+func (w *world) startBinary(path string, err error, env []string, args ...string) *daemon {
+	w.t.Helper()
 	if err != nil {
 		w.t.Fatalf("build the daemon: %v", err)
 	}
 	w.running = &daemon{t: w.t, log: &syncBuffer{}, done: make(chan error, 1)}
 	d := w.running
 	d.cmd = exec.Command(path, append([]string{"run", "-c", w.config}, args...)...)
-	d.cmd.Stderr, d.cmd.Stdout = d.log, d.log
+	d.cmd.Stderr, d.cmd.Stdout, d.cmd.Env = d.log, d.log, append(os.Environ(), env...)
 	if err := d.cmd.Start(); err != nil {
 		w.t.Fatal(err)
 	}

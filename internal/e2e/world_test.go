@@ -117,13 +117,14 @@ kafka:
   topics: { public.content: %s, public.engagement_events: %s }
   position_topic: %s
   transaction_topic: %s
+  dead_letter_topic: %s
 pipelines:
   engagement_metrics: { preset: engagement, topic: %s, group: %s }
 cassandra: { hosts: [%q], username: %s, password: %s, keyspace: %s }
 redis: { address: %q, prefix: %s }
 log: { format: json }
 `, w.dsn, w.slot(), strings.Join(w.servers.Kafka.Brokers, ", "), w.topic("content"), w.topic("engagement_events"),
-		w.topic("position"), w.topic("transactions"), w.topic("input"), w.topic("group"),
+		w.topic("position"), w.topic("transactions"), w.topic("dead-letters"), w.topic("input"), w.topic("group"),
 		strings.Join(w.servers.Cassandra.Hosts, `", "`), w.servers.Cassandra.Username, w.servers.Cassandra.Password, w.keyspace,
 		w.servers.Redis.Address, w.prefix)
 }

@@ -10,9 +10,12 @@ import (
 	"penstock/sink"
 )
 
-// maxBatch bounds the statements of one batch, so that a message stays far below
-// the server's limit.
-const maxBatch = 50
+const (
+	// maxBatch and maxBatchBytes bound the statements of one batch, so that a message
+	// stays far below the server's limit.
+	maxBatch      = 50
+	maxBatchBytes = 512 << 10
+)
 
 // historyDay is one partition of the history.
 type historyDay struct {
@@ -44,7 +47,7 @@ func (s *Store) Apply(ctx context.Context, writes []sink.Write) error {
 	}
 	for _, entries := range p.history {
 		for len(entries) > 0 {
-			n := min(len(entries), maxBatch)
+			n := batchLength(entries)
 			batch := entries[:n]
 			entries = entries[n:]
 			group.Go(func() error { return s.exec(ctx, batch) })
@@ -54,6 +57,21 @@ func (s *Store) Apply(ctx context.Context, writes []sink.Write) error {
 		group.Go(func() error { return s.exec(ctx, p.single[i:i+1]) })
 	}
 	return group.Wait()
+}
+
+// batchLength is how many of the entries go into one batch, one at least.
+func batchLength(entries []gocql.BatchEntry) int {
+	bytes := 0
+	for n := range entries {
+		for _, arg := range entries[n].Args {
+			text, _ := arg.(string)
+			bytes += len(text)
+		}
+		if n == maxBatch || n > 0 && bytes > maxBatchBytes {
+			return n
+		}
+	}
+	return len(entries)
 }
 
 func (s *Store) add(p *plan, w *sink.Write) {

@@ -27,6 +27,7 @@ type Store struct {
 	cql      statements
 	inFlight chan struct{} // one token for each statement in work; its capacity is Config.InFlight
 	days     *dayIndex
+	maxRow   int // bytes of text that a row may have
 }
 
 // Open connects, waiting for a node that is still coming up, and creates the
@@ -52,6 +53,7 @@ func Open(ctx context.Context, cfg Config, log *zap.Logger) (*Store, error) {
 	if err := s.login(ctx, cfg, log); err != nil {
 		return nil, err
 	}
+	s.readLimit(ctx)
 	log.Info("connected", zap.String(sink.KeyWhat, "cassandra at "+s.address), zap.String(sink.KeyKeyspace, cfg.Keyspace))
 	return s, nil
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"penstock/internal/fault"
+	"penstock/schema/deadletter"
 	"penstock/sink"
 )
 
@@ -98,6 +99,10 @@ func (s *Store) fault(doing string, err error) error {
 	case "LOADING", "OOM", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS", "MISCONF", "UNBLOCKED":
 	default:
 		f.Kind = fault.Runtime
+	}
+	if strings.Contains(answer.Error(), "WRONGTYPE") { // of one key; Redis before 7 has other words around it
+		f.Fix = "the key is not this pipeline's: delete it, or set redis.prefix"
+		return &sink.RecordError{Reason: deadletter.Refused, Err: f}
 	}
 	return f
 }

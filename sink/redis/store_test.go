@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"penstock/internal/fault"
 	"penstock/internal/stack/stacktest"
+	"penstock/schema/deadletter"
 	"penstock/sink"
 	"penstock/sink/redis"
 	"penstock/sink/storetest"
@@ -122,6 +124,9 @@ func TestForeignKeyIsAFaultAndForeignHashIsReplaced(t *testing.T) {
 	err := s.Apply(t.Context(), []sink.Write{storetest.Put(2, seedRow())})
 	if err == nil || fault.KindOf(err) != fault.Runtime || !strings.Contains(err.Error(), key) {
 		t.Errorf("got %v, want a fault that names the key", err)
+	}
+	if refused, ok := errors.AsType[*sink.RecordError](err); !ok || refused.Reason != deadletter.Refused {
+		t.Errorf("got %v, want the record's error: other keys are not met by it", err)
 	}
 }
 

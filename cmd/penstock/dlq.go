@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"penstock/internal/config"
+	"penstock/internal/fault"
+	"penstock/schema/deadletter"
+	"penstock/sink"
+)
+
+func (a *app) dlqCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "dlq",
+		Short: "List, retry and discard dead letters",
+		Long: `A dead letter is a record that could not be processed, kept as it was. Later
+records of the same key wait for it, so that nothing is applied out of order: a
+letter that is retried or discarded sets them free.`,
+		Example: "  penstock dlq list\n  penstock dlq show 3f9a2c\n  penstock dlq retry 3f9a2c --value corrected.json",
+	}
+	cmd.AddCommand(a.dlqListCommand(), a.dlqShowCommand(), a.dlqRetryCommand(), a.dlqDiscardCommand(), a.dlqExportCommand())
+	return group(cmd)
+}
+
+// letterFlags name a topic of dead letters.
+type letterFlags struct {
+	configFlags
+	brokers []string
+	topic   string
+	timeout time.Duration
+}
+
+func (l *letterFlags) register(cmd *cobra.Command) {
+	l.configFlags.register(cmd)
+	cmd.Flags().StringSliceVar(&l.brokers, "brokers", nil, "Kafka's `host:port` list, instead of a configuration's")
+	cmd.Flags().StringVar(&l.topic, "topic", "", "topic of the dead letters, instead of kafka.dead_letter_topic")
+	cmd.Flags().DurationVar(&l.timeout, "timeout", time.Minute, "how long Kafka may take")
+}
+
+// withLetters opens the topic of dead letters, and runs do within the timeout.
+func (a *app) withLetters(ctx context.Context, from *letterFlags, do func(context.Context, *sink.Letterbox) error) error {
+	cfg := config.Default()
+	if cfg.Kafka.Brokers = from.brokers; len(from.brokers) == 0 {
+		var err error
+		if cfg, err = a.loadConfig(from.path, from.set, config.RoleOperator); err != nil {
+			return errors.Join(err, &fault.Error{Kind: fault.Usage, What: "no Kafka", Fix: "repair the configuration, or name the brokers with --brokers"})
+		}
+	}
+	if from.topic != "" {
+		cfg.Kafka.DeadLetterTopic = from.topic
+	}
+	ctx, cancel := context.WithTimeout(ctx, from.timeout)
+	defer cancel()
+	box := sink.NewLetterbox(sink.LetterboxConfig{Brokers: cfg.Kafka.Brokers, Topic: cfg.Kafka.DeadLetterTopic})
+	if err := box.Reach(ctx); err != nil {
+		return err
+	}
+	return do(ctx, box)
+}
+
+// readLetters reads all letters with their records, and says what the topic
+// holds beside.
+func (a *app) readLetters(ctx context.Context, box *sink.Letterbox) (*sink.Book, error) {
+	book, err := box.Read(ctx, func(*deadletter.Letter) bool { return true })
+	if err == nil && book.Foreign > 0 {
+		_, _ = fmt.Fprintf(a.stderr, "%d records of the topic are no dead letters\n", book.Foreign)
+	}
+	return book, err
+}
+
+// letterFilter picks letters.
+type letterFilter struct {
+	pipeline     string
+	reasons      choices
+	state        choice
+	since, until string
+	waiting      bool // also those that wait for others
+}
+
+func (f *letterFilter) register(cmd *cobra.Command, state string, waiting bool) {
+	for _, reason := range deadletter.Reasons() {
+		f.reasons.allowed = append(f.reasons.allowed, string(reason))
+	}
+	f.state = choice{value: state, allowed: []string{"all"}}
+	for _, s := range deadletter.States() {
+		f.state.allowed = append(f.state.allowed, string(s))
+	}
+	cmd.Flags().StringVar(&f.pipeline, "pipeline", "", "only letters of this `pipeline`, or of the capture of this name")
+	cmd.Flags().Var(&f.reasons, "reason", "only letters with these `reasons`, such as bad-value,waits")
+	cmd.Flags().Var(&f.state, "state", "only letters in this state")
+	cmd.Flags().BoolVar(&f.waiting, "waiting", waiting, "also letters that only wait for others; so with --reason waits")
+	cmd.Flags().StringVar(&f.since, "since", "", "only letters written since this `time`, such as 2026-11-27T10:00:00Z or 2h (ago)")
+	cmd.Flags().StringVar(&f.until, "until", "", "only letters written before this `time`")
+}
+
+// pick returns the letters of a book that pass the filter.
+func (f *letterFilter) pick(book *sink.Book, now time.Time) ([]*sink.Filed, error) {
+	since, err := parseTime("since", f.since, time.Time{}, now)
+	if err != nil {
+		return nil, err
+	}
+	until, err := parseTime("until", f.until, now.Add(time.Hour), now)
+	if err != nil {
+		return nil, err
+	}
+	waiting := f.waiting || slices.Contains(f.reasons.values, string(deadletter.Waits))
+	return slices.DeleteFunc(book.All(), func(l *sink.Filed) bool {
+		return !waiting && l.Letter.Reason == deadletter.Waits ||
+			f.pipeline != "" && l.Letter.Origin() != f.pipeline ||
+			len(f.reasons.values) > 0 && !slices.Contains(f.reasons.values, string(l.Letter.Reason)) ||
+			f.state.value != "all" && string(l.State()) != f.state.value ||
+			l.Letter.Time.Before(since) || !l.Letter.Time.Before(until)
+	}), nil
+}
+
+// parseTime reads a time, or how long ago it was.
+func parseTime(flag, text string, absent, now time.Time) (time.Time, error) {
+	if text == "" {
+		return absent, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago), nil
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", time.DateTime, time.DateOnly} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, &fault.Error{
+		Kind: fault.Usage, What: fmt.Sprintf("bad value %q for flag --%s", text, flag), Fix: "2026-11-27T10:00:00Z, 2026-11-27, or 2h for two hours ago",
+	}
+}
+
+// countWaiting counts the open letters that wait, by key.
+func countWaiting(book *sink.Book) map[string]int {
+	counts := map[string]int{}
+	for _, f := range book.All() {
+		if f.Letter.Reason == deadletter.Waits && f.State() == deadletter.Open {
+			counts[keyPlace(f)]++
+		}
+	}
+	return counts
+}
+
+// keyPlace names a key in a partition.
+func keyPlace(f *sink.Filed) string {
+	l := f.Letter
+	return fmt.Sprintf("%s/%s/%d/%s", l.Pipeline, l.Topic, l.Partition, l.Record.Key)
+}
+
+// waitingFor is how many records wait for a letter.
+func waitingFor(counts map[string]int, f *sink.Filed) int {
+	if !f.Letter.Holds() || f.State() != deadletter.Open {
+		return 0
+	}
+	return counts[keyPlace(f)]
+}
+
+// findLetter returns the letter whose id begins so.
+func findLetter(book *sink.Book, id string) (*sink.Filed, error) {
+	if exact := book.Find(id); exact != nil {
+		return exact, nil
+	}
+	var found []*sink.Filed
+	for _, f := range book.All() {
+		if len(id) >= 4 && strings.HasPrefix(f.ID, id) {
+			found = append(found, f)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return nil, &fault.Error{
+			Kind: fault.Usage, What: fmt.Sprintf("no dead letter has the id %q", id),
+			Fix: "penstock dlq list --state all; the first four digits or more of an id will do",
+		}
+	default:
+		return nil, &fault.Error{
+			Kind: fault.Usage, What: fmt.Sprintf("%d dead letters have an id that begins with %q", len(found), id), Fix: "give more digits, such as " + found[0].ID,
+		}
+	}
+}
