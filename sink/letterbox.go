@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,14 +78,14 @@ func (b *Letterbox) ensure(ctx context.Context, input string, replication int16)
 		return b.fault("list topics", err)
 	}
 	if topics.Has(b.cfg.Topic) {
-		return nil
+		return b.keepsAll(ctx, client)
 	}
 	limit, err := b.maxBytes(ctx, client, input)
 	if err != nil {
 		return err
 	}
 	configs := make(map[string]*string)
-	for key, value := range maps.All(deadletter.TopicConfigs()) {
+	for key, value := range deadletter.TopicConfigs() {
 		configs[key] = &value
 	}
 	room := strconv.Itoa(int(limit) + letterRoom)
@@ -101,26 +100,52 @@ func (b *Letterbox) ensure(ctx context.Context, input string, replication int16)
 	return nil
 }
 
+// keepsAll refuses a topic that would forget letters, and what waits with them.
+func (b *Letterbox) keepsAll(ctx context.Context, client *kgo.Client) error {
+	settings, err := b.settings(ctx, client, b.cfg.Topic)
+	if err != nil {
+		return err
+	}
+	if settings["cleanup.policy"] == "compact" || settings["retention.ms"] == "-1" && settings["retention.bytes"] == "-1" {
+		return nil
+	}
+	return &fault.Error{
+		Kind: fault.Usage, Where: "kafka.dead_letter_topic " + b.cfg.Topic,
+		What: fmt.Sprintf("has cleanup.policy=%s and retention.ms=%s", settings["cleanup.policy"], settings["retention.ms"]),
+		Why:  "letters, and the changes that wait with them, would be forgotten",
+		Fix:  "kafka-configs.sh --alter --entity-type topics --entity-name " + b.cfg.Topic + " --add-config cleanup.policy=compact",
+	}
+}
+
 // maxBytes is the largest batch that a topic takes.
 func (b *Letterbox) maxBytes(ctx context.Context, client *kgo.Client, topic string) (int32, error) {
+	settings, err := b.settings(ctx, client, topic)
+	if err != nil {
+		return 0, err
+	}
+	limit, err := strconv.ParseInt(settings["max.message.bytes"], 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("topic %s: max.message.bytes: %w", topic, err)
+	}
+	return int32(limit), nil
+}
+
+// settings are a topic's.
+func (b *Letterbox) settings(ctx context.Context, client *kgo.Client, topic string) (map[string]string, error) {
 	resources, err := kadm.NewClient(client).DescribeTopicConfigs(ctx, topic)
 	if err != nil {
-		return 0, b.fault("describe topic "+topic, err)
+		return nil, b.fault("describe topic "+topic, err)
 	}
+	settings := make(map[string]string)
 	for _, resource := range resources {
 		if resource.Err != nil {
-			return 0, b.fault("describe topic "+topic, resource.Err)
+			return nil, b.fault("describe topic "+topic, resource.Err)
 		}
 		for _, config := range resource.Configs {
-			if config.Key == "max.message.bytes" {
-				limit, err := strconv.ParseInt(config.MaybeValue(), 10, 32)
-				if err == nil {
-					return int32(limit), nil
-				}
-			}
+			settings[config.Key] = config.MaybeValue()
 		}
 	}
-	return 1 << 20, nil
+	return settings, nil
 }
 
 // write makes messages durable on all replicas, each in the partition of its

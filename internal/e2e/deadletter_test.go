@@ -57,6 +57,7 @@ func TestPoison(t *testing.T) {
 	w.eventually("the letters", func() string { return cmp.Diff(want, w.lettersByPlace("open")) })
 
 	w.poisonFromPostgres()
+	w.discardAtOnce(4)
 	w.mendLetters()
 	w.awaitTruth()
 	w.running.stop()
@@ -160,9 +161,45 @@ func (w *world) poisonFromPostgres() {
 	}
 }
 
-// mendLetters decides every letter: what is not the capture's is discarded, what
-// is refused is retried as it is, and an infinite time is corrected. The daemon
-// is killed when what waited is stored and the offset is not committed.
+// discardAtOnce lets some operators discard what is not the capture's, all of
+// them everything at the same time. Each letter is decided by one of them.
+func (w *world) discardAtOnce(operators int) {
+	w.t.Helper()
+	path, err := binary()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var ids []string
+	for _, l := range w.letters("open") {
+		if l.LSN == "" || l.LSN == "0/1" {
+			ids = append(ids, l.ID)
+		}
+	}
+	args := slices.Concat([]string{"dlq", "discard"}, ids, []string{"--reason", "not the capture's", "-c", w.config})
+	outputs := make(chan string, operators) // one send each
+	for range operators {
+		go func() {
+			cmd := exec.CommandContext(w.t.Context(), path, args...)
+			out, err := cmd.CombinedOutput()
+			if code := cmd.ProcessState.ExitCode(); code != 0 && code != 5 {
+				w.t.Errorf("exit code %d, %v\n%s", code, err, out)
+			}
+			outputs <- string(out)
+		}()
+	}
+	var all string
+	for range operators {
+		all += <-outputs
+	}
+	for _, id := range ids {
+		if n := strings.Count(all, "dead letter "+id+" discarded\n"); n+strings.Count(all, "dead letter "+id+" discarded: ") != 1 {
+			w.t.Errorf("letter %s was decided %d times\n%s", id, n, all)
+		}
+	}
+}
+
+// mendLetters decides every letter that is left: what is refused is retried as it
+// is, and an infinite time is corrected. The daemon is killed when what waited is stored and the offset is not committed.
 func (w *world) mendLetters() {
 	w.t.Helper()
 	w.running.stop()
@@ -170,11 +207,9 @@ func (w *world) mendLetters() {
 	w.eventuallyOr(d, "no letter to be open", func() string {
 		open := w.letters("open")
 		for _, l := range open {
-			switch {
-			case l.Reason == "waits":
-			case l.LSN == "" || l.LSN == "0/1":
-				w.penstock(0, "dlq", "discard", l.ID, "--reason", "not the capture's")
-			case l.Reason == "refused-by-store":
+			switch l.Reason {
+			case "waits":
+			case "refused-by-store":
 				w.penstock(0, "dlq", "retry", l.ID[:10])
 			default:
 				var whole struct{ Value string }
