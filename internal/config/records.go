@@ -60,7 +60,7 @@ type TableRecords struct {
 	Include []string `yaml:"include"`
 	Exclude []string `yaml:"exclude"`
 
-	// Mask replaces the values of a column by their HMAC-SHA-256 with this salt:
+	// Mask replaces the values of a column, or of those that a pattern matches, by their HMAC-SHA-256 with this salt:
 	// equal values stay equal, and the column becomes text.
 	Mask map[string]Secret `yaml:"mask"`
 

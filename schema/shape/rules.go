@@ -17,9 +17,11 @@ type Rules struct {
 	// one character. A name must exist, a pattern need not match.
 	Include, Exclude []string
 	// Mask replaces the values of a column by their HMAC: equal values stay equal,
-	// so joins and keys go on to work. The column becomes text.
+	// so joins and keys go on to work. The column becomes text. A name goes before a
+	// pattern; a pattern has to match, and no two patterns the same column.
 	Mask map[string]Mask
-	// Truncate cuts the values of a text column to so many characters.
+	// Truncate cuts the values of a text column to so many characters. A pattern takes
+	// the text columns that are neither masked nor of the key or the partition.
 	Truncate map[string]int
 	// Key are the columns of the record's key, in their order; empty for the
 	// relation's own key.
@@ -37,6 +39,53 @@ type Mask struct {
 	Salt []byte
 }
 
+// expanded has the rules of patterns as rules of the columns that they match, among
+// them those that the table has got since the rules were written.
+func (r *Rules) expanded(rel *schema.Relation) (Rules, error) {
+	out, key := *r, r.key(rel)
+	var err error
+	if out.Mask, err = byColumn(rel, "mask", r.Mask, func(int) bool { return true }); err != nil {
+		return out, err
+	}
+	out.Truncate, err = byColumn(rel, "truncate", r.Truncate, func(i int) bool {
+		c := &rel.Columns[i]
+		_, masked := out.Mask[c.Name]
+		return holdsText(c) && !masked && !slices.Contains(key, i) && !slices.Contains(r.Partition, c.Name)
+	})
+	return out, err
+}
+
+// byColumn gives each column the rule that names it, else that of the one pattern
+// that matches it, if it may have that.
+func byColumn[T any](rel *schema.Relation, rule string, rules map[string]T, may func(column int) bool) (map[string]T, error) {
+	columns, by := map[string]T{}, map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(rules)) {
+		if rel.Index(name) >= 0 || !isPattern(name) {
+			columns[name] = rules[name]
+			continue
+		}
+		found := false
+		for i := range rel.Columns {
+			c := rel.Columns[i].Name
+			if _, named := rules[c]; !Match(name, c) {
+				continue
+			} else if found = true; named || !may(i) {
+				continue
+			}
+			if other, taken := by[c]; taken {
+				return nil, fault(rel, rule, c, fmt.Sprintf("both %q and %q match the column: name it", other, name))
+			}
+			columns[c], by[c] = rules[name], name
+		}
+		if !found {
+			return nil, unknown(rel, rule, name)
+		}
+	}
+	return columns, nil
+}
+
+func isPattern(name string) bool { return strings.ContainsAny(name, "*?") }
+
 // check reports the first rule that the relation's columns do not allow.
 func (r *Rules) check(rel *schema.Relation) error {
 	for _, list := range []struct {
@@ -44,7 +93,7 @@ func (r *Rules) check(rel *schema.Relation) error {
 		names []string
 	}{{"include", r.Include}, {"exclude", r.Exclude}} {
 		for _, name := range list.names {
-			if rel.Index(name) < 0 && !strings.ContainsAny(name, "*?") {
+			if rel.Index(name) < 0 && !isPattern(name) {
 				return unknown(rel, list.rule, name)
 			}
 		}

@@ -37,6 +37,10 @@ type column struct {
 // Compile fits the rules to a relation. An error names the table, the rule and the
 // column, and for a column that is not there, those that are.
 func Compile(rel *schema.Relation, r Rules) (*Shape, error) {
+	r, err := r.expanded(rel)
+	if err != nil {
+		return nil, err
+	}
 	if err := r.check(rel); err != nil {
 		return nil, err
 	}

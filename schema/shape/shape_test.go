@@ -51,6 +51,7 @@ func TestShape(t *testing.T) { //nolint:gocognit // one table of cases
 		{"excluded, of the key", shape.Rules{Exclude: []string{"tenant"}}, "id tenant email note secret_a secret_b", []int{1, 0}, []int{0, 2, 3, 4, 5}},
 		{"another key", shape.Rules{Exclude: []string{"id", "note"}, Key: []string{"note"}}, "tenant email note secret_a secret_b", []int{2}, []int{0, 1, 3, 4}},
 		{"masked", shape.Rules{Mask: map[string]shape.Mask{"email": salt, "id": salt}}, "id:text tenant email:text note secret_a secret_b", []int{1, 0}, []int{0, 1, 2, 3, 4, 5}},
+		{"masked by patterns", shape.Rules{Mask: map[string]shape.Mask{"secret_*": salt, "e????": salt, "secret_a": salt}}, "id tenant email:text note secret_a:text secret_b:text", []int{1, 0}, []int{0, 1, 2, 3, 4, 5}},
 		{"truncated", shape.Rules{Truncate: map[string]int{"email": 3, "note": 0, "secret_b": 1}}, "id tenant email note secret_a secret_b", []int{1, 0}, []int{0, 1, 2, 3, 4, 5}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -93,7 +94,7 @@ func TestTuple(t *testing.T) {
 	s := compile(t, accounts(), shape.Rules{
 		Exclude:  []string{"id", "secret_b"},
 		Mask:     map[string]shape.Mask{"email": {Salt: []byte("pepper")}, "secret_a": {Salt: bytes.Repeat([]byte("long"), 40)}},
-		Truncate: map[string]int{"note": 3},
+		Truncate: map[string]int{"*": 3}, // the one text column that is neither masked nor of the key
 	})
 	binary := schema.Value{Kind: schema.Binary, Data: []byte{0, 0xFF}}
 	unchanged := schema.Value{Kind: schema.Unchanged}
@@ -105,6 +106,8 @@ func TestTuple(t *testing.T) {
 	}{
 		{"values", schema.Tuple{text("1"), text("t"), text("a@b.c"), text("short"), binary, text("gone")},
 			schema.Tuple{text("1"), text("t"), masked("pepper", "a@b.c"), text("sho"), masked(long, "\x00\xFF")}},
+		{"cut by a pattern too", schema.Tuple{text("1"), text("tenant"), text("a"), text("note"), {}, {}},
+			schema.Tuple{text("1"), text("tenant"), masked("pepper", "a"), text("not"), {}}},
 		{"nothing to hide", schema.Tuple{text("1"), text("t"), {}, unchanged, unchanged, text("gone")},
 			schema.Tuple{text("1"), text("t"), {}, unchanged, unchanged}},
 		{"empty values", schema.Tuple{text("1"), text(""), text(""), text(""), text(""), {}},
@@ -208,6 +211,10 @@ func TestCompileErrors(t *testing.T) {
 			`shape public.accounts: truncate "tenant": the column is part of the key, and rows that differ would get one key`},
 		{"truncated bytes", shape.Rules{Truncate: map[string]int{"secret_a": 1}},
 			`shape public.accounts: truncate "secret_a": a part of a value of type bytea is no value; exclude or mask the column`},
+		{"a pattern to mask that matches nothing", shape.Rules{Mask: map[string]shape.Mask{"ssn*": salt}}, `shape public.accounts: mask "ssn*": ` + columns},
+		{"a pattern to truncate that matches nothing", shape.Rules{Truncate: map[string]int{"ssn*": 1}}, `shape public.accounts: truncate "ssn*": ` + columns},
+		{"two patterns that match a column", shape.Rules{Mask: map[string]shape.Mask{"secret_?": salt, "*_b": salt}},
+			`shape public.accounts: mask "secret_b": both "*_b" and "secret_?" match the column: name it`},
 		{"nothing left", shape.Rules{Exclude: []string{"*"}}, `shape public.accounts: no column is left of 6`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
