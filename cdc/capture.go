@@ -140,9 +140,18 @@ func (c *Capture) hold(ctx context.Context, l *lease, do func() (bool, error)) (
 	ended := make(chan error, 1)
 	go func() { ended <- l.stream.Run(streaming) }()
 	healthy, err := do()
-	stop()
+	left := errors.Is(err, errSlotLeft)
+	if left { // the stream knows why, and is about to say it
+		defer time.AfterFunc(farewell, stop).Stop()
+	} else {
+		stop()
+	}
 	streamErr := <-ended
+	told := streaming.Err() != nil
+	stop()
 	switch {
+	case left && !told && streamErr != nil:
+		err = c.streamFault(ctx, streamErr)
 	case err != nil || streamErr == nil:
 		// What the stream says once it is told to stop explains nothing.
 	case ctx.Err() != nil:
@@ -256,6 +265,9 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topi
 	return position, nil
 }
 
+// errSlotLeft says that the walsender is gone that the stream was read from.
+var errSlotLeft = errors.New("the walsender has ended")
+
 // leasedEnds is what logEnds says on the server, and under the lease, of l: a
 // connection string may name several servers, and a lease may have been ended.
 func (c *Capture) leasedEnds(ctx context.Context, l *lease) (confirmed, flushed schema.LSN, err error) {
@@ -270,6 +282,7 @@ func (c *Capture) leasedEnds(ctx context.Context, l *lease) (confirmed, flushed 
 		err = &fault.Error{
 			Kind: fault.Unreachable, Where: "source.slot " + c.cfg.Slot, What: "the slot was lost while starting",
 			Why: fmt.Sprintf("the server says that pid %d holds it, not pid %d", pid, l.sender.pid), Fix: "start again: who holds it decides",
+			Err: errSlotLeft,
 		}
 	}
 	return confirmed, flushed, err

@@ -34,6 +34,26 @@ func TestTwoPublications(t *testing.T) {
 	}
 }
 
+// TestOneOfTwoPublicationsIsDropped while the capture runs: what only that one
+// published is not sent any more, so nothing is that comes after.
+func TestOneOfTwoPublicationsIsDropped(t *testing.T) {
+	s := newSource(t)
+	s.exec("CREATE PUBLICATION a FOR TABLE content; CREATE PUBLICATION b FOR TABLE events")
+	s.cfg.Publications, s.cfg.Watch = []string{"a", "b"}, time.Hour
+	c := s.startStreaming()
+	s.exec("INSERT INTO content VALUES ('a', 'A')")
+	s.read(s.cfg.Tables[0].Topic, 1)
+	s.exec("DROP PUBLICATION b")
+	s.exec("INSERT INTO events VALUES (1, 'a', 1)")
+	s.exec("INSERT INTO content VALUES ('b', 'B')")
+	expect(t, c.wait(), fault.PositionLost, "slot_lost", "publication", "slot drop "+s.cfg.Slot)
+	s.exec("CREATE PUBLICATION b FOR TABLE events")
+	s.refuses(fault.SlotLost, "publication")
+	if got := len(s.read(s.cfg.Tables[0].Topic, 1)); got != 1 {
+		t.Errorf("%d records of content, want the one from before", got)
+	}
+}
+
 func TestPublicationsThatDoNotFitTogether(t *testing.T) {
 	for _, test := range []struct {
 		name, sql string

@@ -29,6 +29,7 @@ func TestLostPublication(t *testing.T) {
 		t.Fatal("the capture ended without an error")
 	}
 	expect(t, err, fault.PositionLost, "publication", "slot drop "+s.cfg.Slot, "slot create")
+	s.refuses(fault.SlotLost, "publication", "slot drop "+s.cfg.Slot) // as often as it is started
 	if got := versions(t, s.read(s.cfg.Tables[1].Topic, 1)); got != 1 {
 		t.Errorf("%d changes in Kafka, want only the one from before", got)
 	}

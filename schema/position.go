@@ -3,8 +3,8 @@ package schema
 // Position is how far a capture has come: every transaction of the named slot
 // whose commit record starts below EndLSN is completely in Kafka, and none at
 // or above it is, except for the beginning of the one that Open names. It is
-// written as the last record of each Kafka transaction and is the capture's only
-// memory. Positions of one capture only move forward, by EndLSN and within a
+// written as the last record of each Kafka transaction and is, but for the columns of
+// its tables, all that the capture remembers. Positions of one capture only move forward, by EndLSN and within a
 // commit by Open.N.
 type Position struct {
 	SystemID string     `json:"system_id"` // IDENTIFY_SYSTEM's systemid, decimal
