@@ -40,10 +40,10 @@ fuzz time="30s":
         go test -run '^$' -fuzz "^$target\$" -fuzztime {{ time }} "$(dirname "$file")" </dev/null
     done
 
-# Rewrite the goldens: the assembler's scripts, and the messages of a real Postgres.
+# Rewrite the goldens: the assembler's scripts, the messages of a real Postgres, the records in docs/formats.md.
 golden:
     go test -count 1 ./cdc ./cdc/pgoutput -rewrite
-    git diff --stat -- testdata
+    git diff --stat -- testdata docs/formats.md
 
 # Measure the hot paths.
 bench *flags:

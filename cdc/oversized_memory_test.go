@@ -140,6 +140,11 @@ func FuzzFloors(f *testing.F) {
 		}{
 			{docsRelation(), text},
 			{bodyOf(builtinType(1043, "varchar")), text},
+			{bodyOf(builtinType(1042, "bpchar")), text + strings.Repeat(" ", 100)},
+			{bodyOf(builtinType(19, "name")), text},
+			{bodyOf(builtinType(142, "xml")), text},
+			{bodyOf(builtinType(114, "json")), `[ "` + strings.Repeat("x", len(text)) + `" ` + strings.Repeat(" ", len(text)) + `]`},
+			{bodyOf(builtinType(3802, "jsonb")), `["` + strings.Repeat("x", len(text)) + `"]`},
 			{bodyOf(builtinType(17, "bytea")), `\x` + hex.EncodeToString([]byte(text))},
 			{bodyOf(arrayOf(1009, builtinType(25, "text"))), elements},
 			{bodyOf(arrayOf(1000, builtinType(16, "bool"))), flags},
