@@ -12,6 +12,7 @@ import (
 	"penstock/cdc/format"
 	"penstock/cdc/registry"
 	"penstock/internal/config"
+	"penstock/internal/fault"
 	"penstock/schema"
 	"penstock/schema/debezium"
 	"penstock/schema/shape"
@@ -160,5 +161,21 @@ func TestRegistryAddresses(t *testing.T) {
 		if r != nil {
 			r.Close()
 		}
+	}
+}
+
+// TestWordsThatAreAccepted: each is what a refusal prints, and no other state has one.
+func TestWordsThatAreAccepted(t *testing.T) {
+	for _, state := range []fault.State{fault.GapDetected, fault.Diverged, fault.ShapeChanged} {
+		want := cdc.Accept{State: state, LSN: 0x16_B374D848}
+		if got, err := parseAccept(want.String()); err != nil || got != want {
+			t.Errorf("%s: got %v, %v", want, got, err)
+		}
+	}
+	if got, err := parseAccept(""); err != nil || !got.IsZero() {
+		t.Errorf("no word: got %v, %v", got, err)
+	}
+	if _, err := parseAccept("slot_lost@16/B374D848"); fault.KindOf(err) != fault.Usage {
+		t.Errorf("slot_lost: got %v", err)
 	}
 }
