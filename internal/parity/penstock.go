@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"unicode/utf16"
 
 	"github.com/jackc/pgx/v5"
 
@@ -104,13 +103,10 @@ func (r *Rig) penstockConfig(ctx context.Context, p Pass, slot string) (string, 
 	if err != nil {
 		return "", err
 	}
-	var text, topics strings.Builder
+	var text strings.Builder
 	fmt.Fprintf(&text, "source:\n  dsn: %q\n  name: %s\n  slot: %s\n  publication: %s\n  tables:\n", r.postgres.DSN(), p.Name, slot, p.Content)
 	for _, table := range tables {
 		fmt.Fprintf(&text, "    - '\"%s\".\"%s\"'\n", table.Schema, strings.NewReplacer("'", "''", `"`, `""`).Replace(table.Name))
-		if topic := p.Name + "." + table.String(); topic != topicName(topic) {
-			fmt.Fprintf(&topics, "    %q: %q\n", table, topicName(topic))
-		}
 	}
 	fmt.Fprintf(&text, "kafka:\n  brokers: [%q]\n  partitions: 1\n", r.kafka.Address())
 	commits, counted := "of-penstock."+p.Name+".commits", p.Content == Transactions
@@ -123,9 +119,6 @@ func (r *Rig) penstockConfig(ctx context.Context, p Pass, slot string) (string, 
 	}
 	if p.beats() {
 		fmt.Fprintf(&text, "  heartbeat: %sms\n", p.Settings[heartbeatEvery])
-	}
-	if topics.Len() > 0 {
-		text.WriteString("  topics:\n" + topics.String())
 	}
 	text.WriteString(recordsConfig(p))
 	return text.String(), nil
@@ -151,20 +144,6 @@ func recordsConfig(p Pass) string {
 		return ""
 	}
 	return "records:\n" + text.String()
-}
-
-// topicName is Debezium's name of a topic: each unit of UTF-16 that no topic may have is an underscore.
-func topicName(topic string) string {
-	var name strings.Builder
-	for _, unit := range utf16.Encode([]rune(topic)) {
-		letter := unit >= 'a' && unit <= 'z' || unit >= 'A' && unit <= 'Z' || unit >= '0' && unit <= '9'
-		if letter || unit == '.' || unit == '_' || unit == '-' {
-			name.WriteByte(byte(unit))
-		} else {
-			name.WriteByte('_')
-		}
-	}
-	return name.String()
 }
 
 // published are the tables of a content, as it is now.
