@@ -51,6 +51,11 @@ func (p *protoParser) message() *descriptorpb.DescriptorProto {
 			m.NestedType = append(m.NestedType, p.message())
 			continue
 		}
+		optional := kind == "optional"
+		if optional {
+			p.Scan()
+			kind = p.TokenText()
+		}
 		f := &descriptorpb.FieldDescriptorProto{
 			Name: new(p.until("=")), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
 		}
@@ -61,6 +66,10 @@ func (p *protoParser) message() *descriptorpb.DescriptorProto {
 			f.Type = descriptorpb.FieldDescriptorProto_Type(scalar).Enum()
 		} else {
 			f.TypeName = &kind
+		}
+		if optional {
+			f.Proto3Optional, f.OneofIndex = new(true), new(int32(len(m.GetOneofDecl())))
+			m.OneofDecl = append(m.OneofDecl, &descriptorpb.OneofDescriptorProto{Name: new("_" + f.GetName())})
 		}
 		m.Field = append(m.Field, f)
 	}

@@ -103,7 +103,7 @@ func TestProtobufIsReadByWhatIsRegistered(t *testing.T) {
 	row := func(note string) map[string]any {
 		return map[string]any{"note": note, "id": int64(7), "paid": true, "ratio": 0.5, "at": "2025-08-25T16:13:40.436907Z"}
 	}
-	deleted := map[string]any{"id": int64(7), "at": "1970-01-01T00:00:00Z"} // what is zero is not there
+	deleted := map[string]any{"id": int64(7), "paid": false, "ratio": 0.0, "at": "1970-01-01T00:00:00Z"} // Debezium's zeros; the NULL is not there
 	rows := map[string][2]map[string]any{
 		"create": {nil, row("seven")}, "update": {nil, row("a \"quote\"\n")}, "delete": {deleted, nil}, "truncate": {nil, nil},
 	}

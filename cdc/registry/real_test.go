@@ -88,16 +88,7 @@ func TestRealRegistry(t *testing.T) { //nolint:gocognit // one story, step by st
 				Parameters: []connect.Parameter{{Key: "scale", Value: "2"}, {Key: "connect.decimal.precision", Value: "10"}}}},
 			{Name: "day", Schema: &connect.Schema{Kind: connect.Int32, Name: "org.apache.kafka.connect.data.Date", Version: 1}},
 		}}
-		codec, err := protobuf.Compile(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		schema := registry.Schema{Kind: registry.Protobuf, Record: s.Name, Text: codec.Schema()}
-		for _, ref := range codec.References() {
-			if ref.Text != "" {
-				schema.References = append(schema.References, registry.Reference{Name: ref.Name, Text: ref.Text})
-			}
-		}
+		schema := inProtobuf(t, s)
 		if len(schema.References) == 0 {
 			t.Fatal("the schema imports nothing")
 		}
@@ -111,6 +102,25 @@ func TestRealRegistry(t *testing.T) { //nolint:gocognit // one story, step by st
 		}
 		if known.Type != sr.TypeProtobuf || len(known.References) != len(schema.References) {
 			t.Errorf("the registry has a schema of type %s with %d references, want %d", known.Type, len(known.References), len(schema.References))
+		}
+	})
+	t.Run("Protobuf's columns may begin and cease to take null", func(t *testing.T) {
+		schema := func(optional bool) registry.Schema {
+			row := &connect.Schema{Kind: connect.Struct, Name: "srv.public.nulls.Value", Optional: true, Fields: []connect.Field{
+				{Name: "id", Schema: &connect.Schema{Kind: connect.Int32}},
+				{Name: "note", Schema: &connect.Schema{Kind: connect.String, Optional: optional}},
+				{Name: "n", Schema: &connect.Schema{Kind: connect.Int64, Optional: optional}},
+			}}
+			return inProtobuf(t, &connect.Schema{Kind: connect.Struct, Name: "srv.public.nulls.Envelope", Fields: []connect.Field{{Name: "after", Schema: row}}})
+		}
+		first := mustID(t, r, prefix+"nulls", schema(false))
+		for _, result := range admin.SetCompatibility(t.Context(), sr.SetCompatibility{Level: sr.CompatFullTransitive}, prefix+"nulls-value") {
+			if result.Err != nil {
+				t.Fatal(result.Err)
+			}
+		}
+		if mustID(t, r, prefix+"nulls", schema(true)) != first {
+			t.Error("the column that takes null has a schema of its own")
 		}
 	})
 	t.Run("JSON", func(t *testing.T) {
@@ -133,6 +143,22 @@ func orders(t *testing.T, more ...connect.Field) (*avro.Codec, registry.Schema) 
 		t.Fatal(err)
 	}
 	return codec, registry.Schema{Kind: registry.Avro, Record: s.Name, Text: codec.Schema()}
+}
+
+// inProtobuf is the schema with what it imports.
+func inProtobuf(t *testing.T, s *connect.Schema) registry.Schema {
+	t.Helper()
+	codec, err := protobuf.Compile(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := registry.Schema{Kind: registry.Protobuf, Record: s.Name, Text: codec.Schema()}
+	for _, ref := range codec.References() {
+		if ref.Text != "" {
+			schema.References = append(schema.References, registry.Reference{Name: ref.Name, Text: ref.Text})
+		}
+	}
+	return schema
 }
 
 func row(fields ...connect.Value) connect.Value { return connect.List(fields) }

@@ -22,7 +22,7 @@ const (
 )
 
 // Compile derives the Avro form of s. An error names the field by its path and
-// says what cannot be carried, or which two names become one. Safe for concurrent use.
+// says what cannot be carried, or which two records' names become one. Safe for concurrent use.
 func Compile(s *connect.Schema) (*Codec, error) {
 	shapes := newShapes()
 	if _, err := shapes.of(s, 0); err != nil {
@@ -213,20 +213,18 @@ func (c *compiler) structure(s *connect.Schema, space string) ([]*node, error) {
 
 func (c *compiler) fields(s *connect.Schema, space string, parameters map[string]string) ([]*node, error) {
 	nodes := make([]*node, 0, len(s.Fields))
-	names := make(map[string]string, len(s.Fields))
+	names, err := connect.FieldNames(s.Fields, adjustField, func(name string) string { return name })
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Name, err)
+	}
 	for i, f := range s.Fields {
-		name := adjustField(f.Name)
-		if name == "" {
+		if names[i] == "" {
 			return nil, fmt.Errorf("field %d of %s has no name", i+1, s.Name)
 		}
-		if other, taken := names[name]; taken {
-			return nil, fmt.Errorf("the fields %q and %q of %s are both %s in Avro; rename or exclude one of the columns", other, f.Name, s.Name, name)
-		}
-		names[name] = f.Name
 		if i > 0 {
 			c.write(`,`)
 		}
-		n, err := c.field(name, f.Schema, parameters[fieldDoc+f.Name], space)
+		n, err := c.field(names[i], f.Schema, parameters[fieldDoc+f.Name], space)
 		if err != nil {
 			return nil, err
 		}

@@ -89,9 +89,13 @@ func expected(s *connect.Schema, v connect.Value) any {
 	case connect.Map:
 		return expectedMap(s, v.List)
 	case connect.Struct:
+		names, err := connect.FieldNames(s.Fields, adjusted, strings.Clone)
+		if err != nil {
+			panic(err)
+		}
 		fields := map[string]any{}
 		for i, f := range s.Fields {
-			fields[adjusted(f.Name)] = expected(f.Schema, v.List[i])
+			fields[names[i]] = expected(f.Schema, v.List[i])
 		}
 		return fields
 	}
@@ -125,5 +129,7 @@ func valid(text []byte) string {
 
 // adjusted is right for the names of the tests that read back.
 func adjusted(name string) string {
+	name = regexp.MustCompile(`^[0-9]`).ReplaceAllString(name, "_$0")
+	name = regexp.MustCompile(`[\x{10000}-\x{10FFFF}]`).ReplaceAllString(name, "__")
 	return regexp.MustCompile(`[^A-Za-z0-9_]`).ReplaceAllString(name, "_")
 }

@@ -25,7 +25,8 @@
 //
 // A name that Avro does not take is adjusted as Debezium does: what is no ASCII
 // letter, digit or underscore becomes an underscore, and a leading digit gets one
-// before it. Two names that become one are an error of Compile.
+// before it. Of fields' names that would become one, the later get an ending, see
+// [connect.FieldNames]; records' names that would are an error of Compile.
 //
 // These are ours:
 //

@@ -15,7 +15,7 @@ type Codec struct {
 }
 
 // Compile derives the Protobuf form of s. An error names the field by its path
-// and says what cannot be carried, or which two names become one.
+// and says what cannot be carried, or which two types' names become one.
 func Compile(s *connect.Schema) (*Codec, error) {
 	if s.Kind != connect.Struct {
 		return compileWrapper(s)

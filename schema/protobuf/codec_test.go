@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"penstock/schema/connect"
@@ -80,7 +81,7 @@ message Envelope {
   string op = 3;
 
   message Value {
-    int32 i8 = 1 [(confluent.field_meta) = {
+    optional int32 i8 = 1 [(confluent.field_meta) = {
       params: [
         {
           key: "connect.type",
@@ -88,7 +89,7 @@ message Envelope {
         }
       ]
     }];
-    int32 i16 = 2 [(confluent.field_meta) = {
+    optional int32 i16 = 2 [(confluent.field_meta) = {
       params: [
         {
           key: "connect.type",
@@ -96,13 +97,13 @@ message Envelope {
         }
       ]
     }];
-    int32 i32 = 3;
-    int64 i64 = 4;
-    float f32 = 5;
-    double f64 = 6;
-    bool flag = 7;
-    string txt = 8;
-    bytes raw = 9;
+    optional int32 i32 = 3;
+    optional int64 i64 = 4;
+    optional float f32 = 5;
+    optional double f64 = 6;
+    optional bool flag = 7;
+    optional string txt = 8;
+    optional bytes raw = 9;
     confluent.type.Decimal amount = 10 [(confluent.field_meta) = {
       params: [
         {
@@ -118,7 +119,7 @@ message Envelope {
     google.type.Date day = 11;
     google.type.TimeOfDay at = 12;
     google.protobuf.Timestamp moment = 13;
-    int64 micros = 14;
+    optional int64 micros = 14;
     repeated int32 numbers = 15 [(confluent.field_meta) = {
       params: [
         {
@@ -145,8 +146,8 @@ message Envelope {
       string value = 2;
     }
     message Point {
-      double x = 1;
-      bytes wkb = 2;
+      optional double x = 1;
+      optional bytes wkb = 2;
     }
   }
 }
@@ -231,12 +232,53 @@ func TestAppendIsTotal(t *testing.T) {
 	decode(t, c, connect.List(values))
 }
 
-func TestNulls(t *testing.T) {
+// TestNullsAreNoZeros: a reader can tell a null from the zero and from the default, in every kind.
+func TestNullsAreNoZeros(t *testing.T) {
+	row, _ := everyKind()
+	zeros := map[connect.Form]connect.Value{
+		connect.FormBool: connect.Bool(false), connect.FormInt: connect.Int(0), connect.FormFloat: connect.Float(0),
+		connect.FormText: connect.Text(nil), connect.FormBytes: connect.Raw(nil), connect.FormList: connect.List(nil),
+	}
+	for _, defaulted := range []bool{false, true} {
+		s := record("R")
+		var zero, null []connect.Value
+		for _, f := range row.Fields {
+			if f.Schema.Kind == connect.Array || f.Schema.Kind == connect.Map {
+				continue // a null one reads as empty
+			}
+			nullable, value := *f.Schema, zeros[f.Schema.Kind.Form()]
+			if nullable.Optional = true; defaulted {
+				nullable.Default = &value
+			}
+			s.Fields = append(s.Fields, column(f.Name, &nullable))
+			zero, null = append(zero, value), append(null, connect.Value{})
+		}
+		c := compile(t, s)
+		zeroed, missing := decode(t, c, connect.List(zero)), decode(t, c, connect.List(null))
+		for i := range s.Fields {
+			there := func(m protoreflect.Message) bool { return m.Has(m.Descriptor().Fields().Get(i)) }
+			if !there(zeroed) || there(missing) {
+				t.Errorf("%s, default %t: the zero is there: %t, the null is there: %t", s.Fields[i].Name, defaulted, there(zeroed), there(missing))
+			}
+		}
+	}
+	entries := compile(t, record("R", column("m", &connect.Schema{Kind: connect.Map, Key: of(connect.String), Elem: &connect.Schema{Kind: connect.String, Optional: true}})))
+	m := decode(t, entries, connect.List([]connect.Value{connect.List([]connect.Value{connect.Text([]byte("a")), {}, connect.Text([]byte("b")), connect.Text(nil)})}))
+	list := m.Get(m.Descriptor().Fields().Get(0)).List()
+	for i, want := range []bool{false, true} {
+		entry := list.Get(i).Message()
+		if got := entry.Has(entry.Descriptor().Fields().Get(1)); got != want {
+			t.Errorf("value %d of the map is there: %t, want %t", i, got, want)
+		}
+	}
+}
+
+// TestNullsWhereNoneMayBe, in old rows, and in lists.
+func TestNullsWhereNoneMayBe(t *testing.T) {
 	def := connect.Int(7)
-	null := connect.Value{Form: connect.Null}
 	s := record("R",
-		column("a", &connect.Schema{Kind: connect.Int32, Optional: true, Default: &def}),
-		column("b", &connect.Schema{Kind: connect.Int32, Optional: true, Default: &null}),
+		column("a", &connect.Schema{Kind: connect.Int32, Default: &def}),
+		column("b", of(connect.Int32)),
 		column("c", &connect.Schema{Kind: connect.Array, Elem: of(connect.String)}),
 		column("d", &connect.Schema{Kind: connect.Array, Elem: record("D", column("x", of(connect.Int64)))}),
 		column("e", &connect.Schema{Kind: connect.Array, Elem: of(connect.Int32)}),

@@ -53,11 +53,15 @@ type field struct {
 	number   int32
 	kind     kind
 	repeated bool
+	optional bool           // a reader can tell null from zero
 	scale    int32          // kindDecimal
 	message  *message       // kindMessage, kindMap, kindLists
 	instead  *connect.Value // what a null becomes; nil for nothing
 	params   []connect.Parameter
 }
+
+// scalar reports whether a reader sees the kind's zero where nothing is, unless the field is optional.
+func (f *field) scalar() bool { return !f.repeated && f.kind <= kindBytes }
 
 // compiler walks a schema once. Its counter and its order are the converter's, so
 // that nameless structs get the same names.
@@ -98,8 +102,10 @@ func (c *compiler) message(s *connect.Schema, name, full string, at place) (*mes
 		return nil, err
 	}
 	for i := range m.fields {
-		if def := s.Fields[i].Schema.Default; def != nil && def.Form != connect.Null {
-			m.fields[i].instead = def
+		f := &m.fields[i]
+		f.optional = f.optional || at.depth > 1 && f.scalar()
+		if def := s.Fields[i].Schema.Default; def != nil && def.Form != connect.Null && !f.optional && !s.Fields[i].Schema.Optional {
+			f.instead = def
 		}
 	}
 	return m, nil
@@ -117,28 +123,32 @@ func (c *compiler) parts(s *connect.Schema, name, full string, at place, fields 
 	}
 	m := &message{name: name, full: full, schema: s, start: c.nameless, fields: make([]field, 0, len(fields))}
 	c.shadowed = c.shadowed || hides(name)
-	names := symbols{}
+	own, err := connect.FieldNames(fields, scrub, jsonName)
+	if err != nil {
+		return nil, fmt.Errorf("compile %s: %w", at.path, err)
+	}
+	names := symbols{fields: map[string]bool{}, types: map[string]string{}}
+	for i := range own {
+		names.fields[own[i]] = true
+	}
 	for i := range fields {
-		if err := c.add(m, names, fields[i].Name, fields[i].Schema, at); err != nil {
+		if err := c.add(m, names, own[i], fields[i].Schema, at.child(fields[i].Name)); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
 }
 
-// add compiles one field as the next of m.
+// add compiles one field as the next of m, under the name.
 func (c *compiler) add(m *message, names symbols, name string, s *connect.Schema, at place) error {
-	at = at.child(name)
 	if s == nil {
 		return fmt.Errorf("compile %s: it has no schema", at.path)
 	}
 	if c.count++; c.count > maxFields {
 		return fmt.Errorf("compile %s: the schema has more than %d fields", at.path, maxFields)
 	}
-	f := field{name: scrub(name), number: int32(len(m.fields)) + 1, repeated: s.Kind == connect.Array}
-	if err := names.take(f.name, "field "+strconv.Quote(name), at.path); err != nil {
-		return err
-	}
+	f := field{name: name, number: int32(len(m.fields)) + 1, repeated: s.Kind == connect.Array}
+	nullable := s.Optional
 	if f.repeated {
 		if s = s.Elem; s == nil {
 			return fmt.Errorf("compile %s: its items have no schema", at.path)
@@ -150,6 +160,7 @@ func (c *compiler) add(m *message, names symbols, name string, s *connect.Schema
 	if err := c.typed(&f, s, at); err != nil {
 		return err
 	}
+	f.optional = nullable && f.scalar()
 	if f.kind == kindMessage || f.kind == kindMap {
 		if err := c.nest(m, names, &f, s, at); err != nil {
 			return err
@@ -162,8 +173,8 @@ func (c *compiler) add(m *message, names symbols, name string, s *connect.Schema
 // addLists compiles an array of arrays or of maps as the next field of m: Protobuf
 // wants a message around each of them.
 func (c *compiler) addLists(m *message, names symbols, f *field, item *connect.Schema, at place) error {
-	name := f.name + "Item"
-	if err := names.take(name, "the type of field "+strconv.Quote(lastPart(at.path)), at.path); err != nil {
+	name := names.typeName(f.name + "Item")
+	if err := names.take(name, f.name, at.path); err != nil {
 		return err
 	}
 	at.depth++
@@ -180,13 +191,11 @@ func (c *compiler) addLists(m *message, names symbols, f *field, item *connect.S
 // nest gives f its message: m itself, one that m has, or a new one.
 func (c *compiler) nest(m *message, names symbols, f *field, s *connect.Schema, at place) error {
 	name := scrub(lastPart(c.nameOf(s)))
-	switch {
-	case f.kind == kindMap:
+	if f.kind == kindMap {
 		f.repeated = true
 		name = scrub(entryName(name)) // which may begin with a digit
-	case name == f.name: // a message and a field of one name cannot live together
-		name += "Message"
 	}
+	name = names.typeName(name)
 	if f.kind == kindMessage && name == m.name {
 		if m.schema != s {
 			return fmt.Errorf("compile %s: its type has the name %s, which is another type's around it", at.path, name)
@@ -201,7 +210,7 @@ func (c *compiler) nest(m *message, names symbols, f *field, s *connect.Schema, 
 	at.depth++
 	earlier := m.nestedAs(name)
 	if earlier == nil {
-		if err := names.take(name, "the type of field "+strconv.Quote(lastPart(at.path)), at.path); err != nil {
+		if err := names.take(name, f.name, at.path); err != nil {
 			return err
 		}
 		one, err := compile(s, name, m.full+"."+name, at)
@@ -249,13 +258,24 @@ func (c *compiler) nameOf(s *connect.Schema) string {
 	return "ConnectDefault" + strconv.Itoa(c.nameless)
 }
 
-// symbols are the names that one message's scope holds, with who has them.
-type symbols map[string]string
+// symbols are the names that one message's scope holds.
+type symbols struct {
+	fields map[string]bool
+	types  map[string]string // with the field that has each of them
+}
 
-func (n symbols) take(name, who, path string) error {
-	if other, taken := n[name]; taken {
-		return fmt.Errorf("compile %s: %s and %s both get the name %s", path, other, who, name)
+// typeName is the name of a type: a message and a field of one name cannot live together.
+func (n symbols) typeName(name string) string {
+	for n.fields[name] {
+		name += "Message"
 	}
-	n[name] = who
+	return name
+}
+
+func (n symbols) take(name, field, path string) error {
+	if other, taken := n.types[name]; taken {
+		return fmt.Errorf("compile %s: the types of field %q and field %q both get the name %s", path, other, field, name)
+	}
+	n.types[name] = field
 	return nil
 }

@@ -29,16 +29,20 @@
 //
 // These follow the converter:
 //
-//   - A null scalar is left out, and so is zero: a reader sees 0, false or "".
-//     A null struct, Decimal, Date, Time or Timestamp is left out, which a reader
-//     can tell from every value.
-//   - A null field whose schema has a default becomes that default.
-//   - A null array or map reads as an empty one, a null map value as zero.
+//   - A null array or map reads as an empty one.
 //   - A Time of 24:00:00 becomes 00:00:00.
 //   - A Date before 1582-10-15 is written in the Julian calendar.
 //
-// These are ours, where the converter has no answer:
+// These are ours, where the converter has no answer or a wrong one:
 //
+//   - A scalar that takes null is optional: a reader can tell null from 0, false and
+//     "", also where the schema has a default. The converter does so with
+//     optional.for.nullables=true; by default null is the default, or zero. The bytes of
+//     values that are not zero, and what readers of the other schema see, are the same.
+//   - In a struct within the record all scalars are optional, also those that take no
+//     null: a column that ceases to take it has the schema that it had. Some registries
+//     call the other one incompatible.
+//   - A null in another field that takes none is the schema's default, else zero.
 //   - A null array element becomes zero, "" or an empty message, so that the other
 //     elements keep their places. The converter fails.
 //   - A name that is no Protobuf identifier is scrubbed as the converter does with
@@ -54,7 +58,9 @@
 // An array of arrays or of maps, for which the converter fails too, is repeated
 // messages ...Item { items = 1 }, each with one of them.
 //
-// Two names that become one are an error of Compile.
+// Of names that would become one, or one in Protobuf's JSON, the later get an ending;
+// see [connect.FieldNames]. A type that would have a field's name gets the ending
+// Message.
 //
 // Read codec.go, compile.go, types.go, name.go, text.go, wire.go, logical.go,
 // decimal.go, reference.go in that order.

@@ -51,6 +51,22 @@ func scrub(name string) string {
 	return string(out)
 }
 
+// jsonName is the field's name in Protobuf's JSON, of which compilers take no two alike.
+func jsonName(name string) string {
+	var camel strings.Builder
+	upper := false
+	for i := range len(name) {
+		c := name[i]
+		if upper && c >= 'a' && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		if upper = c == '_'; !upper {
+			camel.WriteByte(c)
+		}
+	}
+	return camel.String()
+}
+
 // identifier reports whether Protobuf takes the name as it is.
 func identifier(name string) bool {
 	for i := range len(name) {

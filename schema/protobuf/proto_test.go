@@ -117,6 +117,12 @@ func (p *parser) message() *descriptorpb.DescriptorProto {
 		m.Field = append(m.Field, p.field(m))
 	}
 	p.want("}")
+	for _, f := range m.GetField() {
+		if f.GetProto3Optional() { // as compilers have it: a oneof of its own
+			f.OneofIndex = new(int32(len(m.GetOneofDecl())))
+			m.OneofDecl = append(m.OneofDecl, &descriptorpb.OneofDescriptorProto{Name: new("_" + f.GetName())})
+		}
+	}
 	return m
 }
 
@@ -125,6 +131,10 @@ func (p *parser) field(m *descriptorpb.DescriptorProto) *descriptorpb.FieldDescr
 	if p.token == "repeated" {
 		p.take()
 		f.Label = descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum()
+	}
+	if p.token == "optional" {
+		p.take()
+		f.Proto3Optional = new(true)
 	}
 	typ := p.name()
 	if typ == "map" { // only in the options' own definition

@@ -52,6 +52,9 @@ func (c *compiler) line(text *strings.Builder, f *field, indent string) {
 	if f.repeated {
 		text.WriteString("repeated ")
 	}
+	if f.optional {
+		text.WriteString("optional ")
+	}
 	text.WriteString(c.typeName(f) + " " + f.name + " = " + strconv.Itoa(int(f.number)))
 	if len(f.params) > 0 {
 		text.WriteString(" [(" + c.absolute("confluent.field_meta") + ") = {\n" + indent + "  params: [\n")

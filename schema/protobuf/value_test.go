@@ -49,7 +49,7 @@ func same(t testing.TB, path string, schemas []*connect.Schema, values []connect
 			t.Errorf("%s: got number %d, want %d", at, f.Number(), i+1)
 		}
 		v := values[i]
-		if v.Form == connect.Null && s.Default != nil {
+		if v.Form == connect.Null && s.Default != nil && !s.Optional && !f.HasPresence() {
 			v = *s.Default
 		}
 		got := m.Get(f)

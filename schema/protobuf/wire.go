@@ -53,7 +53,7 @@ func appendField(dst []byte, f *field, v connect.Value) []byte {
 			dst = appendItem(dst, f, item)
 		}
 		return dst
-	case f.isZero(v):
+	case !f.optional && f.isZero(v):
 		return dst
 	}
 	dst = protowire.AppendTag(dst, number, f.kind.wireType())
