@@ -203,6 +203,9 @@ func (c *Capture) prepare(ctx context.Context) (ready preparation, err error) {
 		if err := checkTables(ctx, db, &c.cfg); err != nil {
 			return err
 		}
+		if err := c.checkGenerated(ctx, db); err != nil {
+			return err
+		}
 		if err := c.prepareTopics(ctx, &ready); err != nil {
 			return err
 		}

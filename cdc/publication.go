@@ -66,17 +66,21 @@ func (c *Capture) publications(ctx context.Context, db *pgx.Conn) ([]slot.Public
 		case exists:
 			found = append(found, p)
 		default:
-			missing = append(missing, c.missingPublication(name))
+			version, err := slot.ServerVersion(ctx, db)
+			if err != nil {
+				return nil, postgresFault("say its version", err)
+			}
+			missing = append(missing, c.missingPublication(name, version))
 		}
 	}
 	return found, errors.Join(missing...)
 }
 
-func (c *Capture) missingPublication(name string) error {
+func (c *Capture) missingPublication(name string, version int) error {
 	bad := &fault.Error{
 		Kind: fault.Usage, Where: "source.publication " + name,
 		What: "the publication does not exist, but slot " + c.cfg.Slot + " does", Why: "the slot cannot tell which tables to send",
-		Fix: slot.PublicationSQL(name, tableNames(&c.cfg)),
+		Fix: slot.PublicationSQL(name, tableNames(&c.cfg), version),
 	}
 	if len(c.cfg.Publications) > 1 || c.cfg.Match != nil {
 		bad.What, bad.Why = "the publication does not exist", "which tables it should have, also later, only you know"

@@ -95,6 +95,8 @@ func (p *postgres) answer(s *session, sql string) (answer, error) {
 		return p.describeSlot(sql)
 	case strings.Contains(lower, "json_build_object("):
 		return describeRelation(), nil
+	case strings.Contains(lower, "attgenerated"):
+		return table([]cell{textCell(""), textCell(""), textCell(""), boolCell(false), boolCell(false)}), nil
 	case strings.Contains(lower, "relreplident"):
 		return describeTable(sql), nil
 	case strings.Contains(lower, "pg_partition_tree("):

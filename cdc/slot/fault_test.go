@@ -60,7 +60,12 @@ func (r row) Scan(targets ...any) error {
 	if err, failed := r.answer.(error); failed {
 		return err
 	}
-	*targets[0].(*string) = r.answer.(string)
+	switch target := targets[0].(type) {
+	case *string:
+		*target = r.answer.(string)
+	case *int:
+		*target = r.answer.(int)
+	}
 	return nil
 }
 
@@ -179,7 +184,7 @@ func (lostBefore) Error() string     { return "conn closed" }
 func (lostBefore) SafeToRetry() bool { return true }
 
 func TestAStandbyTakesNoPublication(t *testing.T) {
-	db := script{"CREATE PUBLICATION": refusal("25006")}
+	db := script{"CREATE PUBLICATION": refusal("25006"), "server_version_num": 180000}
 	err := slot.CreatePublication(t.Context(), db, "orders", []schema.TableName{{Schema: "public", Name: "orders"}})
 	checkFault(t, err, fault.Error{
 		Kind: fault.Refused, Where: `publication "orders"`, What: "the server takes no writes",
@@ -230,10 +235,13 @@ func TestPublicationsNeedANameAndATable(t *testing.T) {
 }
 
 func TestPublicationSQLQuotesEveryName(t *testing.T) {
-	got := slot.PublicationSQL(`my "pub"`, []schema.TableName{{Schema: "public", Name: "Orders"}, {Schema: "a.b", Name: `c"d`}})
-	want := `CREATE PUBLICATION "my ""pub""" FOR TABLE "public"."Orders", "a.b"."c""d" WITH (publish_via_partition_root = true)`
+	got := slot.PublicationSQL(`my "pub"`, []schema.TableName{{Schema: "public", Name: "Orders"}, {Schema: "a.b", Name: `c"d`}}, 180000)
+	want := `CREATE PUBLICATION "my ""pub""" FOR TABLE "public"."Orders", "a.b"."c""d" WITH (publish_via_partition_root = true, publish_generated_columns = stored)`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got := slot.PublicationSQL("p", []schema.TableName{{Schema: "s", Name: "t"}}, 170009); strings.Contains(got, "generated") {
+		t.Errorf("Postgres 17 does not know this: %s", got)
 	}
 }
 

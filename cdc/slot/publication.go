@@ -95,7 +95,8 @@ func entries(ctx context.Context, db DB, name string) ([]Entry, error) {
 // CreatePublication publishes all changes of the tables, those of partitions under
 // the partitioned table's name. An existing publication is refused. Create it
 // before the slot: a slot cannot decode what was written before its publication
-// existed.
+// existed. From Postgres 18 on, stored generated columns are published too; no version
+// can publish virtual ones.
 func CreatePublication(ctx context.Context, db DB, name string, tables []schema.TableName) error {
 	if name == "" || len(tables) == 0 {
 		return &fault.Error{
@@ -104,7 +105,10 @@ func CreatePublication(ctx context.Context, db DB, name string, tables []schema.
 			What:  "needs a name and at least one table",
 		}
 	}
-	_, err := db.Exec(ctx, PublicationSQL(name, tables))
+	version, err := ServerVersion(ctx, db)
+	if err == nil {
+		_, err = db.Exec(ctx, PublicationSQL(name, tables, version))
+	}
 	switch {
 	case err == nil:
 		return nil
@@ -118,11 +122,24 @@ func CreatePublication(ctx context.Context, db DB, name string, tables []schema.
 	return explain(ctx, db, err, publicationPlace(name))
 }
 
-// PublicationSQL is the statement that [CreatePublication] runs, for whoever wants
-// to run it by hand.
-func PublicationSQL(name string, tables []schema.TableName) string {
-	return fmt.Sprintf("CREATE PUBLICATION %s FOR TABLE %s WITH (publish_via_partition_root = true)",
-		pgx.Identifier{name}.Sanitize(), strings.Join(quoted(tables), ", "))
+// ServerVersion is the server's server_version_num, 180006 for 18.6. Errors are pgx's own.
+func ServerVersion(ctx context.Context, db DB) (version int, err error) {
+	err = db.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version)
+	return version, err
+}
+
+// GeneratedFrom is the server_version_num from which generated columns can be published.
+const GeneratedFrom = 180000
+
+// PublicationSQL is the statement that [CreatePublication] runs on a server of that
+// server_version_num, for whoever wants to run it by hand.
+func PublicationSQL(name string, tables []schema.TableName, version int) string {
+	generated := ""
+	if version >= GeneratedFrom {
+		generated = ", publish_generated_columns = stored"
+	}
+	return fmt.Sprintf("CREATE PUBLICATION %s FOR TABLE %s WITH (publish_via_partition_root = true%s)",
+		pgx.Identifier{name}.Sanitize(), strings.Join(quoted(tables), ", "), generated)
 }
 
 // quoted spells the tables as SQL does.
