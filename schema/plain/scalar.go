@@ -79,12 +79,41 @@ func appendBits(dst, text []byte) ([]byte, error) {
 	return jsontext.AppendString(dst, text), nil
 }
 
-// appendJSON checks the text, since it becomes part of ours.
+// appendJSON checks the text, since it becomes part of ours. Go's own check gives up
+// where values nest deeper than 10,000; Postgres takes more, and has checked it.
 func appendJSON(dst, text []byte) ([]byte, error) {
-	if !json.Valid(text) {
+	if !json.Valid(text) && levels(text) <= 10_000 {
 		return dst, broken("json", "not JSON")
 	}
 	return appendDocument(dst, text), nil
+}
+
+// levels is how deep the brackets of the text nest, or 0 if they do not pair.
+func levels(text []byte) int {
+	var open []byte // the brackets that are still to come
+	deepest := 0
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; c {
+		case '"':
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+		case '[', '{':
+			open = append(open, c+2) // ']' and '}' in ASCII
+			deepest = max(deepest, len(open))
+		case ']', '}':
+			if len(open) == 0 || open[len(open)-1] != c {
+				return 0
+			}
+			open = open[:len(open)-1]
+		}
+	}
+	if len(open) > 0 {
+		return 0
+	}
+	return deepest
 }
 
 // appendJSONB trusts the text: Postgres makes it from a parsed document.
