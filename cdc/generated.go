@@ -28,7 +28,7 @@ type generated struct {
 // yet will send the stored ones, where Postgres can; see [slot.PublicationSQL].
 const withheld = `
 SELECT n.nspname, c.relname, a.attname, a.attgenerated = 's',
-	c.relreplident = 'f' AND NOT EXISTS (SELECT FROM pg_publication p WHERE p.pubname = ANY ($3))
+	$4 AND c.relreplident = 'f' AND NOT EXISTS (SELECT FROM pg_publication p WHERE p.pubname = ANY ($3))
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE a.attgenerated <> '' AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p')
 	AND (n.nspname, c.relname) IN (SELECT * FROM unnest($1::text[], $2::text[]))

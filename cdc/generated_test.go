@@ -30,9 +30,10 @@ func (s *source) neverSent() {
 	s.cfg.Tables[0].Rules.Key = []string{"twice"}
 	expect(s.t, s.refusal(), fault.Usage, "records.tables.public.t.key", "column twice of table public.t", "trigger")
 	s.cfg.Tables[0].Rules.Key = nil
+	s.exec("ALTER TABLE t REPLICA IDENTITY FULL")
 	c := s.startStreaming()
-	s.exec("INSERT INTO t VALUES (1, 2)")
-	if diff := cmp.Diff([]string{`{"id":1} {"id":1,"n":2}`}, rows(s.read(s.cfg.Tables[0].Topic, 1))); diff != "" {
+	s.exec("INSERT INTO t VALUES (1, 2); UPDATE t SET n = 3")
+	if diff := cmp.Diff([]string{`{"id":1} {"id":1,"n":2}`, `{"id":1} {"id":1,"n":3}`}, rows(s.read(s.cfg.Tables[0].Topic, 2))); diff != "" {
 		s.t.Errorf("records (-want +got):\n%s", diff)
 	}
 	c.finish()
