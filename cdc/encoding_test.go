@@ -77,6 +77,19 @@ func TestDatabasesThatAreNotUTF8(t *testing.T) {
 			t.Errorf("records (-want +got):\n%s", diff)
 		}
 		c.finish()
+		for i, f := range []format.Format{{}, {Schemas: true}, {Kind: format.Text}} {
+			s.cfg.Tables[0].Format = f
+			c := s.startStreaming()
+			s.exec(fmt.Sprintf(`INSERT INTO t VALUES (%d, E'LATIN1 \xe9!')`, 4+i))
+			envelope := steady(t, s.read(s.cfg.Tables[0].Topic, 4+i)[3+i].Value)
+			if payload, wrapped := envelope["payload"].(map[string]any); wrapped {
+				envelope = payload
+			}
+			if diff := cmp.Diff(map[string]any{"id": float64(4 + i), "v": "LATIN1 \ufffd!"}, envelope["after"]); diff != "" {
+				t.Errorf("%s, schemas %t (-want +got):\n%s", f.Kind, f.Schemas, diff)
+			}
+			c.finish()
+		}
 	})
 }
 
