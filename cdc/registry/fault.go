@@ -63,7 +63,8 @@ func noAnswer(where string, err error) error {
 	case badJSON, otherJSON:
 		f.Kind, f.What, f.Fix = fault.Usage, "the answer is not a schema registry's", "correct the address"
 	case untrusted:
-		f.Kind, f.What, f.Fix = fault.Usage, "the schema registry's certificate is not trusted", "give the certificate of its authority"
+		f.Kind, f.What = fault.Usage, "the schema registry's certificate is not trusted"
+		f.Fix = "name the file with the certificate of its authority in registry.tls.ca"
 	}
 	return f
 }

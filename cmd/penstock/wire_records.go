@@ -16,8 +16,11 @@ import (
 func wireRecords(c *cdc.Config, cfg *config.Config) error {
 	var schemas *registry.Registry
 	if cfg.NeedsRegistry() {
-		var err error
-		if schemas, err = registry.Open(registryConfig(cfg.Registry)); err != nil {
+		at, err := registryConfig(cfg.Registry)
+		if err != nil {
+			return err
+		}
+		if schemas, err = registry.Open(at); err != nil {
 			return err
 		}
 	}
@@ -123,9 +126,10 @@ func oversized(policy string) cdc.Oversized {
 	return cdc.OversizedStop // loses nothing
 }
 
-func registryConfig(r config.Registry) registry.Config {
+func registryConfig(r config.Registry) (registry.Config, error) {
+	secure, err := r.TLS.Load()
 	return registry.Config{
-		URLs: r.URLs, Username: r.Username, Password: r.Password.Reveal(), Token: r.Token.Reveal(),
+		URLs: r.URLs, Username: r.Username, Password: r.Password.Reveal(), Token: r.Token.Reveal(), TLS: secure,
 		SubjectNaming: registry.Naming(r.SubjectNaming), AutoRegister: r.AutoRegister, Normalize: r.Normalize, Timeout: r.Timeout,
-	}
+	}, err
 }

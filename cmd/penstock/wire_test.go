@@ -143,8 +143,16 @@ func TestRegistryIsWired(t *testing.T) {
 	want := registry.Config{
 		URLs: []string{"http://a", "https://b:1/x"}, Username: "u", Password: "p", SubjectNaming: registry.TopicRecord, Normalize: true, Timeout: 3 * time.Second,
 	}
-	if diff := cmp.Diff(want, registryConfig(cfg.Registry)); diff != "" {
+	got, err := registryConfig(cfg.Registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+	cfg.Registry.TLS.ServerName = "of.another"
+	if got, err := registryConfig(cfg.Registry); err != nil || got.TLS.ServerName != "of.another" {
+		t.Errorf("TLS: got %+v, %v", got.TLS, err)
 	}
 }
 

@@ -18,6 +18,8 @@ type Registry struct {
 	Password Secret `yaml:"password"`
 	Token    Secret `yaml:"token"` // a bearer token, instead of user and password
 
+	TLS TLS `yaml:"tls"` // of addresses that begin with https://
+
 	SubjectNaming string `yaml:"subject_naming"` // topic, record or topic_record
 	AutoRegister  bool   `yaml:"auto_register"`  // register what is not known, instead of refusing to write it
 	Normalize     bool   `yaml:"normalize"`      // have the registry compare schemas in a normal form
@@ -69,6 +71,7 @@ func (v *validator) registry(captured bool) {
 	if r.Token != "" && (r.Username != "" || r.Password != "") {
 		v.add("registry.token", fault.Error{What: "there is a user too", Fix: "log in by one of the two"})
 	}
+	v.tls("registry.tls", r.TLS)
 	v.oneOf("registry.subject_naming", r.SubjectNaming, "topic", "record", "topic_record")
 	if r.Timeout <= 0 {
 		v.add("registry.timeout", fault.Error{What: fmt.Sprintf("%s is not a positive duration", r.Timeout), Fix: "timeout: 10s"})
