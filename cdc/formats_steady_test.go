@@ -25,6 +25,7 @@ var steadying = []struct {
 	{regexp.MustCompile(`"time":"[^"]*"`), `"time":"…"`},
 	{regexp.MustCompile(`(header (?:penstock\.(?:lsn|xid|version|dlq\.(?:lsn|version|time))|ce_time|ce_iodebezium(?:tsms|tsus|tsns|txId|lsn)): ).*`), `${1}…`},
 	{regexp.MustCompile(`[0-9A-F]+/[0-9A-F]{4,8}`), `…`},
+	{regexp.MustCompile(`(its record would have) \d+ bytes`), `$1 … bytes`}, // its headers have an LSN in digits
 	{regexp.MustCompile(`payments\d+`), `payments`},
 	{regexp.MustCompile(`x{40,}`), `xxx…`},
 }
