@@ -187,7 +187,12 @@ func (w *world) finish(l *life) {
 	if w.beating() {
 		end = w.wal.emit("penstock", "") // who comes this far has recovered, also if all was delivered before it broke
 	}
+	stirred := time.Now()
 	for began := time.Now(); ; {
+		if time.Since(stirred) > time.Minute { // at rest a capture does not notice that it has lost Kafka
+			w.postgres.wal.emit("penstock", "")
+			stirred = time.Now()
+		}
 		position, err := w.kafka.committed(w.ctx)
 		if err != nil {
 			w.problem("read the position: %v", err)

@@ -117,7 +117,7 @@ func (h *host) strike(t *trap, on *wire) {
 		if on != nil {
 			h.sever(on)
 		} else {
-			h.deposed() // a capture that has lost Kafka starts anew
+			h.deposed() // a capture that has lost Kafka starts anew, unless it was at rest
 			h.severAll(func(w *wire) bool { return w.kafka })
 		}
 	case blowIsolate:
@@ -148,7 +148,7 @@ func (h *host) deposed() {
 func (h *host) reach(p cdc.Failpoint) {
 	h.mu.Lock()
 	dead := h.dead
-	h.leads = p == cdc.FailPositionRead || h.leads && p != cdc.FailLeased
+	h.leads = p == cdc.FailPositionRead || p == cdc.FailConfirmed || h.leads && p != cdc.FailLeased
 	h.mu.Unlock()
 	if !dead {
 		h.world.reached(p)
