@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/zap"
 
+	"penstock/cdc/slot"
 	"penstock/internal/fault"
 	"penstock/schema"
 	"penstock/schema/record"
@@ -30,7 +31,8 @@ type Capture struct {
 
 	relations map[schema.TableName]record.Relation // what Kafka has last of each table
 
-	delivering bool // the last attempt has come so far
+	delivering bool         // the last attempt has come so far
+	entries    []slot.Entry // of the publications, at the last look; the watch's alone while it runs
 }
 
 // New checks the configuration, all of it, and does no I/O.

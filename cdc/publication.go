@@ -192,10 +192,11 @@ func entriesOf(found []slot.Publication) []slot.Entry {
 
 // compareEntries refuses to go on when one entry is gone, although every captured
 // table is published: it was out of the publication for a while, and Postgres has
-// not sent what was written to it meanwhile.
-func compareEntries(before, now []slot.Entry) error {
+// not sent what was written to it meanwhile. A table that is captured for its name may
+// leave, and another of the name may come.
+func (c *Config) compareEntries(before, now []slot.Entry) error {
 	for _, e := range before {
-		if !slices.Contains(now, e) {
+		if !slices.ContainsFunc(now, func(n slot.Entry) bool { return n.OID == e.OID }) && !c.mayLeave(e, now) {
 			return &fault.Error{
 				Kind: fault.Refused, Where: e.Name, What: "was taken out and put back, or replaced, between two looks",
 				Why: "what was written while it was out is not sent",
@@ -204,4 +205,11 @@ func compareEntries(before, now []slot.Entry) error {
 		}
 	}
 	return nil
+}
+
+// mayLeave reports whether an entry that is gone was of a table that is captured for
+// its name alone, and that same table has not come back.
+func (c *Config) mayLeave(e slot.Entry, now []slot.Entry) bool {
+	named := slices.ContainsFunc(c.Tables, func(t Table) bool { return t.Name == e.Table && !t.Matched })
+	return e.RelID != 0 && !named && !slices.ContainsFunc(now, func(n slot.Entry) bool { return n.RelID == e.RelID })
 }

@@ -1,6 +1,9 @@
 package cdc_test
 
 import (
+	"context"
+	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,4 +110,28 @@ func TestATableThatIsOutOfThePublicationForAWhile(t *testing.T) {
 	})
 	expect(t, c.wait(), fault.Refused, "publication of table events in publication p", "was taken out and put back", "start again")
 	s.startStreaming().finish()
+}
+
+// TestMatchedTablesMayLeave the publication and the database, and come back as other tables.
+func TestMatchedTablesMayLeave(t *testing.T) {
+	s := newSource(t)
+	s.matchingLate()
+	s.cfg.Watch = 20 * time.Millisecond
+	var dialled atomic.Int64 // each look is a connection
+	s.cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dialled.Add(1)
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
+	s.exec("CREATE TABLE late_come (id int PRIMARY KEY); CREATE TABLE late_go (id int PRIMARY KEY); CREATE PUBLICATION p FOR TABLE content, events, late_come, late_go")
+	c := s.startStreaming()
+	for _, sql := range []string{
+		"DROP TABLE late_come", "ALTER PUBLICATION p DROP TABLE late_go", "CREATE TABLE late_come (id int PRIMARY KEY); ALTER PUBLICATION p ADD TABLE late_come",
+	} {
+		s.exec(sql)
+		before := dialled.Load()
+		eventually(t, "two more looks", func() bool { return dialled.Load() >= before+3 })
+	}
+	s.exec("INSERT INTO late_come VALUES (1)")
+	s.read(s.cfg.Name+".late_come", 1)
+	c.finish()
 }

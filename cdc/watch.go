@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/zap"
 
-	"penstock/cdc/slot"
 	"penstock/internal/fault"
 )
 
@@ -25,7 +24,6 @@ const watchEvery = 10 * time.Second
 // that does not answer is for the stream to notice.
 func (c *Capture) watch(ctx context.Context) error {
 	var known []partition
-	var entries []slot.Entry
 	looked := false
 	for {
 		err := c.cfg.withSQL(ctx, func(db *pgx.Conn) error {
@@ -41,9 +39,12 @@ func (c *Capture) watch(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			before := entries
-			entries = entriesOf(found)
-			return errors.Join(publicationProblems(&c.cfg, found), compareEntries(before, entries))
+			entries := entriesOf(found)
+			err = errors.Join(publicationProblems(&c.cfg, found), c.cfg.compareEntries(c.entries, entries))
+			if err == nil {
+				c.entries = entries // for the next attempt too
+			}
+			return err
 		})
 		switch {
 		case ctx.Err() != nil:

@@ -37,8 +37,10 @@ type PublishedTable struct {
 
 // Entry is one thing that a publication is made of.
 type Entry struct {
-	OID  uint32
-	Name string // as pg_describe_object says it
+	OID   uint32
+	Name  string           // as pg_describe_object says it
+	RelID uint32           // of the table; zero if the entry is none
+	Table schema.TableName // likewise
 }
 
 // FindPublication returns the named publication of db's database and whether there
@@ -81,15 +83,20 @@ func publishedTables(ctx context.Context, db DB, name string) ([]PublishedTable,
 // entries asks the dependencies, which tell of tables and schemas alike on every version.
 func entries(ctx context.Context, db DB, name string) ([]Entry, error) {
 	rows, err := db.Query(ctx, `
-		SELECT p.oid, 'publication ' || p.pubname AS entry FROM pg_publication p WHERE p.pubname = $1
-		UNION ALL SELECT d.objid, pg_describe_object(d.classid, d.objid, 0)
+		SELECT p.oid, 'publication ' || p.pubname AS entry, 0::oid, '', '' FROM pg_publication p WHERE p.pubname = $1
+		UNION ALL SELECT d.objid, pg_describe_object(d.classid, d.objid, 0), coalesce(c.oid, 0), coalesce(n.nspname, ''), coalesce(c.relname, '')
 		FROM pg_depend d JOIN pg_publication p ON p.oid = d.refobjid
+			LEFT JOIN pg_publication_rel r ON r.oid = d.objid AND d.classid = 'pg_publication_rel'::regclass
+			LEFT JOIN pg_class c ON c.oid = r.prrelid LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE p.pubname = $1 AND d.refclassid = 'pg_publication'::regclass
 		ORDER BY 1`, name)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Entry])
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (e Entry, err error) {
+		err = row.Scan(&e.OID, &e.Name, &e.RelID, &e.Table.Schema, &e.Table.Name)
+		return e, err
+	})
 }
 
 // CreatePublication publishes all changes of the tables, those of partitions under
