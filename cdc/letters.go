@@ -1,7 +1,9 @@
 package cdc
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -52,7 +54,7 @@ func (l *letters) write(x letter) (*kgo.Record, error) {
 		d.Topic = "?" // the message names none
 	}
 	if len(d.Error) > longestReason {
-		d.Error = d.Error[:longestReason]
+		d.Error = strings.ToValidUTF8(d.Error[:longestReason], "")
 	}
 	for _, h := range x.headers {
 		d.Record.Headers = append(d.Record.Headers, deadletter.Header(h))
@@ -67,6 +69,10 @@ func (l *letters) write(x letter) (*kgo.Record, error) {
 		r = l.record(&d)
 	}
 	if limit > 0 && size(r) > limit {
+		boundNames(&d)
+		r = l.record(&d)
+	}
+	if limit > 0 && size(r) > limit {
 		return nil, &fault.Error{
 			Kind: fault.Runtime, Where: fmt.Sprintf("commit %s, change %d", e.Source.CommitLSN, e.Source.Seq),
 			What: fmt.Sprintf("not even what a dead letter says of it fits: topic %s takes %d bytes", l.topic.name, limit), Err: x.why,
@@ -74,6 +80,32 @@ func (l *letters) write(x letter) (*kgo.Record, error) {
 		}
 	}
 	return r, nil
+}
+
+// Of names that do not fit a dead letter keeps so many bytes.
+const (
+	keptName  = 249 // as many as a topic's may have
+	keptBytes = 1 << 10
+)
+
+// boundNames cuts what is as long as whoever wrote the change made it: the topic that it names,
+// and its key, of which the hash is left, also in headers.
+func boundNames(d *deadletter.Letter) {
+	if len(d.Topic) > keptName {
+		d.Topic = strings.ToValidUTF8(d.Topic[:keptName], "") + "..."
+	}
+	if len(d.Record.Key) > keptBytes {
+		d.Record.Key = hashed(d.Record.Key)
+	}
+	for i := range d.Record.Headers {
+		if h := &d.Record.Headers[i]; len(h.Value) > keptBytes {
+			h.Value = hashed(h.Value)
+		}
+	}
+}
+
+func hashed(data []byte) []byte {
+	return fmt.Appendf(nil, "%d bytes, SHA-256 %x", len(data), sha256.Sum256(data))
 }
 
 func (l *letters) record(d *deadletter.Letter) *kgo.Record {

@@ -62,6 +62,9 @@ func (m *messenger) route(ctx context.Context, dst []*kgo.Record, e *schema.Even
 		compose = m.outbox
 	}
 	err := compose(ctx, r, e, nowMicros)
+	if err != nil && !m.cfg.Messages.isOutbox(e.Message.Prefix) {
+		return dst, err // what cannot be rendered is no fault of the message's
+	}
 	if err == nil {
 		err = m.place(ctx, r, e)
 	}

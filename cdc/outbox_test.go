@@ -93,3 +93,22 @@ func TestBadMessagesStopTheCapture(t *testing.T) {
 	}
 	c.finish()
 }
+
+// TestBadMessageOfAnySizeGetsPast: its dead letter holds as much of the names as it can.
+func TestBadMessageOfAnySizeGetsPast(t *testing.T) {
+	s := newSource(t)
+	s.cfg.DeadLetterTopic = s.cfg.Name + ".dead"
+	s.cfg.Messages.Outbox, s.cfg.Messages.DeadLetters = []string{"outbox.*"}, true
+	c := s.startStreaming()
+	s.exec("SELECT pg_logical_emit_message(true, 'outbox:' || repeat('é', 1500000) || ':k', 'v'), pg_logical_emit_message(true, 'outbox:other:' || repeat('k', 3000000), 'v')")
+	c.finishAfter(s, "INSERT INTO events VALUES (1, 'a', 1)", 1)
+	letters := s.read(s.cfg.DeadLetterTopic, 2)
+	if len(letters) != 2 {
+		t.Errorf("%d dead letters, want 2", len(letters))
+	}
+	for _, r := range letters {
+		if len(r.Value) > 1<<20 {
+			t.Errorf("a dead letter of %d bytes", len(r.Value))
+		}
+	}
+}
