@@ -122,19 +122,18 @@ func (c *Capture) readTails(ctx context.Context, parts map[partitionOf]*tail) er
 	return nil
 }
 
-// take looks at the next record of the partition. A version that is no number was not
-// written by a capture.
+// take looks at the next record of the partition. One without a version, or with one that
+// is no number, was not written by a capture.
 func (t *tail) take(r *kgo.Record) {
 	if r.Attrs.IsControl() || r.Offset >= t.end {
 		return
 	}
-	t.found = true
 	for _, h := range r.Headers {
 		if h.Key != record.HeaderVersion {
 			continue
 		}
 		if version, err := strconv.ParseInt(string(h.Value), 10, 64); err == nil {
-			t.version = max(t.version, version)
+			t.found, t.version = true, max(t.version, version)
 		}
 	}
 }
