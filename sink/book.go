@@ -107,11 +107,11 @@ func (b *Book) waiting(topic string, partition int32, next int64) map[string]str
 
 // chain returns, in order, the letters that the release at an offset sets free:
 // those of the head's key from the head on, and the truncations among them,
-// which have no key. What is discarded stays out, and so does what was no change.
+// which have no key. A topic is one pipeline's, which may have had another name. What is discarded stays out, and so does what was no change.
 func (b *Book) chain(head *Filed, release int64) []*Filed {
 	return slices.DeleteFunc(b.All(), func(f *Filed) bool {
 		l, h := f.Letter, head.Letter
-		if l.Pipeline != h.Pipeline || l.Topic != h.Topic || l.Partition != h.Partition || l.Offset < h.Offset || l.Offset >= release {
+		if l.Topic != h.Topic || l.Partition != h.Partition || l.Offset < h.Offset || l.Offset >= release {
 			return true
 		}
 		if f.State() == deadletter.Discarded || !l.Reason.Holds() && l.Reason != deadletter.Waits {

@@ -42,8 +42,9 @@ type Order struct {
 func (b *Letterbox) Decide(ctx context.Context, order Order) ([]*Filed, error) {
 	at := time.Now().Truncate(time.Microsecond)
 	var decided []*Filed
+	done := map[string]bool{}
 	for try := 1; ; {
-		some, more, err := b.decideOnce(ctx, order, at)
+		some, more, err := b.decideOnce(ctx, order, at, done)
 		switch {
 		case fenced(err) && try < decisionTries:
 			try++
@@ -59,14 +60,17 @@ func (b *Letterbox) Decide(ctx context.Context, order Order) ([]*Filed, error) {
 			return decided, err
 		}
 		decided = append(decided, some...)
+		for _, f := range some {
+			done[f.ID] = true
+		}
 		if !more {
 			return decided, nil
 		}
 	}
 }
 
-// decideOnce decides up to decisionChunk letters.
-func (b *Letterbox) decideOnce(ctx context.Context, order Order, at time.Time) (decided []*Filed, more bool, err error) {
+// decideOnce decides up to decisionChunk letters that are not done yet.
+func (b *Letterbox) decideOnce(ctx context.Context, order Order, at time.Time, done map[string]bool) (decided []*Filed, more bool, err error) {
 	client, err := b.client(
 		kgo.TransactionalID("penstock.dlq."+b.cfg.Topic), kgo.TransactionTimeout(decisionTimeout),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(maxSent),
@@ -86,8 +90,11 @@ func (b *Letterbox) decideOnce(ctx context.Context, order Order, at time.Time) (
 	if err != nil {
 		return nil, false, err
 	}
-	// An answer may have been lost: what bears this order's time is done.
-	chosen = slices.DeleteFunc(slices.Clone(chosen), func(f *Filed) bool { return f.Decision != nil && f.Decision.Time.Equal(at) })
+	// An answer may have been lost: what bears this order's time is done. What failed again
+	// meanwhile bears the sink's, and is for another order.
+	chosen = slices.DeleteFunc(slices.Clone(chosen), func(f *Filed) bool {
+		return done[f.ID] || f.Decision != nil && f.Decision.Time.Equal(at)
+	})
 	for _, f := range chosen {
 		if err := order.allowed(f); err != nil {
 			return nil, false, err

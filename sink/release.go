@@ -58,7 +58,7 @@ func (b *batch) waiters(ctx context.Context, r *kgo.Record, id string) ([]*Filed
 	var book *Book
 	err := b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) (err error) {
 		book, err = b.sink.letters.Read(ctx, func(l *deadletter.Letter) bool {
-			here := l.Pipeline == b.sink.cfg.Pipeline && l.Topic == r.Topic && l.Partition == r.Partition
+			here := l.Topic == r.Topic && l.Partition == r.Partition // also of a pipeline that has another name now
 			return here && (l.Record.Key == nil || string(l.Record.Key) == string(r.Key))
 		})
 		return err
@@ -100,7 +100,7 @@ func (b *batch) free(ctx context.Context, key []byte, chain []*Filed) (freed []*
 			if err := b.failAgain(ctx, e, f, err); err != nil {
 				return nil, nil, err
 			}
-			if asRecordError(err).Reason.Holds() {
+			if f.Letter.Reason.Holds() || asRecordError(err).Reason.Holds() {
 				return freed, f, nil
 			}
 		}
@@ -147,7 +147,10 @@ func (b *batch) entryOf(f *Filed, key []byte) (entry, error) {
 func (b *batch) failAgain(ctx context.Context, e entry, f *Filed, err error) error {
 	cause := asRecordError(err)
 	l := *f.Letter
-	l.Reason, l.Error, l.Behind, l.Time = cause.Reason, clip(cause.Error()), "", time.Now()
+	l.Error, l.Behind, l.Time = clip(cause.Error()), "", time.Now()
+	if !f.Letter.Reason.Holds() || cause.Reason.Holds() {
+		l.Reason = cause.Reason
+	} // else another value was given that is none of the key's: the key waits on
 	b.letters = append(b.letters, posted{message: l.Message(), group: groupOf(&l), where: b.sink.place(e.record, e.at)})
 	// What is open already is not opened again: an operator may be deciding it.
 	if d := f.Decision; d != nil && d.State != deadletter.Open {
