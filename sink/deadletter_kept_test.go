@@ -65,7 +65,7 @@ func TestLetterOfAPipelineThatHasAnotherNameNow(t *testing.T) {
 
 // TestOneOrderRetriesALetterOnce, also one that has failed again before the order is done.
 func TestOneOrderRetriesALetterOnce(t *testing.T) {
-	const letters = 510 // more than are decided at once
+	const letters = 6
 	r, s, model := newRig(t), newSource(partitions), storetest.NewModel()
 	s.putContent(someContent(1, 100))
 	p := sink.PartitionOf(storetest.ContentID(1).String(), partitions)
@@ -81,7 +81,9 @@ func TestOneOrderRetriesALetterOnce(t *testing.T) {
 	running, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- r.run(running, r.letters(), model) }()
-	decided, err := r.letterbox().Decide(t.Context(), sink.Order{State: deadletter.Retried, Choose: func(b *sink.Book) ([]*sink.Filed, error) {
+	box := r.letterbox()
+	box.DecideAtOnce(letters - 1)
+	decided, err := box.Decide(t.Context(), sink.Order{State: deadletter.Retried, Choose: func(b *sink.Book) ([]*sink.Filed, error) {
 		for again := b; ; again = r.book() { // until what was retried has failed again
 			heads := again.Heads()
 			if len(heads) == letters {

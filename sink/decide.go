@@ -69,7 +69,7 @@ func (b *Letterbox) Decide(ctx context.Context, order Order) ([]*Filed, error) {
 	}
 }
 
-// decideOnce decides up to decisionChunk letters that are not done yet.
+// decideOnce decides up to a chunk of letters that are not done yet.
 func (b *Letterbox) decideOnce(ctx context.Context, order Order, at time.Time, done map[string]bool) (decided []*Filed, more bool, err error) {
 	client, err := b.client(
 		kgo.TransactionalID("penstock.dlq."+b.cfg.Topic), kgo.TransactionTimeout(decisionTimeout),
@@ -100,8 +100,8 @@ func (b *Letterbox) decideOnce(ctx context.Context, order Order, at time.Time, d
 			return nil, false, err
 		}
 	}
-	if more = len(chosen) > decisionChunk; more {
-		chosen = chosen[:decisionChunk]
+	if more = len(chosen) > b.chunk; more {
+		chosen = chosen[:b.chunk]
 	}
 	return chosen, more, b.transact(ctx, client, order, at, chosen)
 }

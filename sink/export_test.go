@@ -46,3 +46,6 @@ func PartitionOf(key string, count int32) int32 {
 
 // Coalesce is coalesce.
 func Coalesce(writes []Write) []Write { return coalesce(writes) }
+
+// DecideAtOnce sets how many letters are decided in one Kafka transaction.
+func (b *Letterbox) DecideAtOnce(letters int) { b.chunk = letters }

@@ -31,11 +31,12 @@ type LetterboxConfig struct {
 // Letterbox reads and writes a topic of dead letters. It may be used concurrently.
 // Its errors are faults, classed as those of [Sink.Run].
 type Letterbox struct {
-	cfg LetterboxConfig
+	cfg   LetterboxConfig
+	chunk int // letters decided in one Kafka transaction
 }
 
 // NewLetterbox does no I/O.
-func NewLetterbox(cfg LetterboxConfig) *Letterbox { return &Letterbox{cfg: cfg} }
+func NewLetterbox(cfg LetterboxConfig) *Letterbox { return &Letterbox{cfg: cfg, chunk: decisionChunk} }
 
 func (b *Letterbox) where() string { return "kafka at " + strings.Join(b.cfg.Brokers, ",") }
 
