@@ -27,6 +27,8 @@ type source struct {
 	t   *testing.T
 	db  *pgx.Conn
 	cfg cdc.Config
+
+	running *capturing // the last that was started
 }
 
 var (
@@ -127,6 +129,7 @@ func (s *source) startWith(log *zap.Logger) *capturing {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	c := &capturing{t: s.t, stop: stop, done: make(chan error, 1)}
+	s.running = c
 	go func() { c.done <- capture.Run(ctx) }()
 	s.t.Cleanup(func() {
 		stop()
@@ -162,6 +165,20 @@ func (c *capturing) wait() error {
 	case <-time.After(deadline):
 		c.t.Error("the capture did not end")
 		return nil
+	}
+}
+
+// ended says how Run ended, if it has.
+func (c *capturing) ended() string {
+	if c == nil {
+		return "no capture was started"
+	}
+	select {
+	case err := <-c.done:
+		c.done <- err
+		return fmt.Sprintf("the capture has ended: %v", err)
+	default:
+		return "the capture runs"
 	}
 }
 
@@ -204,7 +221,7 @@ func (s *source) read(topic string, want int) []*kgo.Record {
 	for len(got) < want || !s.atEnd(ctx, kadm.NewClient(cl), topic, next) {
 		fetches := cl.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
-			s.t.Fatalf("topic %s: %d of %d records, then %v", topic, len(got), want, err)
+			s.t.Fatalf("topic %s: %d of %d records, then %v; %s", topic, len(got), want, err, s.running.ended())
 		}
 		for _, r := range fetches.Records() {
 			next[r.Partition] = r.Offset + 1

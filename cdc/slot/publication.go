@@ -1,6 +1,7 @@
 package slot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,8 +67,31 @@ func FindPublication(ctx context.Context, db DB, name string) (Publication, bool
 	return p, true, nil
 }
 
-// publishedTables reads a view that has column lists from Postgres 15 on.
+// publishedTables looks again if tables came or went meanwhile: Postgres leaves out
+// one that is dropped while it makes the list, also if its successor comes in the same
+// transaction, so that no other session ever misses the table.
 func publishedTables(ctx context.Context, db DB, name string) ([]PublishedTable, error) {
+	for {
+		before, err := whichTables(ctx, db)
+		if err != nil {
+			return nil, err
+		}
+		tables, failed := listPublished(ctx, db, name)
+		after, err := whichTables(ctx, db)
+		if err != nil || before == after {
+			return tables, cmp.Or(failed, err)
+		}
+	}
+}
+
+// whichTables is another whenever a table is created or dropped.
+func whichTables(ctx context.Context, db DB) (digest string, err error) {
+	err = db.QueryRow(ctx, "SELECT count(*) || ' ' || coalesce(sum(oid::bigint), 0) FROM pg_class WHERE relkind IN ('r', 'p') AND relpersistence <> 't'").Scan(&digest)
+	return digest, err
+}
+
+// listPublished reads a view that has column lists from Postgres 15 on.
+func listPublished(ctx context.Context, db DB, name string) ([]PublishedTable, error) {
 	rows, err := db.Query(ctx, `
 		SELECT schemaname, tablename, ARRAY (SELECT jsonb_array_elements_text(to_jsonb(p) -> 'attnames'))
 		FROM pg_publication_tables p WHERE pubname = $1 ORDER BY schemaname, tablename`, name)

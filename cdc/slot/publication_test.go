@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"penstock/cdc/slot"
 	"penstock/internal/fault"
@@ -37,6 +38,45 @@ func TestAPublicationIsCreatedAndFound(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestATableMadeAnewIsNeverAway: it is dropped and created in one transaction, over
+// and over, while its publication is looked at.
+func TestATableMadeAnewIsNeverAway(t *testing.T) {
+	db := setup(t)
+	db.exec(t, "CREATE TABLE other (id int); CREATE TABLE orders (id int PRIMARY KEY); CREATE PUBLICATION everything FOR ALL TABLES")
+	other, err := pgx.Connect(t.Context(), db.Config().ConnString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const times = 500
+	made := make(chan error, 1)
+	go func() {
+		for range times {
+			if _, err := other.Exec(t.Context(), "DROP TABLE orders; CREATE TABLE orders (id int PRIMARY KEY)"); err != nil {
+				made <- err
+				return
+			}
+		}
+		made <- other.Close(t.Context())
+	}()
+	for looks := 0; ; looks++ {
+		got, _, err := slot.FindPublication(t.Context(), db, "everything")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Tables) != 2 {
+			t.Fatalf("look %d: tables %v, want other and orders", looks, got.Tables)
+		}
+		select {
+		case err := <-made:
+			if err != nil {
+				t.Fatal(err)
+			}
+			return
+		default:
+		}
 	}
 }
 
