@@ -205,7 +205,7 @@ func (c *Capture) prepare(ctx context.Context) (ready preparation, err error) {
 		if err := checkTables(ctx, db, &c.cfg); err != nil {
 			return err
 		}
-		if err := c.checkGenerated(ctx, db); err != nil {
+		if err := errors.Join(c.checkGenerated(ctx, db), c.checkPlacing(ctx, db)); err != nil {
 			return err
 		}
 		if err := c.prepareTopics(ctx, &ready); err != nil {
@@ -248,7 +248,7 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topi
 	if err != nil {
 		return kept.position, err
 	}
-	e.position, e.found, c.relations = kept.position, kept.found, kept.relations
+	e.position, e.found, e.others, c.relations = kept.position, kept.found, kept.others, kept.relations
 	if e.confirmed, e.flushed, err = c.leasedEnds(ctx, l); err != nil {
 		return e.position, err
 	}

@@ -41,8 +41,8 @@ func (c *change) shape() {
 // a tombstone and a create, as Debezium has it for the key; a truncate goes to every partition.
 func (c *change) toTable(dst []*kgo.Record) ([]*kgo.Record, error) {
 	e, rt := &c.shaped, c.route
-	if e.Old != nil && !rt.keyLogged {
-		return dst, identityFault(c.event, "one that holds the key", "the record would have no key")
+	if (e.Op == schema.OpUpdate || e.Op == schema.OpDelete) && !rt.keyLogged {
+		return dst, unheld(c.event)
 	}
 	switch {
 	case e.Op == schema.OpTruncate:

@@ -150,6 +150,9 @@ func recordExamples(t *testing.T) *recorder {
 	for i := range list {
 		names = append(names, fmt.Sprintf("payments%d", i))
 		ddl += fmt.Sprintf("CREATE TABLE %s %s;", names[i], exampleDDL)
+		if list[i].table.Rules.Key != nil {
+			ddl += fmt.Sprintf("ALTER TABLE %s REPLICA IDENTITY FULL;", names[i])
+		}
 	}
 	r := &recorder{source: newTables(t, stacktest.Database(t), ddl, names...), blocks: map[string]*strings.Builder{}, schema: map[int]string{}}
 	address, known := r.startRegistry()

@@ -18,17 +18,18 @@ import (
 
 // generated is a generated column of a captured table that the log says nothing of.
 type generated struct {
-	table  schema.TableName
-	column string
-	stored bool // else virtual
-	breaks bool // a publication that is created has Postgres refuse updates and deletes of the table
+	table   schema.TableName
+	column  string
+	stored  bool // else virtual
+	breaks  bool // Postgres refuses updates and deletes of the table while it is published
+	already bool // published
 }
 
 // withheld are the generated columns that the publications do not send. One that does not exist
 // yet will send the stored ones, where Postgres can; see [slot.PublicationSQL].
 const withheld = `
 SELECT n.nspname, c.relname, a.attname, a.attgenerated = 's',
-	$4 AND c.relreplident = 'f' AND NOT EXISTS (SELECT FROM pg_publication p WHERE p.pubname = ANY ($3))
+	$4 AND c.relreplident = 'f', EXISTS (SELECT FROM pg_publication p WHERE p.pubname = ANY ($3))
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE a.attgenerated <> '' AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p')
 	AND (n.nspname, c.relname) IN (SELECT * FROM unnest($1::text[], $2::text[]))
@@ -42,10 +43,7 @@ ORDER BY 1, 2, a.attnum`
 // log says nothing, and logs which columns these are. It also refuses to publish a
 // table that nobody could update from then on.
 func (c *Capture) checkGenerated(ctx context.Context, db *pgx.Conn) error {
-	var schemas, names []string
-	for _, t := range tableNames(&c.cfg) {
-		schemas, names = append(schemas, t.Schema), append(names, t.Name)
-	}
+	schemas, names := splitNames(tableNames(&c.cfg))
 	version, err := slot.ServerVersion(ctx, db)
 	if err != nil {
 		return postgresFault("say its version", err)
@@ -55,7 +53,7 @@ func (c *Capture) checkGenerated(ctx context.Context, db *pgx.Conn) error {
 		return postgresFault("look for generated columns", err)
 	}
 	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (g generated, err error) {
-		err = row.Scan(&g.table.Schema, &g.table.Name, &g.column, &g.stored, &g.breaks)
+		err = row.Scan(&g.table.Schema, &g.table.Name, &g.column, &g.stored, &g.breaks, &g.already)
 		return g, err
 	})
 	if err != nil {
@@ -64,14 +62,11 @@ func (c *Capture) checkGenerated(ctx context.Context, db *pgx.Conn) error {
 	var problems []error
 	for _, g := range found {
 		c.log.Info("the log does not have a generated column", zap.Stringer(keyTable, g.table), zap.String(keyColumns, g.column))
-		if g.breaks {
-			problems = append(problems, &fault.Error{
-				Kind: fault.Usage, Where: "source.tables",
-				What: fmt.Sprintf("table %s has REPLICA IDENTITY FULL, and column %s is a generated one that cannot be published", g.table, g.column),
-				Why:  "Postgres would refuse to update or delete its rows",
-				Fix: fmt.Sprintf("ALTER TABLE %s REPLICA IDENTITY DEFAULT; or DROP COLUMN %s",
-					quoteTable(g.table), pgx.Identifier{g.column}.Sanitize()),
-			})
+		switch {
+		case g.breaks && g.already: // it is the applications that are refused
+			c.log.Warn("nobody can update a captured table", zap.Error(g.unwritable(c.cfg.Publications)))
+		case g.breaks:
+			problems = append(problems, g.unwritable(c.cfg.Publications))
 		}
 		for _, place := range c.cfg.namedAt(g.table, g.column) {
 			problems = append(problems, g.fault(place, c.cfg.Publications, version))
@@ -118,6 +113,19 @@ func rulesNaming(r *shape.Rules, column string) []string {
 		rules = append(rules, "truncate")
 	}
 	return rules
+}
+
+// unwritable refuses a table that nobody can update once it is published.
+func (g *generated) unwritable(publications []string) error {
+	fix := fmt.Sprintf("ALTER TABLE %s REPLICA IDENTITY DEFAULT; or DROP COLUMN %s", quoteTable(g.table), pgx.Identifier{g.column}.Sanitize())
+	if g.stored {
+		fix = fmt.Sprintf("ALTER PUBLICATION %s SET (publish_generated_columns = stored); or %s", pgx.Identifier{publications[0]}.Sanitize(), fix)
+	}
+	return &fault.Error{
+		Kind: fault.Usage, Where: "source.tables",
+		What: fmt.Sprintf("table %s has REPLICA IDENTITY FULL, and its generated column %s is not published", g.table, g.column),
+		Why:  "Postgres refuses to update and delete rows of such a table as long as it is published", Fix: fix,
+	}
 }
 
 func (g *generated) fault(place string, publications []string, version int) error {

@@ -1,14 +1,19 @@
 package cdc_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"penstock/cdc"
 	"penstock/cdc/format"
 	"penstock/internal/fault"
 	"penstock/internal/stack/stacktest"
+	"penstock/schema"
 	"penstock/schema/shape"
 )
 
@@ -124,6 +129,22 @@ func TestGeneratedColumnsThatAreNotSentAreNotNamed(t *testing.T) {
 		}
 		c.finish()
 	})
+	t.Run("a publication under which nobody can update", func(t *testing.T) {
+		s, sent := generatedTable(t)
+		if !sent {
+			s.neverSent()
+			return
+		}
+		s.exec("ALTER TABLE t DROP COLUMN thrice; ALTER TABLE t REPLICA IDENTITY FULL; CREATE PUBLICATION p FOR TABLE t")
+		core, logs := observer.New(zap.WarnLevel)
+		c := s.startWith(zap.New(core))
+		s.awaitStreaming()
+		c.finish()
+		told := logs.FilterMessage("nobody can update a captured table").All()
+		if len(told) != 1 || !strings.Contains(fmt.Sprint(told[0].ContextMap()), "SET (publish_generated_columns = stored)") {
+			t.Errorf("the log has %v, want a warning with the statement that mends it", logs.All())
+		}
+	})
 	t.Run("what is sent may be named", func(t *testing.T) {
 		s, sent := generatedTable(t)
 		if !sent {
@@ -132,7 +153,7 @@ func TestGeneratedColumnsThatAreNotSentAreNotNamed(t *testing.T) {
 		}
 		s.cfg.Tables[0] = cdc.Table{
 			Name: s.cfg.Tables[0].Name, Topic: s.cfg.Tables[0].Topic, Format: format.Format{Kind: format.JSON},
-			Rules: shape.Rules{Key: []string{"twice"}, Exclude: []string{"th*"}},
+			Rules: shape.Rules{Key: []string{"twice"}, Exclude: []string{"th*"}}, Skip: []schema.Op{schema.OpUpdate, schema.OpDelete},
 		}
 		c := s.startStreaming()
 		s.exec("INSERT INTO t VALUES (1, 2)")

@@ -10,6 +10,7 @@ import (
 
 	"penstock/internal/fault"
 	"penstock/internal/stack/stacktest"
+	"penstock/schema/shape"
 )
 
 // TestTenantsHaveTheirPartition: all rows of one tenant are in one partition, in their
@@ -60,15 +61,57 @@ func TestTenantsHaveTheirPartition(t *testing.T) {
 	}
 }
 
-// TestPartitionOutsideTheIdentityIsRefused with the statement that mends it.
-func TestPartitionOutsideTheIdentityIsRefused(t *testing.T) {
-	s := newTables(t, stacktest.Database(t), "CREATE TABLE t (id int PRIMARY KEY, tenant text)", "t")
-	s.cfg.Tables[0].Rules.Partition = []string{"tenant"}
+// TestPlacingOutsideTheIdentityIsRefused before anything is created, and again at rows that
+// were written before the identity was changed for it; these go without the rule. From
+// then on a row that gets another key or partition leaves the old one.
+func TestPlacingOutsideTheIdentityIsRefused(t *testing.T) {
+	for name, rules := range map[string]shape.Rules{"key": {Key: []string{"tenant", "id"}}, "partition": {Partition: []string{"tenant"}}} {
+		t.Run(name, func(t *testing.T) {
+			s := newTables(t, stacktest.Database(t), "CREATE TABLE t (id int PRIMARY KEY, tenant text)", "t").plainly()
+			s.cfg.Tables[0].Rules = rules
+			expect(t, s.refusal(), fault.Usage, "records.tables.public.t."+name, "column tenant", "REPLICA IDENTITY DEFAULT",
+				"name columns of the replica identity (id)", `ALTER TABLE "public"."t" REPLICA IDENTITY FULL`)
+			if slots := s.one("SELECT count(*)::text FROM pg_replication_slots WHERE slot_name = '" + s.cfg.Slot + "'"); slots != "0" {
+				t.Error("the slot was created")
+			}
+			s.cfg.Tables[0].Rules = shape.Rules{}
+			s.startStreaming().finish()
+			s.exec("INSERT INTO t VALUES (1, 'a'); ALTER TABLE t REPLICA IDENTITY FULL; UPDATE t SET tenant = 'b'")
+			s.cfg.Tables[0].Rules = rules
+			expect(t, s.refusal(), fault.Refused, "column tenant", "take the column out of records.tables.public.t."+name)
+			s.cfg.Tables[0].Rules = shape.Rules{}
+			c := s.startStreaming()
+			s.delivered("without the rule", `{"id":1} {"id":1,"tenant":"a"}`, `{"id":1} {"id":1,"tenant":"b"}`)
+			c.finish()
+			s.cfg.Tables[0].Rules = rules
+			c = s.startStreaming()
+			s.exec("UPDATE t SET tenant = 'c'")
+			records := rows(s.read(s.cfg.Tables[0].Topic, 4))
+			c.finish()
+			want := []string{`{"id":1}`, `{"id":1} {"id":1,"tenant":"c"}`}
+			if name == "key" {
+				want = []string{`{"tenant":"b","id":1}`, `{"tenant":"c","id":1} {"id":1,"tenant":"c"}`}
+			}
+			if diff := cmp.Diff(want, records[2:]); diff != "" {
+				t.Errorf("a row that leaves (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestKeyOutsideTheIdentityIsRefused at the first change that may be one of the key, which the
+// log would not show: a primary key, where an index of other columns is the identity.
+func TestKeyOutsideTheIdentityIsRefused(t *testing.T) {
+	s := newTables(t, stacktest.Database(t), `CREATE TABLE t (id int PRIMARY KEY, code text NOT NULL UNIQUE);
+		ALTER TABLE t REPLICA IDENTITY USING INDEX t_code_key`, "t").plainly()
 	c := s.startStreaming()
 	s.exec("INSERT INTO t VALUES (1, 'a')")
-	err := c.wait()
-	if err == nil {
-		t.Fatal("the capture ended without an error")
-	}
-	expect(t, err, fault.Refused, "column tenant chooses the partition", `ALTER TABLE "public"."t" REPLICA IDENTITY FULL`)
+	s.delivered("an insert", `{"id":1} {"id":1,"code":"a"}`)
+	s.exec("UPDATE t SET id = 2")
+	s.exec("DELETE FROM t")
+	expect(t, c.wait(), fault.Refused, "want one that holds the key", "records.tables.public.t.key: [code]")
+	s.cfg.Tables[0].Rules.Key = []string{"code"}
+	c = s.startStreaming()
+	s.delivered("by the identity", `{"id":1} {"id":1,"code":"a"}`, `{"code":"a"} {"id":2,"code":"a"}`, `{"code":"a"}`)
+	c.finish()
 }

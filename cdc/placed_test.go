@@ -112,7 +112,7 @@ func TestPartitionNeedsTheOldRow(t *testing.T) {
 	if fault.KindOf(err) != fault.Refused {
 		t.Fatalf("got %v", err)
 	}
-	for _, part := range []string{"column body chooses the partition", "REPLICA IDENTITY default", `ALTER TABLE "public"."docs" REPLICA IDENTITY FULL`, "records.tables.public.docs.partition"} {
+	for _, part := range []string{"column body of table public.docs chooses the partition", "REPLICA IDENTITY default", `ALTER TABLE "public"."docs" REPLICA IDENTITY FULL`, "records.tables.public.docs.partition"} {
 		if !strings.Contains(strings.ToLower(err.Error()), strings.ToLower(part)) {
 			t.Errorf("no %q in: %v", part, err)
 		}

@@ -29,6 +29,7 @@ type memory struct {
 	position  schema.Position
 	found     bool                                 // there is a position
 	relations map[schema.TableName]record.Relation // that it delivered last of each table
+	others    map[string]schema.Position           // of other names
 }
 
 // read returns what the capture has committed last.
@@ -159,7 +160,7 @@ func (p *positionTopic) offsets(ctx context.Context, admin *kadm.Client) (start,
 
 // scan reads the partition to its end and keeps the last value of each key.
 func (p *positionTopic) scan(ctx context.Context, cl *kgo.Client, end int64) (memory, error) {
-	last := memory{relations: map[schema.TableName]record.Relation{}}
+	last := memory{relations: map[schema.TableName]record.Relation{}, others: map[string]schema.Position{}}
 	for next := int64(0); next < end; {
 		fetches := cl.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
@@ -185,6 +186,8 @@ func (m *memory) take(capture string, r *kgo.Record) (err error) {
 		m.position, err = record.ParsePosition(r.Value)
 	} else if table, ok := record.ParseRelationKey(r.Key, capture); ok {
 		m.relations[table], err = record.ParseRelation(table, r.Value)
+	} else if other, bad := record.ParsePosition(r.Value); bad == nil { // what others keep is theirs to read
+		m.others[string(r.Key)] = other
 	}
 	return err
 }

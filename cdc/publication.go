@@ -129,8 +129,7 @@ func publicationProblems(cfg *Config, found []slot.Publication) error {
 		switch p, ok := offered[t.Name]; {
 		case !ok && t.Matched: // it has left, as it may
 		case !ok:
-			bad(fmt.Sprintf("does not publish table %s", t.Name), "", fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;",
-				pgx.Identifier{cfg.Publications[0]}.Sanitize(), quoteTable(t.Name)))
+			bad(fmt.Sprintf("does not publish table %s", t.Name), "what is written to it until it is added is never sent", cfg.addTable(t.Name))
 		case p.operations != (operations{true, true, true, true}):
 			bad(fmt.Sprintf("leaves out some operations of table %s", t.Name), "", fmt.Sprintf(
 				"ALTER PUBLICATION %s SET (publish = 'insert, update, delete, truncate');", pgx.Identifier{p.by[0].Name}.Sanitize()))
@@ -139,12 +138,20 @@ func publicationProblems(cfg *Config, found []slot.Publication) error {
 	for i := range found {
 		for _, t := range found[i].Tables {
 			if _, matched := cfg.matching(t.TableName); !matched && !slices.Contains(tableNames(cfg), t.TableName) {
-				bad(fmt.Sprintf("also publishes table %s, which source.tables does not list", t.TableName), "",
-					"list it, or "+dropTable(found[i].Name, t.TableName))
+				bad(fmt.Sprintf("also publishes table %s, which source.tables does not list", t.TableName), "a change of it would end the capture",
+					"list it, or "+dropTable(found[i].Name, t.TableName)+" what is in the log by then has to be delivered: see source.matching")
 			}
 		}
 	}
 	return errors.Join(problems...)
+}
+
+func (c *Config) addTable(table schema.TableName) string {
+	add := fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;", pgx.Identifier{c.Publications[0]}.Sanitize(), quoteTable(table))
+	if len(c.Publications) > 1 {
+		add = "add it to the one that it belongs to, such as " + add
+	}
+	return add
 }
 
 func dropTable(publication string, table schema.TableName) string {
@@ -162,10 +169,7 @@ func (c *Capture) checkRoots(ctx context.Context, db *pgx.Conn, found []slot.Pub
 	if other < 0 {
 		return nil
 	}
-	var schemas, names []string
-	for _, t := range tableNames(&c.cfg) {
-		schemas, names = append(schemas, t.Schema), append(names, t.Name)
-	}
+	schemas, names := splitNames(tableNames(&c.cfg))
 	var partitioned bool
 	if err := db.QueryRow(ctx, anyPartitioned, schemas, names).Scan(&partitioned); err != nil {
 		return postgresFault("look for partitions", err)
@@ -190,13 +194,15 @@ func entriesOf(found []slot.Publication) []slot.Entry {
 	return all
 }
 
-// compareEntries refuses to go on when one entry is gone, although every captured
-// table is published: it was out of the publication for a while, and Postgres has
+// compareEntries refuses to go on when one entry is gone, although its table is
+// published: it was out of the publication for a while, and Postgres has
 // not sent what was written to it meanwhile. A table that is captured for its name may
 // leave, and another of the name may come.
-func (c *Config) compareEntries(before, now []slot.Entry) error {
+func (c *Config) compareEntries(before []slot.Entry, found []slot.Publication) error {
+	now := entriesOf(found)
 	for _, e := range before {
-		if !slices.ContainsFunc(now, func(n slot.Entry) bool { return n.OID == e.OID }) && !c.mayLeave(e, now) {
+		kept := slices.ContainsFunc(now, func(n slot.Entry) bool { return n.OID == e.OID })
+		if !kept && !c.mayLeave(e, now) && !c.left(e.Table, found) {
 			return &fault.Error{
 				Kind: fault.Refused, Where: e.Name, What: "was taken out and put back, or replaced, between two looks",
 				Why: "what was written while it was out is not sent",
@@ -205,6 +211,13 @@ func (c *Config) compareEntries(before, now []slot.Entry) error {
 		}
 	}
 	return nil
+}
+
+// left reports whether a table that has to be published is not.
+func (c *Config) left(table schema.TableName, found []slot.Publication) bool {
+	return slices.Contains(tableNames(c), table) && !slices.ContainsFunc(found, func(p slot.Publication) bool {
+		return slices.ContainsFunc(p.Tables, func(t slot.PublishedTable) bool { return t.TableName == table })
+	})
 }
 
 // mayLeave reports whether an entry that is gone was of a table that is captured for

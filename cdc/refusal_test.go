@@ -1,6 +1,7 @@
 package cdc_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -16,9 +17,13 @@ func expect(t *testing.T, err error, kind fault.Kind, parts ...string) {
 	if fault.KindOf(err) != kind {
 		t.Errorf("kind %d, want %d: %v", fault.KindOf(err), kind, err)
 	}
+	said := fmt.Sprint(err)
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		said += " " + f.Why
+	}
 	for _, part := range parts {
-		if !strings.Contains(err.Error(), part) {
-			t.Errorf("no %q in: %v", part, err)
+		if !strings.Contains(said, part) {
+			t.Errorf("no %q in: %s", part, said)
 		}
 	}
 }
@@ -85,7 +90,7 @@ func TestCaptureRefusesAGap(t *testing.T) {
 		{"slot created anew", func(s *source) {
 			s.exec(fmt.Sprintf("SELECT pg_drop_replication_slot('%[1]s'), pg_create_logical_replication_slot('%[1]s', 'pgoutput')", s.cfg.Slot))
 		}, fault.GapDetected, []string{"in neither Kafka nor the slot", "--accept gap_detected@"}},
-		{"position lost", func(s *source) { s.cfg.Name += "_new" }, fault.GapDetected, []string{"there is no position", "--accept gap_detected@"}},
+		{"position lost", func(s *source) { s.cfg.Name += "_new" }, fault.GapDetected, []string{"there is no position", "--accept gap_detected@", "is kept under the name t_"}},
 		{"position and slot lost", func(s *source) {
 			s.cfg.Name += "_new"
 			s.exec(fmt.Sprintf("SELECT pg_drop_replication_slot('%s')", s.cfg.Slot))

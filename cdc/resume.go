@@ -2,6 +2,8 @@ package cdc
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"penstock/internal/fault"
 	"penstock/schema"
@@ -31,7 +33,8 @@ type evidence struct {
 
 	position   schema.Position
 	found      bool
-	topicsUsed bool // some data topic has held a record
+	topicsUsed bool                       // some data topic has held a record
+	others     map[string]schema.Position // that the position topic has of other names
 
 	accept Accept
 }
@@ -74,9 +77,17 @@ func (e *evidence) check() *fault.Error {
 	p := &e.position
 	switch {
 	case !e.found:
-		return e.refuse(fault.GapDetected, "the topics hold records, but there is no position",
+		bad := e.refuse(fault.GapDetected, "the topics hold records, but there is no position",
 			fmt.Sprintf("what they hold cannot be told from what the slot sends, from %s to the end of the log, now %s (%d bytes of log)",
 				e.confirmed, e.flushed, bytesOf(e.confirmed, e.flushed)))
+		for _, name := range slices.Sorted(maps.Keys(e.others)) {
+			if p := e.others[name]; p.SystemID == e.server.systemID && p.Database == e.server.database && p.Slot == e.slot {
+				bad.Why += fmt.Sprintf("; the slot's position %s is kept under the name %s", p.EndLSN, name)
+				bad.Fix = "set source.name: " + name + "; or, " + bad.Fix
+				break
+			}
+		}
+		return bad
 	case p.SystemID != e.server.systemID:
 		return e.refuse(fault.Diverged, fmt.Sprintf("the position %s is of cluster %s, the server is cluster %s",
 			p.EndLSN, p.SystemID, e.server.systemID), "LSNs of two clusters cannot be compared")

@@ -62,11 +62,11 @@ func (rt *route) fit(ctx context.Context, e *schema.Event, origin *debezium.Orig
 		rt.keyLogged = rt.keyLogged && rt.shaped.Columns[i].Identity
 	}
 	rt.placedBy = rt.shape.PartitionColumns()
-	if err := rt.checkPlaced(e); err != nil {
+	if err := rt.checkHeld(e); err != nil {
 		return err
 	}
 	if len(rt.joins) > 0 && rel.Identity != schema.IdentityFull {
-		return identityFault(e, "REPLICA IDENTITY FULL", "its old rows would not show which join key they leave")
+		return unjoinable(e)
 	}
 	for i := range rt.joins {
 		j := &rt.joins[i]
@@ -136,17 +136,38 @@ func misfit(e *schema.Event, err error) error {
 		Fix: "correct what records says of the table, and start again"}
 }
 
-// identityFault refuses a table whose identity was changed while running, or
-// that no pipeline needs and start-up therefore did not look at.
-func identityFault(e *schema.Event, want, why string) error {
+func identityFault(e *schema.Event, want, why, fix string) error {
 	return &fault.Error{
 		Kind:  fault.Refused,
 		Where: place(e),
 		What:  fmt.Sprintf("the table has REPLICA IDENTITY %s, want %s", e.Relation.Identity, want),
 		Why:   why,
-		Fix: fmt.Sprintf("ALTER TABLE %s REPLICA IDENTITY FULL; what was written before it cannot be repaired: "+
-			"recreate the slot and accept the gap", quoteTable(e.Relation.Table)),
+		Fix:   fix,
 	}
+}
+
+// unjoinable refuses a table of a pipeline whose identity was changed while running.
+func unjoinable(e *schema.Event) error {
+	return identityFault(e, "REPLICA IDENTITY FULL", "its old rows would not show which join key they leave", fmt.Sprintf(
+		"ALTER TABLE %s REPLICA IDENTITY FULL; what was written before it cannot be repaired: recreate the slot and accept the gap, "+
+			"or take the table out of the pipeline", quoteTable(e.Relation.Table)))
+}
+
+// unheld refuses a change whose old key the log does not have: it may be another than
+// the new one.
+func unheld(e *schema.Event) error {
+	var held []string
+	for _, c := range e.Relation.Columns {
+		if c.Identity {
+			held = append(held, c.Name)
+		}
+	}
+	name := e.Relation.Table.String()
+	fix := fmt.Sprintf("name the columns of the replica identity as the key: records.tables.%s.key: [%s]", name, strings.Join(held, ", "))
+	if len(held) == 0 {
+		fix = fmt.Sprintf("skip the updates and deletes of the table: records.tables.%s.skipped.operations", name)
+	}
+	return identityFault(e, "one that holds the key", "the key that the row had would not be known", fix)
 }
 
 func missingColumn(e *schema.Event, column, role string) error {

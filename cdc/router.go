@@ -114,7 +114,8 @@ func (r *Router) route(ctx context.Context, e *schema.Event) (*route, error) {
 			Where: place(e),
 			What:  fmt.Sprintf("the publication sends table %s, which source.tables does not list", e.Relation.Table),
 			Why:   "a change may be delivered or refused, but never dropped",
-			Fix:   "list the table in source.tables, or drop it from the publication; if it has another name by now, or is gone: name it in source.matching too",
+			Fix: "list the table in source.tables, or name it in source.matching, which also lets it be gone or have another name by now; " +
+				"taking it out of the publication does not take back what is in the log",
 		}
 	}
 	if rt.relation == e.Relation {

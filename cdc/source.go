@@ -151,7 +151,8 @@ func checkTables(ctx context.Context, db *pgx.Conn, cfg *Config) error {
 		case errors.Is(err, pgx.ErrNoRows) && t.Matched: // what it had is in the log
 		case errors.Is(err, pgx.ErrNoRows):
 			problems = append(problems, &fault.Error{Kind: fault.Usage, Where: "source.tables",
-				What: fmt.Sprintf("table %s does not exist", t.Name), Fix: "create it, or correct the name"})
+				What: fmt.Sprintf("table %s does not exist", t.Name),
+				Fix:  "create it, or correct the name; if it was dropped or renamed: name it in source.matching, so that its last changes are delivered"})
 		case err != nil:
 			return postgresFault("describe table "+t.Name.String(), err)
 		default:
@@ -193,6 +194,14 @@ func tableNames(cfg *Config) []schema.TableName {
 		names[i] = t.Name
 	}
 	return names
+}
+
+// splitNames makes two lists of the names, for unnest.
+func splitNames(tables []schema.TableName) (schemas, names []string) {
+	for _, t := range tables {
+		schemas, names = append(schemas, t.Schema), append(names, t.Name)
+	}
+	return schemas, names
 }
 
 func quoteTable(t schema.TableName) string {

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -39,23 +39,40 @@ func (c *Capture) watch(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			entries := entriesOf(found)
-			err = errors.Join(publicationProblems(&c.cfg, found), c.cfg.compareEntries(c.entries, entries))
+			err = errors.Join(publicationProblems(&c.cfg, found), c.cfg.compareEntries(c.entries, found))
 			if err == nil {
-				c.entries = entries // for the next attempt too
+				c.entries = entriesOf(found) // for the next attempt too
+				return nil
 			}
-			return err
+			return cmp.Or(checkTables(ctx, db, &c.cfg), err) // one that is gone needs other words
 		})
 		switch {
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // what ends with ctx explains nothing
 		case err != nil && fault.KindOf(err) != fault.Unreachable:
-			return fmt.Errorf("changed while the capture ran, and what is written until it is restored is not sent: %w", err)
+			return refusedWhileRunning(err)
 		}
 		if sleep(ctx, cmp.Or(c.cfg.Watch, watchEvery)) != nil {
 			return nil //nolint:nilerr // the end of ctx is no error
 		}
 	}
+}
+
+// refusedWhileRunning makes refusals of faults that a start would call a wrong
+// configuration: this one was right.
+func refusedWhileRunning(err error) error {
+	all := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		all = joined.Unwrap()
+	}
+	for i := range all {
+		if f, ok := errors.AsType[*fault.Error](all[i]); ok && f.Kind == fault.Usage {
+			now := *f
+			now.Kind, now.Why = fault.Refused, strings.TrimPrefix(f.Why+"; the source was changed while the capture ran", "; ")
+			all[i] = &now
+		}
+	}
+	return errors.Join(all...)
 }
 
 // partition is one leaf or branch of a captured table.

@@ -1,6 +1,7 @@
 package cdc_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +23,24 @@ func TestAPublicationThatLosesATableEndsTheCapture(t *testing.T) {
 	c := s.startStreaming()
 	s.exec("ALTER PUBLICATION " + s.cfg.Publications[0] + " DROP TABLE events")
 	err := c.wait()
-	expect(t, err, fault.Usage, "does not publish table public.events", "what is written until it is restored is not sent", "ADD TABLE")
+	expect(t, err, fault.Refused, "does not publish table public.events", "what is written to it until it is added is never sent", "ADD TABLE",
+		"changed while the capture ran")
+	if strings.Contains(err.Error(), "put back") {
+		t.Errorf("it was not put back: %v", err)
+	}
+}
+
+// TestADroppedTableEndsTheCapture with words of its own: no publication can have it again.
+func TestADroppedTableEndsTheCapture(t *testing.T) {
+	s := newSource(t)
+	s.cfg.Watch = 50 * time.Millisecond
+	c := s.startStreaming()
+	s.exec("DROP TABLE events")
+	err := c.wait()
+	expect(t, err, fault.Refused, "table public.events does not exist", "source.matching", "changed while the capture ran")
+	if strings.Contains(err.Error(), "PUBLICATION") {
+		t.Errorf("a publication has nothing to do with it: %v", err)
+	}
 }
 
 func TestPartitionsThatComeAndGoAreToldOf(t *testing.T) {

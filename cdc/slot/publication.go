@@ -86,7 +86,9 @@ func publishedTables(ctx context.Context, db DB, name string) ([]PublishedTable,
 
 // whichTables is another whenever a table is created or dropped.
 func whichTables(ctx context.Context, db DB) (digest string, err error) {
-	err = db.QueryRow(ctx, "SELECT count(*) || ' ' || coalesce(sum(oid::bigint), 0) FROM pg_class WHERE relkind IN ('r', 'p') AND relpersistence <> 't'").Scan(&digest)
+	err = db.QueryRow(ctx, `
+		SELECT count(*) || ' ' || coalesce(sum(oid::bigint), 0)
+		FROM pg_class WHERE relkind IN ('r', 'p') AND relpersistence <> 't'`).Scan(&digest)
 	return digest, err
 }
 

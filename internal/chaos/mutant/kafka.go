@@ -153,7 +153,7 @@ func silenceIsFailure() Mutant {
 			{
 				File: "cdc/capture.go",
 				Old:  "\tkept, err := c.positions().read(ctx)\n",
-				New: "\tkept, err := memory{c.position, true, c.relations}, error(nil)\n" +
+				New: "\tkept, err := memory{position: c.position, found: true, relations: c.relations}, error(nil)\n" +
 					"\tif c.position.EndLSN.IsZero() {\n\t\tkept, err = c.positions().read(ctx)\n\t}\n",
 			},
 		},
