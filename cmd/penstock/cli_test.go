@@ -73,7 +73,7 @@ func TestBadCommandLines(t *testing.T) {
 		{"no configuration", "run", 2, "✗ configuration file cannot be read: open penstock.yaml: no such file or directory\n    at  penstock.yaml\n" +
 			"    fix name the file with --config, or see penstock run --help for the smallest one\n"},
 		{"two faults", "config validate -c bad.yaml", 2, "✗ unknown key \"brokrs\"\n    at  kafka.brokrs (bad.yaml:2:9)\n           2 | brokrs: …\n             | ^^^^^^\n    fix did you mean brokers?\n" +
-			"✗ \"loud\" is not one of debug, info, warn, error\n    at  log.level (bad.yaml:7:14)\n"},
+			"✗ unknown value \"loud\"\n    at  log.level (bad.yaml:7:14)\n    fix write one of debug, info, warn, error\n"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestErrorAsJSON(t *testing.T) {
 			Kind: "usage", What: `unknown key "brokrs"`, Where: "kafka.brokrs (bad.yaml:2:9)", Line: 2, Column: 9, Fix: "did you mean brokers?",
 		}}
 		want.Errors = []faultReport{want.Error, {
-			Kind: "usage", What: `"loud" is not one of debug, info, warn, error`, Where: "log.level (bad.yaml:7:14)", Line: 7, Column: 14,
+			Kind: "usage", What: `unknown value "loud"`, Where: "log.level (bad.yaml:7:14)", Line: 7, Column: 14, Fix: "write one of debug, info, warn, error",
 		}}
 		var f failure
 		if err := json.Unmarshal([]byte(got.stdout), &f); err != nil {

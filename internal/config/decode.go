@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -66,7 +65,9 @@ func (d *decoder) resolve(n ast.Node, path string) ast.Node {
 		case *ast.AliasNode:
 			target, ok := d.anchors[t.Value.String()]
 			if !ok {
-				d.complain(path, t.Value, false, fault.Error{What: fmt.Sprintf("alias *%s has no anchor", t.Value)})
+				d.complain(path, t.Value, false, fault.Error{
+					What: fmt.Sprintf("alias *%s has no anchor", t.Value), Fix: fmt.Sprintf("name the value &%s where it stands first, above", t.Value),
+				})
 				return nil
 			}
 			n = target
@@ -76,7 +77,7 @@ func (d *decoder) resolve(n ast.Node, path string) ast.Node {
 			return n
 		}
 	}
-	d.complain(path, n, true, fault.Error{What: "alias that stands for itself"})
+	d.complain(path, n, true, fault.Error{What: "alias that stands for itself", Fix: "write the value in its place"})
 	return nil
 }
 
@@ -93,18 +94,16 @@ func (d *decoder) scalarText(n ast.Node, path string, secret bool) (string, bool
 	default:
 		address, ok := addressText(n)
 		if !ok {
-			d.complain(path, n, true, fault.Error{What: "want one value, not " + kindOf(n)})
+			d.complain(path, n, true, fault.Error{
+				What: "want one value, not " + kindOf(n), Fix: "write a single value there, in quotes if it has other signs than letters and digits",
+			})
 			return "", false
 		}
 		text = address
 	}
 	expanded, err := expand(text, d.env)
 	if err != nil {
-		f := fault.Error{What: err.Error()}
-		if errors.As(err, new(unsetError)) {
-			f.Fix = "set it, or give a default as in ${VAR:-default}"
-		}
-		d.complain(path, n, secret, f)
+		d.complain(path, n, secret, faultOf(err))
 		return "", false
 	}
 	return expanded, true
@@ -131,7 +130,7 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, path string) {
 		return
 	}
 	if err := setScalar(v, text); err != nil {
-		d.complain(path, n, secret, fault.Error{What: err.Error()})
+		d.complain(path, n, secret, faultOf(err))
 	}
 }
 
@@ -144,7 +143,7 @@ func (d *decoder) list(n ast.Node, v reflect.Value, path string) {
 			return
 		}
 		if err := setList(v, text); err != nil {
-			d.complain(path, n, false, fault.Error{What: err.Error()})
+			d.complain(path, n, false, faultOf(err))
 		}
 		return
 	}
@@ -152,7 +151,7 @@ func (d *decoder) list(n ast.Node, v reflect.Value, path string) {
 	for i, element := range sequence.Values {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if element.Type() == ast.NullType {
-			d.complain(at, element, false, fault.Error{What: "empty element"})
+			d.complain(at, element, false, fault.Error{What: "empty element", Fix: "give it a value, or take it away"})
 			continue
 		}
 		d.decode(element, list.Index(i), at)
@@ -162,7 +161,7 @@ func (d *decoder) list(n ast.Node, v reflect.Value, path string) {
 
 // mapping fills a map whose keys the file's author chooses.
 func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
-	entries, ok := d.entries(n, path)
+	entries, ok := d.entries(n, path, "write a line NAME: VALUE for each entry, indented below "+lastOf(path))
 	if !ok {
 		return
 	}
@@ -172,7 +171,7 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
 	for _, entry := range entries {
 		key, element := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
 		if err := setScalar(key, keyText(entry)); err != nil {
-			d.complain(join(path, keyText(entry)), entry.Key, false, fault.Error{What: err.Error()})
+			d.complain(join(path, keyText(entry)), entry.Key, false, faultOf(err))
 			continue
 		}
 		at := join(path, key.String())
@@ -188,7 +187,7 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, path string) {
 
 // structure fills a section, whose keys are known.
 func (d *decoder) structure(n ast.Node, v reflect.Value, path string) {
-	entries, ok := d.entries(n, path)
+	entries, ok := d.entries(n, path, "write a line KEY: VALUE for each of its keys, of which there are "+strings.Join(keysOf(v), ", "))
 	if !ok {
 		return
 	}
@@ -204,11 +203,12 @@ func (d *decoder) structure(n ast.Node, v reflect.Value, path string) {
 	}
 }
 
-// entries returns the pairs of a mapping without those that repeat a key.
-func (d *decoder) entries(n ast.Node, path string) ([]*ast.MappingValueNode, bool) {
+// entries returns the pairs of a mapping without those that repeat a key. fix tells
+// what to write where there is none.
+func (d *decoder) entries(n ast.Node, path, fix string) ([]*ast.MappingValueNode, bool) {
 	mapping, ok := n.(*ast.MappingNode)
 	if !ok {
-		d.complain(path, n, true, fault.Error{What: "want keys and values, not " + kindOf(n)})
+		d.complain(path, n, true, fault.Error{What: "want keys and values, not " + kindOf(n), Fix: fix})
 		return nil, false
 	}
 	seen := map[string]origin{}
@@ -228,7 +228,7 @@ func (d *decoder) entries(n ast.Node, path string) ([]*ast.MappingValueNode, boo
 // repeated complains about a key that already stands at first.
 func (d *decoder) repeated(path, key string, entry *ast.MappingValueNode, first origin) {
 	d.complain(path, entry.Key, false, fault.Error{
-		What: fmt.Sprintf("key %q is given twice", key), Why: "it already stands at " + first.String(),
+		What: fmt.Sprintf("key %q is given twice", key), Why: "it already stands at " + first.String(), Fix: "keep one of the two, with the values of both",
 	})
 }
 
@@ -265,6 +265,12 @@ func kindOf(n ast.Node) string {
 }
 
 func keyText(entry *ast.MappingValueNode) string { return entry.Key.GetToken().Value }
+
+// lastOf is the last key of a path, without an index.
+func lastOf(path string) string {
+	path, _, _ = strings.Cut(path, "[")
+	return path[strings.LastIndexByte(path, '.')+1:]
+}
 
 func join(path, key string) string {
 	if path == "" {

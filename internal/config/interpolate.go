@@ -4,17 +4,13 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"penstock/internal/fault"
 )
-
-// unsetError is the name of a variable that has neither value nor default.
-type unsetError string
-
-// Error names the variable.
-func (e unsetError) Error() string { return "environment variable " + string(e) + " is not set" }
 
 // expand replaces ${VAR}, ${VAR:-default} and ${file:/path} in s. A default may
 // hold further references, and is also taken when the variable is
-// empty. $${ stands for ${ itself.
+// empty. $${ stands for ${ itself. The error is a *fault.Error.
 func expand(s string, env map[string]string) (string, error) {
 	var out strings.Builder
 	for {
@@ -30,7 +26,7 @@ func expand(s string, env map[string]string) (string, error) {
 		}
 		n := closing(s[i+2:])
 		if n < 0 {
-			return "", fmt.Errorf("${ has no closing brace")
+			return "", &fault.Error{What: "${ has no closing brace", Fix: "close it, as in ${VAR}; or write $${ for the two characters themselves"}
 		}
 		value, err := reference(s[i+2:i+2+n], env)
 		if err != nil {
@@ -62,20 +58,23 @@ func reference(ref string, env map[string]string) (string, error) {
 	if path, ok := strings.CutPrefix(ref, "file:"); ok {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			return "", fmt.Errorf("${%s}: %w", ref, err)
+			return "", &fault.Error{What: "${" + ref + "}", Err: err, Fix: "create the file, such that the user of penstock may read it, or name another"}
 		}
 		return strings.TrimRight(string(data), "\r\n"), nil
 	}
 	name, fallback, hasFallback := strings.Cut(ref, ":-")
 	if !isVariable(name) {
-		return "", fmt.Errorf("${%s} is neither ${VAR}, ${VAR:-default} nor ${file:/path}", ref)
+		return "", &fault.Error{
+			What: fmt.Sprintf("${%s} is neither ${VAR}, ${VAR:-default} nor ${file:/path}", ref),
+			Fix:  "a variable's name has letters, digits and _; write $${ for the two characters themselves",
+		}
 	}
 	value, set := env[name]
 	switch {
 	case hasFallback && value == "":
 		return expand(fallback, env)
 	case !set:
-		return "", unsetError(name)
+		return "", &fault.Error{What: "environment variable " + name + " is not set", Fix: "set it, or give a default as in ${VAR:-default}"}
 	}
 	return value, nil
 }

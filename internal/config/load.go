@@ -61,7 +61,8 @@ func Parse(name string, data []byte, env []string, overrides []Override, roles .
 func parse(name string, data []byte) (ast.Node, error) {
 	at := origin{label: name}
 	if len(data) > maxSize {
-		return nil, newProblem("", at, fault.Error{What: fmt.Sprintf("the file has %d bytes, more than a configuration may have (%d)", len(data), maxSize)})
+		return nil, newProblem("", at, fault.Error{What: fmt.Sprintf("the file has %d bytes, more than a configuration may have (%d)", len(data), maxSize),
+			Fix: "name the configuration with --config, if this is none; tables can be captured by patterns: source.matching"})
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
@@ -93,11 +94,33 @@ func syntaxProblem(at origin, err error) error {
 		if token := e.GetToken(); token != nil {
 			at.line, at.column = token.Position.Line, token.Position.Column
 		}
-		if strings.Contains(e.GetMessage(), "must be specified") {
-			f.Fix = `between { and } put a value such as "${VAR}" in double quotes`
-		}
+		f.Fix = syntaxFix(e.GetMessage())
 	}
 	return newProblem("", at, f)
+}
+
+// syntaxFix tells what mends what the YAML parser says, as far as its words tell.
+func syntaxFix(message string) string {
+	for _, known := range []struct{ part, fix string }{
+		{"must be specified", `between { and } put a value such as "${VAR}" in double quotes`},
+		{"\t", "indent with spaces"},
+		{"tab character", "indent with spaces"},
+		{"mapping value is not allowed", `let the keys of a section begin in one column, here and on the next line; put a value with ": " in it in double quotes`},
+		{"value is not allowed", "let the keys of a section begin in one column, right of the section's own, also those above"},
+		{"non-map value", `write KEY: VALUE, with a space after the colon; let what goes on from the line above begin right of its key`},
+		{"key name", `write KEY: VALUE, with a space after the colon`},
+		{"end character", "close the quote that is opened here"},
+		{"end token", "close the bracket that is opened here"},
+		{"corresponding to", "open the bracket, or put the value in double quotes"},
+		{"reserved character", "put the value in double quotes"},
+		{"directive", "put the value in double quotes"},
+		{"alias", "put the value in double quotes, if it is to begin with *"},
+	} {
+		if strings.Contains(message, known.part) {
+			return known.fix
+		}
+	}
+	return "look at the indentation and the quotes there and in the line before"
 }
 
 // derive fills the values whose default depends on others.

@@ -68,7 +68,7 @@ func (c *Config) set(path, text string, at origin) []error {
 	err := setPath(reflect.ValueOf(c).Elem(), path, text)
 	if err != nil {
 		c.failed[path] = true
-		return []error{newProblem(path, at, fault.Error{What: err.Error()})}
+		return []error{newProblem(path, at, faultOf(err))}
 	}
 	delete(c.failed, path)
 	c.origins[path], c.given[path] = at, true
@@ -83,9 +83,9 @@ func setPath(v reflect.Value, path, text string) error {
 	case v.Kind() == reflect.Slice && path == "":
 		return setList(v, text)
 	case path == "" && v.Kind() == reflect.Map:
-		return fmt.Errorf("has entries: add the name of one")
+		return &fault.Error{What: "has entries", Fix: "add the name of one to the key"}
 	case path == "":
-		return fmt.Errorf("is a section, not a key: add one of %s", strings.Join(keysOf(v), ", "))
+		return &fault.Error{What: "is a section, not a key", Fix: "add one of its keys: " + strings.Join(keysOf(v), ", ")}
 	case v.Kind() == reflect.Map:
 		return setEntry(v, path, text)
 	case v.Kind() == reflect.Struct && !isScalar(v.Type()):
@@ -96,19 +96,19 @@ func setPath(v reflect.Value, path, text string) error {
 		field, _ := fieldOf(v, key)
 		return setPath(field, rest, text)
 	}
-	return fmt.Errorf("has no key %q below it", path)
+	return &fault.Error{What: fmt.Sprintf("has no key %q below it", path), Fix: "leave ." + path + " away"}
 }
 
 // unknownKey tells that a section has no key that the path starts with. The key
 // meant may have dots, so it may be the path up to its first dot or all of it.
 func unknownKey(section reflect.Value, path string) error {
 	first, _, _ := strings.Cut(path, ".")
-	for _, key := range []string{first, path} {
+	for _, key := range []string{path, first} {
 		if meant := Nearest(key, keysOf(section)); meant != "" {
-			return fmt.Errorf("unknown key %q, did you mean %s?", key, meant)
+			return &fault.Error{What: fmt.Sprintf("unknown key %q", key), Fix: "did you mean " + meant + "?"}
 		}
 	}
-	return fmt.Errorf("unknown key %q", first)
+	return &fault.Error{What: fmt.Sprintf("unknown key %q", first), Fix: "the keys there are " + strings.Join(keysOf(section), ", ")}
 }
 
 // setEntry sets below one entry of a map.
@@ -138,7 +138,7 @@ func cutEntry(m reflect.Type, path string) (key, rest string, err error) {
 	case isScalar(m.Elem()) && m.Key() == reflect.TypeFor[TableKey]():
 		table, err := ParseTable(path)
 		if err == nil && FormatTable(table) != path {
-			err = fmt.Errorf("the table is written %s here", FormatTable(table))
+			err = otherSpelling(FormatTable(table))
 		}
 		return path, "", err
 	case isScalar(m.Elem()):
@@ -153,9 +153,13 @@ func cutEntry(m reflect.Type, path string) (key, rest string, err error) {
 	}
 	key = FormatTable(table)
 	if !strings.HasPrefix(path, key) { // one path for one key, or it would not be known as given
-		return "", "", fmt.Errorf("the table is written %s here", key)
+		return "", "", otherSpelling(key)
 	}
 	return key, strings.TrimPrefix(rest, "."), nil
+}
+
+func otherSpelling(key string) error {
+	return &fault.Error{What: "the table has another spelling here", Fix: "write it " + key}
 }
 
 // leaves lists the paths of all keys that are not sections or maps.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -50,6 +51,14 @@ func newProblem(path string, at origin, f fault.Error) *Problem {
 	return &Problem{Fault: &f, Line: at.line, Column: at.column}
 }
 
+// faultOf is the fault that an error is, or says.
+func faultOf(err error) fault.Error {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return *f
+	}
+	return fault.Error{What: err.Error()}
+}
+
 // excerpt shows text, which stands at the given place, under a caret. What
 // stands before it on its line is left out: it may be a secret.
 func excerpt(at origin, text, after string) string {
@@ -66,6 +75,13 @@ func Nearest(word string, candidates []string) string {
 	for _, c := range sorted {
 		if d := editDistance(strings.ToLower(word), strings.ToLower(c)); d < distance {
 			best, distance = c, d
+		}
+	}
+	if best == "" && len(word) > 2 { // it may be a beginning
+		for _, c := range sorted {
+			if strings.HasPrefix(strings.ToLower(c), strings.ToLower(word)) {
+				return c
+			}
 		}
 	}
 	return best

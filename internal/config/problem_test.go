@@ -42,6 +42,9 @@ func blocks(t *testing.T, name string, run func(file string) string) {
 		got := run(file)
 		out += "=== " + title + "\n" + file + "---\n" + got + "\n"
 		t.Run(title, func(t *testing.T) {
+			if strings.Contains(got, "NO FIX") {
+				t.Errorf("a problem without a fix:\n%s", got)
+			}
 			if want = strings.TrimRight(want, "\n") + "\n"; os.Getenv("REWRITE") == "" && got != want {
 				t.Error(cmp.Diff(want, got))
 			}
@@ -94,6 +97,9 @@ func report(file string) string {
 		}
 		if fault.KindOf(err) != fault.Usage {
 			b.WriteString("not a usage fault\n")
+		}
+		if f := (*fault.Error)(nil); !errors.As(err, &f) || f.Fix == "" {
+			b.WriteString("NO FIX\n")
 		}
 	}
 	return b.String()

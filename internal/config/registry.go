@@ -65,7 +65,7 @@ func (v *validator) registry(captured bool) {
 	}
 	for i, text := range r.URLs {
 		if what := wrongRegistry(text); what != "" {
-			v.add(fmt.Sprintf("registry.urls[%d]", i), fault.Error{What: what})
+			v.add(fmt.Sprintf("registry.urls[%d]", i), fault.Error{What: what, Fix: "write http://host:8081, and the user and password as keys of registry"})
 		}
 	}
 	if r.Token != "" && (r.Username != "" || r.Password != "") {

@@ -73,17 +73,25 @@ func (v *validator) oneOf(path, value string, allowed ...string) {
 	if slices.Contains(allowed, value) {
 		return
 	}
-	f := fault.Error{What: fmt.Sprintf("%q is not one of %s", value, strings.Join(allowed, ", "))}
+	v.add(path, notOneOf(value, allowed))
+}
+
+// notOneOf is the fault of a value that is not among the allowed ones.
+func notOneOf(value string, allowed []string) fault.Error {
+	f := fault.Error{What: fmt.Sprintf("unknown value %q", value), Fix: "write one of " + strings.Join(allowed, ", ")}
 	if meant := Nearest(value, allowed); meant != "" {
-		f.Fix = "did you mean " + meant + "?"
+		f.Fix = "did you mean " + meant + "? The values are " + strings.Join(allowed, ", ")
 	}
-	v.add(path, f)
+	if len(allowed) == 1 {
+		f.Fix = "write " + allowed[0]
+	}
+	return f
 }
 
 func (v *validator) rest() {
 	c := v.cfg
 	if c.API.Listen != "" {
-		v.address("api.listen", c.API.Listen)
+		v.address("api.listen", c.API.Listen, "8080")
 	}
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "auto", "json", "console")
@@ -92,15 +100,25 @@ func (v *validator) rest() {
 	}
 }
 
-// address records a value that is not host:port.
-func (v *validator) address(path, value string) {
+// address records a value that is not host:port; usual is the port that most have.
+func (v *validator) address(path, value, usual string) {
 	_, port, err := net.SplitHostPort(value)
 	if err == nil {
 		if n, convErr := strconv.ParseUint(port, 10, 16); convErr == nil && n > 0 && !strings.ContainsAny(value, " \t,") {
 			return
 		}
 	}
-	v.add(path, fault.Error{What: fmt.Sprintf("%q is not host:port", value)})
+	f := fault.Error{What: fmt.Sprintf("%q is not host:port", value), Fix: "write a host and a port from 1 to 65535: localhost:" + usual}
+	host, isPort := value, matches(`^[0-9]+$`, value)
+	switch {
+	case isPort:
+		f.Fix = "write localhost:" + value
+	case matches(`^[a-zA-Z0-9._-]+:?$`, host):
+		f.Fix = fmt.Sprintf("write %q", strings.TrimSuffix(host, ":")+":"+usual)
+	case strings.Contains(value, ","):
+		f.Fix = "write each address as an element of its own: [a:" + usual + ", b:" + usual + "]"
+	}
+	v.add(path, f)
 }
 
 // at returns where the value at path, or the nearest thing around it, was given.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"penstock/internal/fault"
+	"penstock/schema/shape"
 )
 
 // records checks the section and every table's entry; captured asks for the
@@ -21,7 +22,7 @@ func (v *validator) records(captured bool) {
 	for _, table := range slices.Sorted(maps.Keys(r.Tables)) {
 		path, own := recordsPath(table), r.Tables[table]
 		if captured && len(source)+len(v.cfg.Source.Matching) > 0 && !source[table] && !v.cfg.Source.matchesKey(table) {
-			v.add(path, fault.Error{What: fmt.Sprintf("%s is not one of source.tables", table), Fix: "name it in source.tables"})
+			v.add(path, v.notListed(table))
 		}
 		// What the entry inherits is checked where it stands.
 		v.style(path, &own.RecordStyle, func(key string) bool { return v.cfg.given[join(path, key)] })
@@ -45,7 +46,7 @@ func (v *validator) style(path string, s *RecordStyle, mine func(key string) boo
 	}
 	s.options(func(key string, err error) {
 		if mine(key) {
-			v.add(join(path, key), fault.Error{What: err.Error()})
+			v.add(join(path, key), badMode(err))
 		}
 	})
 	if mine("skipped.operations") {
@@ -60,7 +61,8 @@ func (v *validator) skipped(path string, operations []string) {
 		if !slices.Contains([]string{"c", "u", "d", "t"}, op) {
 			v.add(fmt.Sprintf("%s[%d]", path, i), fault.Error{
 				What: fmt.Sprintf("%q is not one of c, u, d, t", op),
-				Why:  "they are create, update, delete and truncate; none alone skips nothing",
+				Why:  "they are create, update, delete and truncate",
+				Fix:  "write some of them, as in [t, d]; none alone skips nothing",
 			})
 		}
 	}
@@ -73,7 +75,7 @@ func (v *validator) columns(path string, t *TableRecords) {
 		at := fmt.Sprintf("%s.key[%d]", path, i)
 		v.column(at, column)
 		if key[column] {
-			v.add(at, fault.Error{What: fmt.Sprintf("column %s is named twice", column)})
+			v.add(at, namedTwice("column "+column))
 		}
 		key[column] = true
 	}
@@ -82,7 +84,7 @@ func (v *validator) columns(path string, t *TableRecords) {
 		at := fmt.Sprintf("%s.partition[%d]", path, i)
 		v.column(at, column)
 		if placed[column] {
-			v.add(at, fault.Error{What: fmt.Sprintf("column %s is named twice", column)})
+			v.add(at, namedTwice("column "+column))
 		}
 		placed[column] = true
 	}
@@ -94,7 +96,9 @@ func (v *validator) columns(path string, t *TableRecords) {
 		v.column(at, pattern)
 		if pattern != "" && strings.Trim(pattern, "*") == "" {
 			v.add(at, fault.Error{What: fmt.Sprintf("%q takes every column away", pattern), Fix: "name the columns to keep in include"})
+			continue
 		}
+		v.alsoIncluded(at, pattern, t.Include)
 	}
 	for _, column := range slices.Sorted(maps.Keys(t.Mask)) {
 		at := path + ".mask." + column
@@ -103,20 +107,35 @@ func (v *validator) columns(path string, t *TableRecords) {
 			v.add(at, fault.Error{What: "the salt is empty", Why: "without one the values can be guessed", Fix: `"${file:/run/secrets/salt}"`})
 		}
 	}
+	v.truncated(path, t, key, placed)
+}
+
+// truncated checks what is cut; key and placed are the columns of the key and those that
+// choose the partition.
+func (v *validator) truncated(path string, t *TableRecords, key, placed map[string]bool) {
+	const uncut = "mask it, or take it out of truncate"
 	for _, column := range slices.Sorted(maps.Keys(t.Truncate)) {
 		at := path + ".truncate." + column
-		_, masked := t.Mask[column]
+		mask := t.masking(column)
 		switch n := t.Truncate[column]; {
 		case column == "":
 			v.column(at, column)
 		case n < 0:
-			v.add(at, fault.Error{What: fmt.Sprintf("a length of %d characters is below 0", n)})
-		case masked:
-			v.add(at, fault.Error{What: fmt.Sprintf("column %s is masked too", column), Fix: "do one of the two"})
+			v.add(at, fault.Error{
+				What: fmt.Sprintf("a length of %d characters is below 0", n), Fix: "write how many characters are kept, such as 20, or take the line out",
+			})
+		case mask != "":
+			v.add(at, fault.Error{
+				What: fmt.Sprintf("column %s is masked too, by mask.%s", column, mask), Why: "the mask has nothing to cut", Fix: "take it out of one of the two",
+			})
 		case key[column]:
-			v.add(at, fault.Error{What: fmt.Sprintf("column %s is part of the key", column), Why: "rows that differ would get one key"})
+			v.add(at, fault.Error{
+				What: fmt.Sprintf("column %s is part of the key", column), Why: "rows that differ would get one key", Fix: uncut,
+			})
 		case placed[column]:
-			v.add(at, fault.Error{What: fmt.Sprintf("column %s chooses the partition", column), Why: "a change of it might not show"})
+			v.add(at, fault.Error{
+				What: fmt.Sprintf("column %s chooses the partition", column), Why: "a change of it might not show", Fix: uncut,
+			})
 		}
 	}
 }
@@ -124,6 +143,47 @@ func (v *validator) columns(path string, t *TableRecords) {
 // column records a name that no column has.
 func (v *validator) column(path, name string) {
 	if name == "" {
-		v.add(path, fault.Error{What: fmt.Sprintf("%q is not the name of a column", name)})
+		v.add(path, fault.Error{What: fmt.Sprintf("%q is not the name of a column", name), Fix: "write the name as the catalogue has it, without quotes"})
 	}
+}
+
+// alsoIncluded records an entry of exclude that takes away what include names.
+func (v *validator) alsoIncluded(path, pattern string, include []string) {
+	for _, kept := range include {
+		if kept != "" && (kept == pattern || !isPattern(kept) && shape.Match(pattern, kept)) {
+			v.add(path, fault.Error{
+				What: fmt.Sprintf("%q takes away %s, which include names", pattern, kept), Why: "include says what is kept, exclude then takes away",
+				Fix: "take one of the two out",
+			})
+		}
+	}
+}
+
+// masking is the entry of Mask that masks a column, or "". A pattern in column is a name
+// of its own.
+func (t *TableRecords) masking(column string) string {
+	if _, named := t.Mask[column]; named {
+		return column
+	}
+	for _, pattern := range slices.Sorted(maps.Keys(t.Mask)) {
+		if !isPattern(column) && shape.Match(pattern, column) {
+			return pattern
+		}
+	}
+	return ""
+}
+
+func isPattern(name string) bool { return strings.ContainsAny(name, "*?") }
+
+func namedTwice(what string) fault.Error {
+	return fault.Error{What: what + " is named twice", Fix: "take one of the two out"}
+}
+
+// badMode is the fault of a mode that is none.
+func badMode(err error) fault.Error {
+	what, modes, ok := strings.Cut(err.Error(), ": want ")
+	if !ok {
+		return fault.Error{What: err.Error(), Fix: "after hex: write two hexadecimal digits for each octet"}
+	}
+	return fault.Error{What: what, Fix: "write " + modes}
 }

@@ -15,26 +15,26 @@ import (
 func (v *validator) source() {
 	s := v.cfg.Source
 	v.require("source.dsn", string(s.DSN), "the capture reads from this database", "dsn: postgres://user:password@host:5432/database")
+	v.scheme("source.dsn", s.DSN)
 	v.publications()
 	switch {
 	case s.Slot == "":
 		v.missing("source.slot", "the slot keeps the log until it is in Kafka", "slot: penstock")
 	case !matches(`^[a-z0-9_]{1,63}$`, s.Slot):
-		v.add("source.slot", fault.Error{What: fmt.Sprintf("%q is not a slot name", s.Slot), Why: "Postgres allows lower case letters, digits and _, at most 63"})
+		v.add("source.slot", fault.Error{
+			What: fmt.Sprintf("%q is not a slot name", s.Slot), Why: "Postgres allows lower case letters, digits and _, at most 63", Fix: "slot: " + slotLike(s.Slot),
+		})
 	}
 	if len(s.Tables) == 0 && len(s.Matching) == 0 {
 		v.missing("source.tables", "nothing would be captured", "tables: [public.content, public.engagement_events]")
 	}
 	for i, pattern := range s.Matching {
-		if schemaName, name, ok := strings.Cut(pattern, "."); !ok || schemaName == "" || name == "" {
-			v.add(fmt.Sprintf("source.matching[%d]", i), fault.Error{
-				What: fmt.Sprintf("%q is not a pattern of schema.table", pattern), Fix: `"sales.*", or "public.order_*"`})
-		}
+		v.matching(fmt.Sprintf("source.matching[%d]", i), pattern)
 	}
 	seen := map[schema.TableName]bool{}
 	for i, table := range s.Tables {
 		if seen[table] {
-			v.add(fmt.Sprintf("source.tables[%d]", i), fault.Error{What: fmt.Sprintf("table %s is named twice", table)})
+			v.add(fmt.Sprintf("source.tables[%d]", i), namedTwice("table "+table.String()))
 		}
 		seen[table] = true
 	}
@@ -59,60 +59,11 @@ func (v *validator) publications() {
 		case name == "":
 			v.add(at, fault.Error{What: "is empty", Fix: "name a publication"})
 		case len(name) > 63:
-			v.add(at, fault.Error{What: fmt.Sprintf("%q has %d bytes", name, len(name)), Why: "Postgres allows at most 63"})
+			v.add(at, fault.Error{What: fmt.Sprintf("%q has %d bytes", name, len(name)), Why: "Postgres allows at most 63", Fix: "name another publication"})
 		case slices.Contains(names[:i], name):
-			v.add(at, fault.Error{What: fmt.Sprintf("publication %s is named twice", name)})
+			v.add(at, namedTwice("publication "+name))
 		}
 	}
-}
-
-// topics checks the topic of every table: a valid name, and no two alike.
-func (v *validator) topics() {
-	owner := map[string]string{v.cfg.Kafka.PositionTopic: "kafka.position_topic"}
-	v.topic("kafka.transaction_topic", v.cfg.Kafka.TransactionTopic, "kafka.transaction_topic", owner)
-	v.topic("kafka.dead_letter_topic", v.cfg.Kafka.DeadLetterTopic, "kafka.dead_letter_topic", owner)
-	v.topic("kafka.heartbeat_topic", v.cfg.Kafka.HeartbeatTopic, "kafka.heartbeat_topic", owner)
-	if v.cfg.Kafka.MessageTopic != "" {
-		v.topic("kafka.message_topic", v.cfg.Kafka.MessageTopic, "kafka.message_topic", owner)
-	}
-	for _, name := range slices.Sorted(maps.Keys(v.cfg.Pipelines)) {
-		path := "pipelines." + name + ".topic"
-		v.topic(path, v.cfg.Pipelines[name].Topic, path, owner)
-	}
-	for i, table := range v.cfg.Source.Tables {
-		if table == (schema.TableName{}) || slices.Contains(v.cfg.Source.Tables[:i], table) {
-			continue
-		}
-		path := "kafka.topic"
-		if key := TableKey(FormatTable(table)); v.cfg.Kafka.Topics[key] != "" {
-			path = "kafka.topics." + string(key)
-		}
-		v.topic(path, v.cfg.Topic(table), "table "+table.String(), owner)
-	}
-	for _, key := range slices.Sorted(maps.Keys(v.cfg.Kafka.Topics)) {
-		listed := func(t schema.TableName) bool { return TableKey(FormatTable(t)) == key }
-		if !v.cfg.Source.matchesKey(key) && !slices.ContainsFunc(v.cfg.Source.Tables, listed) {
-			v.add("kafka.topics."+string(key), fault.Error{
-				What: string(key) + " is not one of source.tables", Fix: "name it in source.tables",
-			})
-		}
-	}
-}
-
-// topic checks one topic's name and that nobody else writes to it.
-func (v *validator) topic(path, topic, user string, owner map[string]string) {
-	if !matches(`^[a-zA-Z0-9._-]{1,249}$`, topic) || topic == "." || topic == ".." {
-		v.add(path, fault.Error{
-			What: fmt.Sprintf("%q, the topic of %s, is not a topic name", topic, user),
-			Why:  "Kafka allows letters, digits, '.', '_' and '-', at most 249",
-		})
-		return
-	}
-	if other, ok := owner[topic]; ok {
-		v.add(path, fault.Error{What: fmt.Sprintf("topic %s is used by both %s and %s", topic, other, user), Fix: "name one of them in kafka.topics"})
-		return
-	}
-	owner[topic] = user
 }
 
 func (v *validator) kafka() {
@@ -121,13 +72,15 @@ func (v *validator) kafka() {
 		v.missing("kafka.brokers", "changes go to Kafka", "brokers: [localhost:9092]")
 	}
 	for i, broker := range k.Brokers {
-		v.address(fmt.Sprintf("kafka.brokers[%d]", i), broker)
+		v.address(fmt.Sprintf("kafka.brokers[%d]", i), broker, "9092")
 	}
 	if k.Partitions < 1 {
-		v.add("kafka.partitions", fault.Error{What: fmt.Sprintf("%d is below 1", k.Partitions)})
+		v.add("kafka.partitions", fault.Error{What: fmt.Sprintf("%d is below 1", k.Partitions), Fix: fmt.Sprintf("partitions: %d", Default().Kafka.Partitions)})
 	}
 	if k.ReplicationFactor < 1 && k.ReplicationFactor != -1 {
-		v.add("kafka.replication_factor", fault.Error{What: fmt.Sprintf("%d is neither -1, the broker's default, nor above 0", k.ReplicationFactor)})
+		v.add("kafka.replication_factor", fault.Error{
+			What: fmt.Sprintf("%d is neither -1, the broker's default, nor above 0", k.ReplicationFactor), Fix: "replication_factor: 3, or -1",
+		})
 	}
 	v.oneOf("kafka.bad_messages", k.BadMessages, BadStop, BadDeadLetter)
 	if k.Heartbeat < 0 {
@@ -139,21 +92,26 @@ func (v *validator) kafka() {
 
 // transaction checks the limits of a Kafka transaction.
 func (v *validator) transaction() {
-	t := v.cfg.Kafka.Transaction
+	t, usual := v.cfg.Kafka.Transaction, Default().Kafka.Transaction
 	for _, limit := range []struct {
-		key   string
-		value int
-	}{{"records", t.Records}, {"bytes", t.Bytes}, {"split_records", t.SplitRecords}, {"split_bytes", t.SplitBytes}} {
+		key          string
+		value, usual int
+	}{
+		{"records", t.Records, usual.Records}, {"bytes", t.Bytes, usual.Bytes},
+		{"split_records", t.SplitRecords, usual.SplitRecords}, {"split_bytes", t.SplitBytes, usual.SplitBytes},
+	} {
 		if limit.value < 1 {
-			v.add("kafka.transaction."+limit.key, fault.Error{What: fmt.Sprintf("%d is below 1", limit.value)})
+			v.add("kafka.transaction."+limit.key, fault.Error{What: fmt.Sprintf("%d is below 1", limit.value), Fix: fmt.Sprintf("%s: %d", limit.key, limit.usual)})
 		}
 	}
 	for _, limit := range []struct {
-		key   string
-		value time.Duration
-	}{{"age", t.Age}, {"idle", t.Idle}, {"split_age", t.SplitAge}, {"timeout", t.Timeout}} {
+		key          string
+		value, usual time.Duration
+	}{{"age", t.Age, usual.Age}, {"idle", t.Idle, usual.Idle}, {"split_age", t.SplitAge, usual.SplitAge}, {"timeout", t.Timeout, usual.Timeout}} {
 		if limit.value <= 0 {
-			v.add("kafka.transaction."+limit.key, fault.Error{What: fmt.Sprintf("%s is not a positive duration", limit.value)})
+			v.add("kafka.transaction."+limit.key, fault.Error{
+				What: fmt.Sprintf("%s is not a positive duration", limit.value), Fix: fmt.Sprintf("%s: %s", limit.key, limit.usual),
+			})
 		}
 	}
 	if 2*t.SplitAge > t.Timeout {
@@ -169,7 +127,9 @@ func (v *validator) pipelines(captured bool) {
 	for _, name := range slices.Sorted(maps.Keys(v.cfg.Pipelines)) {
 		path, p := "pipelines."+name, v.cfg.Pipelines[name]
 		if !matches(`^[a-zA-Z0-9_-]{1,100}$`, name) {
-			v.add(path, fault.Error{What: fmt.Sprintf("%q is not a pipeline name", name), Why: "letters, digits, '_' and '-' are allowed, at most 100"})
+			v.add(path, fault.Error{
+				What: fmt.Sprintf("%q is not a pipeline name", name), Why: "letters, digits, '_' and '-' are allowed, at most 100", Fix: likeName(name, 100),
+			})
 		}
 		v.oneOf(path+".on_error", p.OnError, OnErrorStop, OnErrorDeadLetter)
 		switch {
@@ -188,10 +148,10 @@ func (v *validator) pipelines(captured bool) {
 
 func (v *validator) side(path string, s Side, captured bool) {
 	if s.Table == (schema.TableName{}) {
-		v.missing(path+".table", "the join needs a table on both sides", "")
+		v.missing(path+".table", "the join needs a table on both sides", lastOf(path)+": { table: public.content, column: id }")
 		return
 	}
-	v.require(path+".column", s.Column, "it is the join column of "+s.Table.String(), "")
+	v.require(path+".column", s.Column, "it is the join column of "+s.Table.String(), "column: content_id")
 	if captured && len(v.cfg.Source.Tables) > 0 && !slices.Contains(v.cfg.Source.Tables, s.Table) {
 		v.add(path+".table", fault.Error{
 			What: fmt.Sprintf("table %s is not captured", s.Table), Why: "the pipeline would never see its rows",
@@ -207,24 +167,25 @@ func (v *validator) stores() {
 	}
 	for i, host := range c.Hosts {
 		if strings.Contains(host, ":") {
-			v.address(fmt.Sprintf("cassandra.hosts[%d]", i), host)
+			v.address(fmt.Sprintf("cassandra.hosts[%d]", i), host, "9042")
 		}
 	}
 	if !matches(`^[a-z][a-z0-9_]{0,47}$`, c.Keyspace) {
 		v.add("cassandra.keyspace", fault.Error{
 			What: fmt.Sprintf("%q is not a keyspace name", c.Keyspace),
 			Why:  "it is a lower case letter, then lower case letters, digits and _, at most 48",
+			Fix:  "keyspace: " + Default().Cassandra.Keyspace,
 		})
 	}
 	v.oneOf("cassandra.consistency", c.Consistency, "LOCAL_QUORUM", "QUORUM", "ALL")
 	if r.Address == "" {
 		v.missing("redis.address", "the sink writes every event there", "address: localhost:6379")
 	} else {
-		v.address("redis.address", r.Address)
+		v.address("redis.address", r.Address, "6379")
 	}
 	v.require("redis.prefix", r.Prefix, "it keeps the events apart from other keys", "prefix: engagement_events")
 	if r.Database < 0 {
-		v.add("redis.database", fault.Error{What: fmt.Sprintf("%d is below 0", r.Database)})
+		v.add("redis.database", fault.Error{What: fmt.Sprintf("%d is below 0", r.Database), Fix: "database: 0"})
 	}
 	if r.TombstoneTTL < time.Second {
 		v.add("redis.tombstone_ttl", fault.Error{What: fmt.Sprintf("%s is below 1s", r.TombstoneTTL), Fix: "tombstone_ttl: 168h"})

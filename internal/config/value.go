@@ -1,12 +1,15 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"penstock/internal/fault"
 	"penstock/schema"
 )
 
@@ -22,7 +25,8 @@ func isScalar(t reflect.Type) bool {
 // isSecret reports whether values of the type must not be shown.
 func isSecret(t reflect.Type) bool { return t == reflect.TypeFor[Secret]() }
 
-// setScalar parses text into v. Its error says what the value is not.
+// setScalar parses text into v. Its error is a *fault.Error that says what the value is
+// not, and what would be one.
 func setScalar(v reflect.Value, text string) error {
 	switch p := v.Addr().Interface().(type) {
 	case *schema.TableName:
@@ -36,7 +40,7 @@ func setScalar(v reflect.Value, text string) error {
 	case *time.Duration:
 		d, err := time.ParseDuration(text)
 		if err != nil {
-			return fmt.Errorf("%q is not a duration such as 30s, 5m or 168h", text)
+			return notDuration(text)
 		}
 		*p = d
 		return nil
@@ -47,13 +51,13 @@ func setScalar(v reflect.Value, text string) error {
 	case reflect.Bool:
 		b, err := strconv.ParseBool(text)
 		if err != nil {
-			return fmt.Errorf("%q is not true or false", text)
+			return &fault.Error{What: fmt.Sprintf("%q is neither true nor false", text), Fix: "write true or false"}
 		}
 		v.SetBool(b)
 	default:
 		n, err := strconv.ParseInt(text, 10, v.Type().Bits())
 		if err != nil {
-			return fmt.Errorf("%q is not a whole number of %d bits", text, v.Type().Bits())
+			return &fault.Error{What: fmt.Sprintf("%q is not a whole number of %d bits", text, v.Type().Bits()), Fix: wholeNumber(text, v.Type().Bits())}
 		}
 		v.SetInt(n)
 	}
@@ -141,6 +145,32 @@ func cutQuoted(text string) (name, rest string, ok bool) {
 	return "", "", false
 }
 
+// notTable refuses a table's name, and shows how it is quoted if a dot in a name is
+// what is wrong with it.
 func notTable(text string) error {
-	return fmt.Errorf("%q is not a table name such as public.content", text)
+	f := &fault.Error{What: fmt.Sprintf("%q is not a table name such as public.content", text)}
+	parts := strings.Split(text, ".")
+	if last := len(parts) - 1; last > 1 && !strings.Contains(text, `"`) && !slices.Contains(parts, "") {
+		f.Why = "a name that has a dot in it is written in double quotes"
+		f.Fix = fmt.Sprintf(`'"%s".%s', or '%s."%s"'`, strings.Join(parts[:last], "."), parts[last], parts[0], strings.Join(parts[1:], "."))
+		return f
+	}
+	f.Fix = `write schema.table; a name with a dot or a quote in it as in SQL: '"a.b"."c""d"'`
+	return f
+}
+
+func notDuration(text string) error {
+	f := &fault.Error{What: fmt.Sprintf("%q is not a duration such as 30s, 5m or 168h", text), Fix: "write a number with its unit: 30s, 5m or 168h"}
+	if _, err := strconv.ParseFloat(text, 64); err == nil {
+		f.What, f.Fix = fmt.Sprintf("the duration %q has no unit", text), fmt.Sprintf("write %ss for seconds; ms, m and h are units too", text)
+	}
+	return f
+}
+
+// wholeNumber tells what to write instead of a text that is no number of so many bits.
+func wholeNumber(text string, bits int) string {
+	if _, err := strconv.ParseInt(text, 10, bits); errors.Is(err, strconv.ErrRange) {
+		return fmt.Sprintf("write a number from %d to %d", int64(-1)<<(bits-1), int64(1)<<(bits-1)-1)
+	}
+	return "write digits only, such as 12"
 }
