@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -45,9 +46,9 @@ func (b *batch) take(r *kgo.Record) error {
 	if truncates {
 		b.waitWith(r, at, &c, slices.Collect(maps.Keys(b.owner.waiting))...)
 	}
-	switch head, waits := b.owner.waiting[string(r.Key)]; {
+	switch _, waits := b.owner.waiting[string(r.Key)]; {
 	case waits && !truncates:
-		if err := b.refuse(r, at, waitsFor(head)); err != nil {
+		if err := b.refuse(r, at, errWaits); err != nil {
 			return err
 		}
 	case err != nil:
@@ -115,7 +116,7 @@ func (b *batch) behind(entries []entry, key []byte) ([]entry, error) {
 		case e.change.truncate != nil:
 			b.waitWith(e.record, e.at, &e.change, string(key))
 		case bytes.Equal(e.record.Key, key):
-			if err := b.refuse(e.record, e.at, waitsFor(b.owner.waiting[string(key)])); err != nil {
+			if err := b.refuse(e.record, e.at, errWaits); err != nil {
 				return nil, err
 			}
 			continue
@@ -188,9 +189,8 @@ func (b *batch) refuse(r *kgo.Record, at record.Coordinates, err error) error {
 	return nil
 }
 
-func waitsFor(head string) error {
-	return reasoned(deadletter.Waits, fmt.Errorf("it waits for dead letter %s, of the same key", head))
-}
+// errWaits does not say for which letter, as another may come in its place.
+var errWaits = reasoned(deadletter.Waits, errors.New("it waits for a dead letter of the same key"))
 
 // post adds a record's letter and returns its id.
 func (b *batch) post(r *kgo.Record, at record.Coordinates, cause *RecordError, behind string) string {
@@ -206,11 +206,16 @@ func (b *batch) post(r *kgo.Record, at record.Coordinates, cause *RecordError, b
 	return l.ID()
 }
 
+// clip is the beginning of a text that is too long, to a whole character.
 func clip(text string) string {
-	if len(text) > maxErrorText {
-		return text[:maxErrorText] + "…"
+	if len(text) <= maxErrorText {
+		return text
 	}
-	return text
+	end := maxErrorText
+	for end > maxErrorText-utf8.UTFMax && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
 }
 
 // deliver writes the letters. Only then may the offset move past their records: a

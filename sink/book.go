@@ -63,7 +63,8 @@ func (b *Book) add(home int32, l *deadletter.Letter, d *deadletter.Decision) {
 // Find returns the letter with the id, nil for none.
 func (b *Book) Find(id string) *Filed { return b.letters[id] }
 
-// All returns every letter, by origin, topic, partition, offset, LSN and seq.
+// All returns every letter, by topic, partition, offset, LSN and seq: in the order
+// of a key's changes, also where the pipeline has another name since.
 func (b *Book) All() []*Filed {
 	all := make([]*Filed, 0, len(b.letters))
 	for _, f := range b.letters {
@@ -71,9 +72,10 @@ func (b *Book) All() []*Filed {
 	}
 	slices.SortFunc(all, func(x, y *Filed) int {
 		return cmp.Or(
-			cmp.Compare(x.Letter.Origin(), y.Letter.Origin()), cmp.Compare(x.Letter.Topic, y.Letter.Topic),
+			cmp.Compare(x.Letter.Topic, y.Letter.Topic),
 			cmp.Compare(x.Letter.Partition, y.Letter.Partition), cmp.Compare(x.Letter.Offset, y.Letter.Offset),
-			cmp.Compare(x.Letter.LSN, y.Letter.LSN), cmp.Compare(x.Letter.Seq, y.Letter.Seq), cmp.Compare(x.ID, y.ID),
+			cmp.Compare(x.Letter.LSN, y.Letter.LSN), cmp.Compare(x.Letter.Seq, y.Letter.Seq),
+			cmp.Compare(x.Letter.Origin(), y.Letter.Origin()), cmp.Compare(x.ID, y.ID),
 		)
 	})
 	return all
@@ -82,6 +84,67 @@ func (b *Book) All() []*Filed {
 // Heads returns the letters that keys wait for now.
 func (b *Book) Heads() []*Filed {
 	return slices.DeleteFunc(b.All(), func(f *Filed) bool { return !f.Letter.Holds() || f.State() != deadletter.Open })
+}
+
+// Queue is what waits for what in a book as it is.
+type Queue struct {
+	heads   map[queueKey]*Filed
+	waiting map[queueKey]int
+}
+
+// queueKey is a key of a partition; that without a key stands for all of them.
+type queueKey struct {
+	topic     string
+	partition int32
+	key       string
+	all       bool
+}
+
+func queueOf(l *deadletter.Letter) queueKey {
+	return queueKey{topic: l.Topic, partition: l.Partition, key: string(l.Record.Key), all: l.Record.Key == nil}
+}
+
+// Queue counts what waits.
+func (b *Book) Queue() *Queue {
+	q := &Queue{heads: make(map[queueKey]*Filed), waiting: make(map[queueKey]int)}
+	for _, head := range b.Heads() { // the first of a key is what it waits for
+		key := queueOf(head.Letter)
+		everybodys := queueKey{topic: key.topic, partition: key.partition, all: true}
+		for _, k := range []queueKey{key, everybodys} {
+			if q.heads[k] == nil {
+				q.heads[k] = head
+			}
+		}
+	}
+	for _, f := range b.letters {
+		if f.waits() {
+			q.waiting[queueOf(f.Letter)]++
+		}
+	}
+	return q
+}
+
+func (f *Filed) waits() bool {
+	return f.Letter.Reason == deadletter.Waits && f.State() == deadletter.Open
+}
+
+// Head returns the letter that another waits for now, which may not be the one
+// of [deadletter.Letter.Behind] any more. It is nil for a letter that does not
+// wait, and for one whose key's release was sent.
+func (q *Queue) Head(f *Filed) *Filed {
+	head := q.heads[queueOf(f.Letter)]
+	if head == nil || !f.waits() || head.Letter.Offset > f.Letter.Offset {
+		return nil
+	}
+	return head
+}
+
+// Waiting returns how many later records of the key wait for a letter.
+func (q *Queue) Waiting(f *Filed) int {
+	if key := queueOf(f.Letter); q.heads[key] == f {
+		return q.waiting[key]
+	}
+	return 0
 }
 
 // waiting returns the keys of a partition that wait when its record at next is

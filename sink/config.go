@@ -78,7 +78,7 @@ func (c Config) letterbox() *Letterbox {
 	if c.DeadLetterTopic == "" {
 		return nil
 	}
-	return NewLetterbox(LetterboxConfig{Brokers: c.Brokers, Client: c.Client, Topic: c.DeadLetterTopic, Wait: c.Wait})
+	return NewLetterbox(LetterboxConfig{Brokers: c.Brokers, Client: c.Client, Topic: c.DeadLetterTopic})
 }
 
 // Progress is how far a partition has come: everything below Offset is durable

@@ -3,10 +3,15 @@ package sink_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"penstock/internal/fault"
+	"penstock/schema"
 	"penstock/schema/deadletter"
 	"penstock/sink"
 	"penstock/sink/storetest"
@@ -101,5 +106,123 @@ func TestOneOrderRetriesALetterOnce(t *testing.T) {
 	}
 	if len(decided) != letters || len(times) != letters {
 		t.Errorf("%d decisions of %d letters, want one of each of %d", len(decided), len(times), letters)
+	}
+}
+
+// TestALetterStaysInItsPartition, whatever becomes of the topic's partitions: what is
+// said of it later would else stand beside it, and not after it.
+func TestALetterStaysInItsPartition(t *testing.T) {
+	r, s, model := newRig(t), newSource(partitions), storetest.NewModel()
+	id, sound := waitingKey(r, s, model)
+	if _, err := kadm.NewClient(r.client()).CreatePartitions(t.Context(), 50, "dead"); err != nil {
+		t.Fatal(err)
+	}
+	r.decide(id, sink.Order{State: deadletter.Retried}) // and fails again
+	r.runUntilDrained(r.letters(), model)
+	r.decide(id, sink.Order{State: deadletter.Retried, Value: sound})
+	r.runUntilDrained(r.letters(), model)
+	wantEqual(t, s, model)
+	records := r.raw()
+	for _, record := range records {
+		if record.Partition != 0 {
+			t.Errorf("record %s is in partition %d, its letter in 0", record.Key, record.Partition)
+		}
+	}
+	if len(records) != 7 { // 2 letters; retried; the letter and its state, open; retried; that the other is in the stores
+		t.Errorf("%d records, want 7", len(records))
+	}
+}
+
+// TestWhatWaitsKeepsItsOrderUnderAnotherName of the pipeline.
+func TestWhatWaitsKeepsItsOrderUnderAnotherName(t *testing.T) {
+	r, s, model := newRig(t), newSource(partitions), storetest.NewModel()
+	id, sound := waitingKey(r, s, model)
+	renamed := r.letters()
+	renamed.Pipeline = "another" // which sorts before the first
+	for n := range int64(renamed.Batch) {
+		s.putContent(someContent(1, 70+n))
+	}
+	r.produce(s, kgo.TryCommit)
+	r.runUntilDrained(renamed, model)
+	r.decide(id, sink.Order{State: deadletter.Retried, Value: sound})
+	r.runUntilDrained(renamed, model)
+	wantEqual(t, s, model)
+}
+
+// TestAnotherKeysValueIsRefused before it is sent, where the pipeline is known.
+func TestAnotherKeysValueIsRefused(t *testing.T) {
+	r, s, model := newRig(t), newSource(partitions), storetest.NewModel()
+	id, sound := waitingKey(r, s, model)
+	box := sink.NewLetterbox(sink.LetterboxConfig{Brokers: r.cluster.ListenAddrs(), Topic: "dead", Tables: map[string]sink.Tables{"t": {
+		Stream: schema.TableName{Schema: "public", Name: "engagement_events"}, Lookup: schema.TableName{Schema: "public", Name: "content"},
+	}}})
+	retry := func(value []byte) error {
+		_, err := box.Decide(t.Context(), sink.Order{State: deadletter.Retried, Value: value, Choose: func(b *sink.Book) ([]*sink.Filed, error) {
+			return []*sink.Filed{b.Find(id)}, nil
+		}})
+		return err
+	}
+	for value, says := range map[string]string{
+		string(replace(sound, storetest.ContentID(1).String(), storetest.ContentID(2).String())): "is not the row's join key",
+		"{": "unexpected end of JSON",
+	} {
+		wantFault(t, retry([]byte(value)), fault.Refused, "dead letter "+id+": would fail again with this value", says)
+	}
+	if f := r.book().Find(id); f.Decision != nil {
+		t.Errorf("the letter is decided: %+v", f.Decision)
+	}
+	if err := retry(sound); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestWhatWaitsNamesTheLetterOfNow: once the first was decided, another of the key may be waited for.
+func TestWhatWaitsNamesTheLetterOfNow(t *testing.T) {
+	r, s, model := newRig(t), newSource(partitions), storetest.NewModel()
+	id, _ := waitingKey(r, s, model)
+	p := sink.PartitionOf(storetest.ContentID(1).String(), partitions)
+	s.put(someEvent(2, 1))
+	s.partitions[p][len(s.partitions[p])-1].Value = []byte("{")
+	s.put(someEvent(3, 1))
+	r.produce(s, kgo.TryCommit)
+	r.runUntilDrained(r.letters(), model)
+	last := func(b *sink.Book) ([]*sink.Filed, error) { return b.All()[3:], nil }
+	retry := func() error {
+		_, err := r.letterbox().Decide(t.Context(), sink.Order{State: deadletter.Retried, Choose: last})
+		return err
+	}
+	wantFault(t, retry(), fault.Refused, "waits for "+id)
+	r.decide(id, sink.Order{State: deadletter.Discarded})
+	wantFault(t, retry(), fault.Refused, "waits for the release of its key, which was sent")
+	r.runUntilDrained(r.letters(), model)
+	heads := r.book().Heads()
+	if len(heads) != 1 || heads[0].ID == id {
+		t.Fatalf("keys wait for %v, want for the second bad record", heads)
+	}
+	wantFault(t, retry(), fault.Refused, "waits for "+heads[0].ID)
+	if book := r.book(); book.Queue().Waiting(book.Find(heads[0].ID)) != 1 {
+		t.Errorf("%d wait for the second bad record, want 1", book.Queue().Waiting(book.Find(heads[0].ID)))
+	}
+}
+
+// TestALongErrorIsCutBetweenCharacters, wherever the limit falls.
+func TestALongErrorIsCutBetweenCharacters(t *testing.T) {
+	r, s := newRig(t), newSource(partitions)
+	for n := range byte(3) {
+		s.put(someEvent(int64(n), n+1))
+		p := sink.PartitionOf(storetest.ContentID(n+1).String(), partitions)
+		s.partitions[p][len(s.partitions[p])-1].Key = []byte(strings.Repeat("a", int(n)) + strings.Repeat("€", 3000))
+	}
+	r.produce(s, kgo.TryCommit)
+	r.runUntilDrained(r.letters(), storetest.NewModel())
+	all := r.book().All()
+	for _, f := range all {
+		text, cut := strings.CutSuffix(f.Letter.Error, "…")
+		if !cut || !utf8.ValidString(text) || len(text) < 4<<10-utf8.UTFMax || len(text) > 4<<10 {
+			t.Errorf("%d bytes, cut: %v, ends with %q", len(text), cut, text[len(text)-6:])
+		}
+	}
+	if len(all) != 3 {
+		t.Errorf("%d letters, want 3", len(all))
 	}
 }

@@ -3,10 +3,10 @@ package sink_test
 import (
 	"context"
 	"errors"
-	"strings"
+	"maps"
 	"sync/atomic"
-	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -23,7 +23,7 @@ func (r *rig) letters() sink.Config {
 }
 
 func (r *rig) letterbox() *sink.Letterbox {
-	return sink.NewLetterbox(sink.LetterboxConfig{Brokers: r.cluster.ListenAddrs(), Topic: "dead", Wait: 20 * time.Second})
+	return sink.NewLetterbox(sink.LetterboxConfig{Brokers: r.cluster.ListenAddrs(), Topic: "dead"})
 }
 
 func (r *rig) book() *sink.Book {
@@ -48,21 +48,31 @@ func (r *rig) decide(id string, order sink.Order) {
 	}
 }
 
-// raw counts the letters on the topic, repeats included, by id.
-func (r *rig) raw() map[string]int {
+// raw are the records on the topic of letters up to its end, repeats included.
+func (r *rig) raw() (records []*kgo.Record) {
 	r.t.Helper()
-	reader := r.client(kgo.ConsumeTopics("dead"))
-	counts := map[string]int{}
-	ctx, stop := context.WithTimeout(r.t.Context(), 500*time.Millisecond)
-	defer stop()
-	for ctx.Err() == nil {
-		reader.PollFetches(ctx).EachRecord(func(record *kgo.Record) {
-			if !strings.HasSuffix(string(record.Key), "/state") {
-				counts[string(record.Key)]++
+	reader := r.client(kgo.ConsumeTopics("dead"), kgo.KeepControlRecords())
+	ends, err := kadm.NewClient(reader).ListEndOffsets(r.t.Context(), "dead")
+	if err != nil || ends.Error() != nil {
+		r.t.Fatal(err, ends.Error())
+	}
+	left := ends["dead"]
+	maps.DeleteFunc(left, func(_ int32, end kadm.ListedOffset) bool { return end.Offset == 0 })
+	for len(left) > 0 {
+		fetches := reader.PollFetches(r.t.Context())
+		if err := fetches.Err(); err != nil {
+			r.t.Fatal(err)
+		}
+		fetches.EachRecord(func(record *kgo.Record) {
+			if record.Offset+1 >= left[record.Partition].Offset {
+				delete(left, record.Partition)
+			}
+			if !record.Attrs.IsControl() {
+				records = append(records, record)
 			}
 		})
 	}
-	return counts
+	return records
 }
 
 // uncommitted is a configuration whose sink commits no offsets from a failpoint

@@ -96,7 +96,7 @@ func (b *Letterbox) decideOnce(ctx context.Context, order Order, at time.Time, d
 		return done[f.ID] || f.Decision != nil && f.Decision.Time.Equal(at)
 	})
 	for _, f := range chosen {
-		if err := order.allowed(f); err != nil {
+		if err := b.allowed(&order, book, f); err != nil {
 			return nil, false, err
 		}
 	}
@@ -107,7 +107,7 @@ func (b *Letterbox) decideOnce(ctx context.Context, order Order, at time.Time, d
 }
 
 // allowed refuses what would break the order of a key, or cannot be done.
-func (o *Order) allowed(f *Filed) error {
+func (b *Letterbox) allowed(o *Order, book *Book, f *Filed) error {
 	l := f.Letter
 	refuse := func(what, fix string) error {
 		return &fault.Error{Kind: fault.Refused, Where: "dead letter " + f.ID, What: what, Fix: fix}
@@ -121,10 +121,30 @@ func (o *Order) allowed(f *Filed) error {
 		return refuse("is a capture's: its record never was in a topic",
 			"mend the cause and write the row or the message again in the source, then discard the letter")
 	case l.Reason == deadletter.Waits:
-		return refuse("waits for "+l.Behind, "retry or discard that one")
+		if head := book.Queue().Head(f); head != nil {
+			return refuse("waits for "+head.ID, "retry or discard that one")
+		}
+		return refuse("waits for the release of its key, which was sent", "see in a moment what penstock dlq list --waiting shows")
 	case l.Reason == deadletter.Refused && o.Value != nil:
 		return refuse("cannot be given another value: another store may have taken this one, with the same version",
 			"mend the store and retry it as it is; or update the row in the source and discard the letter")
+	}
+	return b.fits(o, f)
+}
+
+// fits refuses a value that is none for the letter's key: its record would fail
+// again, with what waits for it. Of a pipeline that is not known it is not known.
+func (b *Letterbox) fits(o *Order, f *Filed) error {
+	l := f.Letter
+	tables, known := b.cfg.Tables[l.Topic]
+	if o.Value == nil || !known {
+		return nil
+	}
+	if _, err := decode(tables, l.Record.Key, o.Value, l.Version); err != nil {
+		return &fault.Error{
+			Kind: fault.Refused, Where: "dead letter " + f.ID, What: "would fail again with this value", Err: err,
+			Fix: fmt.Sprintf("penstock dlq show %s -o json prints the value that the record has; correct what its error names", f.ID),
+		}
 	}
 	return nil
 }
@@ -182,14 +202,22 @@ func sentFor(f *Filed, d *deadletter.Decision) *kgo.Record {
 }
 
 // send produces one record within the transaction. On an error the transaction
-// is aborted, by this client or by the next that begins.
+// is aborted, by this client or by the next that begins. A record that is on its
+// way outlives its context, so that is watched here.
 func (b *Letterbox) send(ctx context.Context, client *kgo.Client, r *kgo.Record) error {
-	err := client.ProduceSync(ctx, r).FirstErr()
+	produced := make(chan error, 1) // one send
+	client.Produce(ctx, r, func(_ *kgo.Record, err error) { produced <- err })
+	var err error
+	select {
+	case err = <-produced:
+	case <-ctx.Done():
+		return b.fault("write to topic "+r.Topic, context.Cause(ctx))
+	}
 	if err == nil {
 		return nil
 	}
-	if !fenced(err) {
-		err = errors.Join(err, client.EndTransaction(context.WithoutCancel(ctx), kgo.TryAbort))
+	if !fenced(err) && ctx.Err() == nil {
+		err = errors.Join(err, client.EndTransaction(ctx, kgo.TryAbort))
 	}
 	return b.fault("write to topic "+r.Topic, err)
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -22,10 +21,13 @@ const letterRoom = 64 << 10
 
 // LetterboxConfig names a topic of dead letters.
 type LetterboxConfig struct {
-	Brokers []string      // host:port
-	Client  []kgo.Opt     // optional: TLS and SASL
-	Topic   string        // of the letters
-	Wait    time.Duration // how long to wait for Kafka without progress
+	Brokers []string  // host:port
+	Client  []kgo.Opt // optional: TLS and SASL
+	Topic   string    // of the letters
+
+	// Tables are the two sides of each pipeline by its input topic, optional:
+	// corrections of letters of others are not looked at before they are sent.
+	Tables map[string]Tables
 }
 
 // Letterbox reads and writes a topic of dead letters. It may be used concurrently.
@@ -149,8 +151,8 @@ func (b *Letterbox) settings(ctx context.Context, client *kgo.Client, topic stri
 	return settings, nil
 }
 
-// write makes messages durable on all replicas, each in the partition of its
-// letter's key. A message that was written and not acknowledged is written again.
+// write makes messages durable on all replicas, each in the partition where its
+// letter lies, or is to lie. A message that was written and not acknowledged is written again.
 func (b *Letterbox) write(ctx context.Context, messages []posted) error {
 	client, err := b.client()
 	if err != nil {
@@ -172,7 +174,11 @@ func (b *Letterbox) write(ctx context.Context, messages []posted) error {
 	}
 	records := make([]*kgo.Record, len(messages))
 	for i, m := range messages {
-		records[i] = b.record(m.message, homes(m.group))
+		home := homes(m.group)
+		if m.filed != nil {
+			home = m.filed.Home
+		}
+		records[i] = b.record(m.message, home)
 	}
 	for i, result := range client.ProduceSync(ctx, records...) {
 		if errors.Is(result.Err, kerr.MessageTooLarge) {
@@ -192,7 +198,8 @@ func (b *Letterbox) write(ctx context.Context, messages []posted) error {
 // posted is a message with the group that it is kept in order with.
 type posted struct {
 	message deadletter.Message
-	group   string
+	group   string // of a letter that is not filed yet
+	filed   *Filed // what the message is of, where that is on the topic already
 	where   string // the record's coordinates
 }
 

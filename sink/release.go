@@ -151,11 +151,11 @@ func (b *batch) failAgain(ctx context.Context, e entry, f *Filed, err error) err
 	if !f.Letter.Reason.Holds() || cause.Reason.Holds() {
 		l.Reason = cause.Reason
 	} // else another value was given that is none of the key's: the key waits on
-	b.letters = append(b.letters, posted{message: l.Message(), group: groupOf(&l), where: b.sink.place(e.record, e.at)})
+	b.letters = append(b.letters, posted{message: l.Message(), filed: f, where: b.sink.place(e.record, e.at)})
 	// What is open already is not opened again: an operator may be deciding it.
 	if d := f.Decision; d != nil && d.State != deadletter.Open {
 		again := deadletter.Decision{ID: f.ID, State: deadletter.Open, Time: time.Now(), Note: "failed again: " + l.Error, Sent: d.Sent, Value: d.Value}
-		b.letters = append(b.letters, posted{message: again.Message(), group: groupOf(&l), where: f.ID})
+		b.letters = append(b.letters, posted{message: again.Message(), filed: f, where: f.ID})
 	}
 	if b.sink.cfg.OnError == DeadLetter {
 		return nil
@@ -173,6 +173,6 @@ func (b *batch) decide(freed []*Filed, release int64) {
 			continue // a truncation that other keys wait for, too
 		}
 		d := deadletter.Decision{ID: f.ID, State: deadletter.Retried, Time: time.Now(), Sent: release}
-		b.letters = append(b.letters, posted{message: d.Message(), group: groupOf(f.Letter), where: f.ID})
+		b.letters = append(b.letters, posted{message: d.Message(), filed: f, where: f.ID})
 	}
 }

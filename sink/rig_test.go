@@ -125,11 +125,19 @@ func (r *rig) config() sink.Config {
 // runUntilDrained runs the sink until everything that was produced is committed.
 func (r *rig) runUntilDrained(cfg sink.Config, model *storetest.Model, stores ...sink.Store) {
 	r.t.Helper()
-	ctx, stop := context.WithTimeout(r.t.Context(), 30*time.Second)
+	if behind := r.runUntil(r.t.Context(), cfg, model, stores...); len(behind) > 0 {
+		r.t.Fatalf("partitions that did not come to their end: %v", behind)
+	}
+}
+
+// runUntil runs the sink until ctx ends or everything that was produced is
+// committed, and returns what is not.
+func (r *rig) runUntil(ctx context.Context, cfg sink.Config, model *storetest.Model, stores ...sink.Store) (behind map[int32]int64) {
+	r.t.Helper()
+	ctx, stop := context.WithTimeout(ctx, 30*time.Second)
 	defer stop()
-	behind := r.behind()
-	if len(behind) == 0 {
-		return
+	if behind = r.behind(); len(behind) == 0 {
+		return nil
 	}
 	cfg.OnCommit = func(p sink.Progress) {
 		if behind[p.Partition] <= p.Offset {
@@ -142,9 +150,7 @@ func (r *rig) runUntilDrained(cfg sink.Config, model *storetest.Model, stores ..
 	if err := r.run(ctx, cfg, model, stores...); err != nil {
 		r.t.Fatal(err)
 	}
-	if len(behind) > 0 {
-		r.t.Fatalf("partitions that did not come to their end: %v", behind)
-	}
+	return behind
 }
 
 // behind returns the offset after the last record of each partition where the

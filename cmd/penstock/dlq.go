@@ -58,11 +58,22 @@ func (a *app) withLetters(ctx context.Context, from *letterFlags, do func(contex
 	}
 	ctx, cancel := context.WithTimeout(ctx, from.timeout)
 	defer cancel()
-	box := sink.NewLetterbox(sink.LetterboxConfig{Brokers: cfg.Kafka.Brokers, Topic: cfg.Kafka.DeadLetterTopic})
+	tables := map[string]sink.Tables{}
+	for name, p := range cfg.Pipelines {
+		tables[p.Topic] = sinkConfig(cfg, name).Tables
+	}
+	box := sink.NewLetterbox(sink.LetterboxConfig{Brokers: cfg.Kafka.Brokers, Topic: cfg.Kafka.DeadLetterTopic, Tables: tables})
 	if err := box.Reach(ctx); err != nil {
 		return err
 	}
-	return do(ctx, box)
+	err := do(ctx, box)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) { // Kafka has answered before
+		return &fault.Error{
+			Kind: fault.Unreachable, Where: "topic " + cfg.Kafka.DeadLetterTopic, What: fmt.Sprintf("was not done within %s, as --timeout has it", from.timeout),
+			Fix: "give it more time with --timeout; penstock dlq list --state all shows what was decided",
+		}
+	}
+	return err
 }
 
 // readLetters reads all letters with their records, and says what the topic
@@ -136,31 +147,6 @@ func parseTime(flag, text string, absent, now time.Time) (time.Time, error) {
 	return time.Time{}, &fault.Error{
 		Kind: fault.Usage, What: fmt.Sprintf("bad value %q for flag --%s", text, flag), Fix: "2026-11-27T10:00:00Z, 2026-11-27, or 2h for two hours ago",
 	}
-}
-
-// countWaiting counts the open letters that wait, by key.
-func countWaiting(book *sink.Book) map[string]int {
-	counts := map[string]int{}
-	for _, f := range book.All() {
-		if f.Letter.Reason == deadletter.Waits && f.State() == deadletter.Open {
-			counts[keyPlace(f)]++
-		}
-	}
-	return counts
-}
-
-// keyPlace names a key in a partition.
-func keyPlace(f *sink.Filed) string {
-	l := f.Letter
-	return fmt.Sprintf("%s/%s/%d/%s", l.Pipeline, l.Topic, l.Partition, l.Record.Key)
-}
-
-// waitingFor is how many records wait for a letter.
-func waitingFor(counts map[string]int, f *sink.Filed) int {
-	if !f.Letter.Holds() || f.State() != deadletter.Open {
-		return 0
-	}
-	return counts[keyPlace(f)]
 }
 
 // findLetter returns the letter whose id begins so.

@@ -22,7 +22,9 @@ func (a *app) dlqRetryCommand() *cobra.Command {
 		Short: "Send the records of dead letters through their pipelines again",
 		Long: `Send records again, with the versions that they had: what is newer in the
 stores stays. When later records of the key wait, the sink processes all of
-them in order, the retried one first. A record that fails again is open again.`,
+them in order, the retried one first; the one that fails again is open again.
+A record that nothing waits for (bad-headers, null-key, wrong-key,
+unknown-table) is written again, and is a new letter when that fails.`,
 		Example: `  penstock dlq retry 3f9a2c
   penstock dlq retry 3f9a2c --value corrected.json
   penstock dlq retry --pipeline engagement_metrics
@@ -116,7 +118,7 @@ func (a *app) decideLetters(ctx context.Context, from *letterFlags, order sink.O
 		if a.output.value == "json" {
 			views := make([]letterView, len(decided))
 			for i, f := range decided {
-				views[i] = viewLetter(f)
+				views[i] = viewLetter(f, (&sink.Book{}).Queue())
 			}
 			if failed := writeJSON(a.stdout, views); failed != nil {
 				return failed
@@ -144,5 +146,5 @@ func decidedLine(f *sink.Filed) string {
 	if f.Letter.Holds() {
 		what = "its key is released"
 	}
-	return fmt.Sprintf("%s: %s at topic %s partition %d offset %d", line, what, f.Letter.Topic, f.Letter.Partition, f.Decision.Sent)
+	return fmt.Sprintf("%s: %s at topic %s partition %d offset %d", line, what, printable(f.Letter.Topic), f.Letter.Partition, f.Decision.Sent)
 }

@@ -8,10 +8,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"penstock/internal/fault"
+	"penstock/schema/deadletter"
 	"penstock/sink"
 )
 
@@ -32,16 +34,15 @@ too, with the reason waits.`,
 				if err != nil {
 					return err
 				}
-				waiting := countWaiting(book)
+				queue := book.Queue()
 				if a.output.value == "json" {
 					views := make([]letterView, len(letters))
 					for i, f := range letters {
-						views[i] = viewLetter(f)
-						views[i].Waiting = waitingFor(waiting, f)
+						views[i] = viewLetter(f, queue)
 					}
 					return writeJSON(a.stdout, views)
 				}
-				_, err = io.WriteString(a.stdout, letterTable(letters, waiting))
+				_, err = io.WriteString(a.stdout, letterTable(letters, queue))
 				return err
 			})
 		},
@@ -64,7 +65,7 @@ func (a *app) pickLetters(ctx context.Context, box *sink.Letterbox, filter *lett
 	return book, letters, err
 }
 
-func letterTable(letters []*sink.Filed, waiting map[string]int) string {
+func letterTable(letters []*sink.Filed, queue *sink.Queue) string {
 	if len(letters) == 0 {
 		return "no dead letters\n"
 	}
@@ -79,20 +80,26 @@ func letterTable(letters []*sink.Filed, waiting map[string]int) string {
 			lsn = l.LSN.String()
 		}
 		written, partition := l.Time.UTC().Format(time.DateTime), strconv.Itoa(int(l.Partition))
-		state, behind := string(f.State()), strconv.Itoa(waitingFor(waiting, f))
-		t.add(f.ID, written, l.Origin(), l.Topic, partition, offset, lsn, string(l.Reason), state, behind, oneLine(l.Error, 60))
+		state, behind := string(f.State()), strconv.Itoa(queue.Waiting(f))
+		t.add(f.ID, written, printable(l.Origin()), printable(l.Topic), partition, offset, lsn, printable(string(l.Reason)), state, behind, oneLine(l.Error, 60))
 	}
 	return t.plain()
 }
 
-// oneLine is the beginning of a text without what would break a line.
-func oneLine(text string, limit int) string {
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == 0x9b {
+// printable is a text without what would break a line or command a terminal: the
+// letter's texts are whatever somebody wrote.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
 			return ' '
 		}
 		return r
 	}, strings.ToValidUTF8(text, "�"))
+}
+
+// oneLine is the beginning of a printable text.
+func oneLine(text string, limit int) string {
+	text = printable(text)
 	if runes := []rune(text); len(runes) > limit {
 		return string(runes[:limit-1]) + "…"
 	}
@@ -112,14 +119,15 @@ headers that are not UTF-8 are there in base64.`,
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLetters(cmd.Context(), &from, func(ctx context.Context, box *sink.Letterbox) error {
-				_, letters, err := a.pickLetters(ctx, box, &filter)
+				book, letters, err := a.pickLetters(ctx, box, &filter)
 				if err != nil {
 					return err
 				}
+				queue := book.Queue()
 				lines := json.NewEncoder(a.stdout)
 				lines.SetEscapeHTML(false)
 				for _, f := range letters {
-					if err := lines.Encode(viewWhole(f)); err != nil {
+					if err := lines.Encode(viewWhole(f, queue)); err != nil {
 						return &fault.Error{Kind: fault.Runtime, What: "the letters cannot be printed", Err: err}
 					}
 				}
@@ -149,18 +157,18 @@ type letterView struct {
 	LSN       string     `json:"lsn,omitempty"`
 	Seq       *uint64    `json:"seq,omitempty"`
 	Version   *int64     `json:"version,omitempty"`
-	Behind    string     `json:"behind,omitempty"`  // the letter that it waits for
+	Behind    string     `json:"behind,omitempty"`  // the letter that it waits for, or when decided waited for at first
 	Waiting   int        `json:"waiting,omitempty"` // records that wait for it
 	Decided   *time.Time `json:"decided,omitempty"`
 	Note      string     `json:"note,omitempty"`
 	Sent      *int64     `json:"sent,omitempty"` // offset in the same partition of what the decision sent
 }
 
-func viewLetter(f *sink.Filed) letterView {
+func viewLetter(f *sink.Filed, queue *sink.Queue) letterView {
 	l := f.Letter
 	v := letterView{
 		ID: f.ID, State: string(f.State()), Reason: string(l.Reason), Error: l.Error, Written: l.Time, Pipeline: l.Pipeline, Capture: l.Capture,
-		Topic: l.Topic, Partition: l.Partition, Behind: l.Behind,
+		Topic: l.Topic, Partition: l.Partition, Behind: behind(f, queue), Waiting: queue.Waiting(f),
 	}
 	if l.Offset >= 0 {
 		v.Offset = &l.Offset
@@ -179,6 +187,17 @@ func viewLetter(f *sink.Filed) letterView {
 		}
 	}
 	return v
+}
+
+// behind is the id of the letter that another waits for, empty for none.
+func behind(f *sink.Filed, queue *sink.Queue) string {
+	if f.State() != deadletter.Open {
+		return f.Letter.Behind
+	}
+	if head := queue.Head(f); head != nil {
+		return head.ID
+	}
+	return ""
 }
 
 // String names the letter's place.

@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -34,11 +36,9 @@ func (a *app) dlqShowCommand() *cobra.Command {
 					return err
 				}
 				if a.output.value == "json" {
-					view := viewWhole(f)
-					view.Waiting = waitingFor(countWaiting(book), f)
-					return writeJSON(a.stdout, view)
+					return writeJSON(a.stdout, viewWhole(f, book.Queue()))
 				}
-				_, err = io.WriteString(a.stdout, describeLetter(book, f))
+				_, err = io.WriteString(a.stdout, describeLetter(f, book.Queue()))
 				return err
 			})
 		},
@@ -48,11 +48,11 @@ func (a *app) dlqShowCommand() *cobra.Command {
 }
 
 // describeLetter lays a letter out for people.
-func describeLetter(book *sink.Book, f *sink.Filed) string {
-	l, v := f.Letter, viewLetter(f)
+func describeLetter(f *sink.Filed, queue *sink.Queue) string {
+	l, v := f.Letter, viewLetter(f, queue)
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
-		_, _ = fmt.Fprintf(&b, "%-10s %s\n", name, fmt.Sprintf(format, args...))
+		_, _ = fmt.Fprintf(&b, "%-10s %s\n", name, printable(fmt.Sprintf(format, args...)))
 	}
 	line("id", "%s", f.ID)
 	line("state", "%s", f.State())
@@ -61,11 +61,11 @@ func describeLetter(book *sink.Book, f *sink.Filed) string {
 	}
 	line("reason", "%s", l.Reason)
 	line("error", "%s", oneLine(l.Error, 4096))
-	if l.Behind != "" {
-		line("behind", "%s", l.Behind)
+	if v.Behind != "" {
+		line("behind", "%s", v.Behind)
 	}
-	if n := waitingFor(countWaiting(book), f); n > 0 {
-		line("waiting", "%d later records of the same key", n)
+	if v.Waiting > 0 {
+		line("waiting", "%d later records of the same key", v.Waiting)
 	}
 	line("written", "%s", l.Time.UTC().Format(time.RFC3339))
 	if l.Pipeline != "" {
@@ -106,7 +106,7 @@ func readable(octets []byte) string {
 	switch {
 	case octets == nil:
 		return "null"
-	case utf8.Valid(octets) && !bytes.ContainsFunc(octets, func(r rune) bool { return r < ' ' || r == 0x7f }):
+	case utf8.Valid(octets) && !bytes.ContainsFunc(octets, unicode.IsControl):
 		return string(octets)
 	default:
 		return fmt.Sprintf("%q", octets)
@@ -121,14 +121,21 @@ func indented(value []byte) string {
 	switch {
 	case value == nil:
 		return margin + "null\n"
-	case json.Indent(&pretty, value, margin, "  ") == nil:
-		return margin + pretty.String() + "\n"
-	case utf8.Valid(value) && !bytes.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' || r == 0x7f }):
+	case utf8.Valid(value) && json.Indent(&pretty, value, margin, "  ") == nil:
+		return margin + escaped(pretty.String()) + "\n"
+	case utf8.Valid(value) && !bytes.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }):
 		return margin + strings.ReplaceAll(string(value), "\n", "\n"+margin) + "\n"
 	default:
 		return margin + strings.ReplaceAll(strings.TrimRight(hex.Dump(value[:min(len(value), 1024)]), "\n"), "\n", "\n"+margin) + "\n"
 	}
 }
+
+// escaped is JSON without the control characters that it takes as they are.
+func escaped(pretty string) string {
+	return controls.ReplaceAllStringFunc(pretty, func(c string) string { return fmt.Sprintf(`\u%04x`, []rune(c)[0]) })
+}
+
+var controls = regexp.MustCompile(`[\x{7f}-\x{9f}]`)
 
 // wholeView is a letter with its record. Of each pair of octets and text, one is
 // there; both are null for Kafka's null.
@@ -162,9 +169,9 @@ func (o octets) MarshalJSON() ([]byte, error) {
 	}
 }
 
-func viewWhole(f *sink.Filed) wholeView {
+func viewWhole(f *sink.Filed, queue *sink.Queue) wholeView {
 	r := f.Letter.Record
-	v := wholeView{letterView: viewLetter(f), Key: r.Key, Value: r.Value, LeftOut: r.LeftOut, Headers: []headerView{}}
+	v := wholeView{letterView: viewLetter(f, queue), Key: r.Key, Value: r.Value, LeftOut: r.LeftOut, Headers: []headerView{}}
 	for _, h := range r.Headers {
 		v.Headers = append(v.Headers, headerView{Key: h.Key, Value: h.Value})
 	}

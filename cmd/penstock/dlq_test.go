@@ -6,10 +6,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"penstock/schema/deadletter"
 )
@@ -17,6 +19,12 @@ import (
 // letterTopic is a fake Kafka with the given letters, among which lies a record
 // that is none. It returns the flags that name it, and a reader of the input topic.
 func letterTopic(t *testing.T, letters ...deadletter.Letter) (flags string, input func() *kgo.Record) {
+	t.Helper()
+	flags, input, _ = letterCluster(t, letters...)
+	return flags, input
+}
+
+func letterCluster(t *testing.T, letters ...deadletter.Letter) (flags string, input func() *kgo.Record, cluster *kfake.Cluster) {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, "in"), kfake.SeedTopics(1, "dead"))
 	if err != nil {
@@ -52,7 +60,7 @@ func letterTopic(t *testing.T, letters ...deadletter.Letter) (flags string, inpu
 				return fetches.Records()[0]
 			}
 		}
-	}
+	}, cluster
 }
 
 var written = time.Date(2026, 11, 27, 10, 0, 0, 0, time.UTC)
@@ -252,5 +260,67 @@ func TestNoDeadLetters(t *testing.T) {
 	}
 	if _, err := os.Stat("penstock.yaml"); err == nil {
 		t.Error("the flags were not enough")
+	}
+}
+
+// TestNoLetterCommandsTheTerminal: its texts are whatever somebody wrote.
+func TestNoLetterCommandsTheTerminal(t *testing.T) {
+	const csi, wanted = "\u009b31m", `\u009b31m`
+	plain, text := badLetter(), badLetter()
+	plain.Topic, plain.Pipeline, plain.Error, plain.Reason = "in"+csi, "p"+csi, "e"+csi, "r"+csi
+	plain.Record = deadletter.Record{
+		Key: []byte("k" + csi), Value: []byte(`{"a":"` + csi + "\x7f" + `"}`), Headers: []deadletter.Header{{Key: "h" + csi, Value: []byte("v" + csi)}},
+	}
+	text.Offset, text.Record.Value = 5, []byte("no JSON"+csi)
+	octets := text
+	octets.Offset, octets.Record.Value = 6, []byte(`{"a":"`+"\x9b"+`"}`)
+	flags, _ := letterTopic(t, plain, text, octets)
+	for _, args := range []string{"list", "show " + plain.ID(), "show " + text.ID(), "show " + octets.ID(), "discard --reason x " + plain.ID()} {
+		r := execute(t, "", nil, strings.Fields("dlq "+args+flags)...)
+		if r.code != 0 || strings.ContainsFunc(r.stdout, func(c rune) bool { return unicode.IsControl(c) && c != '\n' }) || strings.Contains(r.stdout, "\x9b") {
+			t.Errorf("%s: exit %d, %q", args, r.code, r.stdout)
+		}
+		if strings.HasSuffix(args, plain.ID()) && strings.HasPrefix(args, "show") && !strings.Contains(r.stdout, `"a": "`+wanted+`\u007f"`) {
+			t.Errorf("the value is not told: %q", r.stdout)
+		}
+	}
+}
+
+// TestWhatWaitsIsShownBehindTheLetterOfNow, not behind one that is decided.
+func TestWhatWaitsIsShownBehindTheLetterOfNow(t *testing.T) {
+	first, second, waiting := badLetter(), badLetter(), waitingLetter()
+	second.Offset = 1288
+	flags, _ := letterTopic(t, first, second, waiting)
+	run := func(args string) result { return execute(t, "", nil, strings.Fields(args+flags)...) }
+	for _, head := range []string{first.ID(), second.ID()} {
+		if r := run("dlq show " + waiting.ID()); !strings.Contains(r.stdout, "behind     "+head+"\n") {
+			t.Errorf("want it behind %s, got %s%s", head, r.stdout, r.stderr)
+		}
+		if r := run("dlq list --waiting -o json"); !strings.Contains(r.stdout, `"behind": "`+head+`"`) {
+			t.Errorf("want it behind %s, got %s%s", head, r.stdout, r.stderr)
+		}
+		if r := run("dlq discard " + head + " --reason x"); r.code != 0 {
+			t.Fatalf("%+v", r)
+		}
+	}
+	if r := run("dlq show " + waiting.ID()); strings.Contains(r.stdout, "behind ") {
+		t.Errorf("its release was sent, got %s", r.stdout)
+	}
+}
+
+// TestADecisionThatTakesTooLong is not told as a Kafka that is away.
+func TestADecisionThatTakesTooLong(t *testing.T) {
+	bad := badLetter()
+	flags, _, cluster := letterCluster(t, bad)
+	never := make(chan struct{})
+	t.Cleanup(func() { close(never) })
+	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		cluster.SleepControl(func() { <-never })
+		return nil, nil, false //nolint:nilnil // it is answered once the test is over
+	})
+	r := execute(t, "", nil, strings.Fields("dlq discard --reason x "+bad.ID()+strings.Replace(flags, "20s", "2s", 1))...)
+	if r.code != 3 || !strings.Contains(r.stderr, "was not done within 2s, as --timeout has it") || strings.Contains(r.stderr, "can be reached") {
+		t.Errorf("%+v", r)
 	}
 }
