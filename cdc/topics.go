@@ -93,20 +93,22 @@ func (t *topics) ensure(ctx context.Context) (layout, error) {
 			return layout{}, err
 		}
 	}
+	if missing := slices.DeleteFunc(t.data(), existing.Has); len(missing) > 0 {
+		if err := t.create(ctx, t.cfg.Partitions, nil, missing...); err != nil {
+			return layout{}, err
+		}
+	}
 	for _, name := range t.all() { // what is neither data nor the position is in order in one partition
 		if existing.Has(name) || name == t.cfg.PositionTopic || slices.Contains(t.data(), name) {
 			continue
 		}
 		var configs map[string]*string
 		if name == t.cfg.DeadLetterTopic {
-			configs = pointers(deadletter.TopicConfigs())
+			if configs, err = t.letterConfigs(ctx); err != nil {
+				return layout{}, err
+			}
 		}
 		if err := t.create(ctx, 1, configs, name); err != nil {
-			return layout{}, err
-		}
-	}
-	if missing := slices.DeleteFunc(t.data(), existing.Has); len(missing) > 0 {
-		if err := t.create(ctx, t.cfg.Partitions, nil, missing...); err != nil {
 			return layout{}, err
 		}
 	}
@@ -142,6 +144,26 @@ func positionConfigs() map[string]*string {
 		"cleanup.policy": "compact", "segment.bytes": "16777216", "segment.ms": "3600000",
 		"min.cleanable.dirty.ratio": "0.1", "max.compaction.lag.ms": "3600000", "unclean.leader.election.enable": "false",
 	})
+}
+
+// letterConfigs make room for a letter of whatever any data topic takes: a sink
+// writes its letters there, too.
+func (t *topics) letterConfigs(ctx context.Context) (map[string]*string, error) {
+	var largest int32
+	if data := t.data(); len(data) > 0 {
+		l, err := t.describe(ctx, data...)
+		if err != nil {
+			return nil, err
+		}
+		for _, takes := range l.maxBytes {
+			largest = max(largest, takes)
+		}
+	}
+	configs := deadletter.TopicConfigs(largest)
+	if largest == 0 { // there are none yet: tables that match may come
+		delete(configs, "max.message.bytes")
+	}
+	return pointers(configs), nil
 }
 
 func pointers(settings map[string]string) map[string]*string {

@@ -16,9 +16,6 @@ import (
 	"penstock/schema/deadletter"
 )
 
-// letterRoom is how much larger than the record a letter may be, in bytes.
-const letterRoom = 64 << 10
-
 // LetterboxConfig names a topic of dead letters.
 type LetterboxConfig struct {
 	Brokers []string  // host:port
@@ -68,7 +65,7 @@ func (b *Letterbox) fault(doing string, err error) error {
 }
 
 // ensure creates the topic unless it is there, for letters of records as large as
-// the input topic takes.
+// the input topic takes. One that is there must take them, and keep them.
 func (b *Letterbox) ensure(ctx context.Context, input string, replication int16) error {
 	client, err := b.client()
 	if err != nil {
@@ -80,21 +77,22 @@ func (b *Letterbox) ensure(ctx context.Context, input string, replication int16)
 	if err != nil {
 		return b.fault("list topics", err)
 	}
-	if topics.Has(b.cfg.Topic) {
-		return b.keepsAll(ctx, client)
-	}
-	limit, err := b.maxBytes(ctx, client, input)
+	takes, err := b.maxBytes(ctx, client, input)
 	if err != nil {
 		return err
 	}
+	if topics.Has(b.cfg.Topic) {
+		return b.check(ctx, client, input, takes)
+	}
 	configs := make(map[string]*string)
-	for key, value := range deadletter.TopicConfigs() {
+	for key, value := range deadletter.TopicConfigs(takes) {
 		configs[key] = &value
 	}
-	room := strconv.Itoa(int(limit) + letterRoom)
-	configs["max.message.bytes"] = &room
 	created, err := admin.CreateTopic(ctx, 1, replication, configs, b.cfg.Topic)
-	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+	if errors.Is(err, kerr.TopicAlreadyExists) { // the capture has come first
+		return b.check(ctx, client, input, takes)
+	}
+	if err != nil {
 		if created.ErrMessage != "" {
 			err = fmt.Errorf("%w: %s", err, created.ErrMessage)
 		}
@@ -103,21 +101,33 @@ func (b *Letterbox) ensure(ctx context.Context, input string, replication int16)
 	return nil
 }
 
-// keepsAll refuses a topic that would forget letters, and what waits with them.
-func (b *Letterbox) keepsAll(ctx context.Context, client *kgo.Client) error {
+// check refuses a topic that would forget letters, and what waits with them, and
+// one that does not take the letter of every record of the input topic.
+func (b *Letterbox) check(ctx context.Context, client *kgo.Client, input string, takes int32) error {
 	settings, err := b.settings(ctx, client, b.cfg.Topic)
 	if err != nil {
 		return err
 	}
-	if settings["cleanup.policy"] == "compact" || settings["retention.ms"] == "-1" && settings["retention.bytes"] == "-1" {
-		return nil
+	var problems []error
+	bad := func(what, why, setting string) {
+		problems = append(problems, &fault.Error{
+			Kind: fault.Usage, Where: "kafka.dead_letter_topic " + b.cfg.Topic, What: what, Why: why,
+			Fix: "kafka-configs.sh --alter --entity-type topics --entity-name " + b.cfg.Topic + " --add-config " + setting,
+		})
 	}
-	return &fault.Error{
-		Kind: fault.Usage, Where: "kafka.dead_letter_topic " + b.cfg.Topic,
-		What: fmt.Sprintf("has cleanup.policy=%s and retention.ms=%s", settings["cleanup.policy"], settings["retention.ms"]),
-		Why:  "letters, and the changes that wait with them, would be forgotten",
-		Fix:  "kafka-configs.sh --alter --entity-type topics --entity-name " + b.cfg.Topic + " --add-config cleanup.policy=compact",
+	if settings["cleanup.policy"] != "compact" && (settings["retention.ms"] != "-1" || settings["retention.bytes"] != "-1") {
+		bad(fmt.Sprintf("has cleanup.policy=%s and retention.ms=%s", settings["cleanup.policy"], settings["retention.ms"]),
+			"letters, and the changes that wait with them, would be forgotten", "cleanup.policy=compact")
 	}
+	limit, err := limitOf(b.cfg.Topic, settings)
+	if err != nil {
+		return err
+	}
+	if wanted := deadletter.MaxMessageBytes(takes); limit < wanted {
+		bad(fmt.Sprintf("takes %d bytes, and a letter of what topic %s takes may have %d", limit, input, wanted),
+			"the sink would stop at such a letter", fmt.Sprintf("max.message.bytes=%d", wanted))
+	}
+	return errors.Join(problems...)
 }
 
 // maxBytes is the largest batch that a topic takes.
@@ -126,6 +136,10 @@ func (b *Letterbox) maxBytes(ctx context.Context, client *kgo.Client, topic stri
 	if err != nil {
 		return 0, err
 	}
+	return limitOf(topic, settings)
+}
+
+func limitOf(topic string, settings map[string]string) (int32, error) {
 	limit, err := strconv.ParseInt(settings["max.message.bytes"], 10, 32)
 	if err != nil {
 		return 0, fmt.Errorf("topic %s: max.message.bytes: %w", topic, err)
@@ -163,7 +177,7 @@ func (b *Letterbox) write(ctx context.Context, messages []posted) error {
 	if err != nil {
 		return err
 	}
-	client, err = b.client(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(limit), kgo.RequiredAcks(kgo.AllISRAcks()))
+	client, err = b.writer(limit)
 	if err != nil {
 		return err
 	}
@@ -173,26 +187,55 @@ func (b *Letterbox) write(ctx context.Context, messages []posted) error {
 		return err
 	}
 	records := make([]*kgo.Record, len(messages))
+	where := make(map[*kgo.Record]string, len(messages))
 	for i, m := range messages {
 		home := homes(m.group)
 		if m.filed != nil {
 			home = m.filed.Home
 		}
 		records[i] = b.record(m.message, home)
+		where[records[i]] = m.where
 	}
-	for i, result := range client.ProduceSync(ctx, records...) {
+	var large []*kgo.Record
+	for _, result := range client.ProduceSync(ctx, records...) { // in the order of the answers
 		if errors.Is(result.Err, kerr.MessageTooLarge) {
+			large = append(large, result.Record)
+		} else if result.Err != nil {
+			return b.fault("write to topic "+b.cfg.Topic, result.Err)
+		}
+	}
+	return b.writeLarge(ctx, large, where, limit)
+}
+
+// writeLarge writes letters that are larger than the topic takes, one by one:
+// compressed they may not be, as their records were not.
+func (b *Letterbox) writeLarge(ctx context.Context, records []*kgo.Record, where map[*kgo.Record]string, limit int32) error {
+	if len(records) == 0 {
+		return nil
+	}
+	client, err := b.writer(maxSent)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	for _, r := range records {
+		err := client.ProduceSync(ctx, r).FirstErr()
+		if errors.Is(err, kerr.MessageTooLarge) {
 			return &fault.Error{
-				Kind: fault.Runtime, Where: messages[i].where, Err: result.Err,
+				Kind: fault.Runtime, Where: where[r], Err: err,
 				What: fmt.Sprintf("its dead letter is larger than topic %s takes, %d bytes", b.cfg.Topic, limit),
 				Fix:  "raise max.message.bytes of topic " + b.cfg.Topic,
 			}
 		}
-		if result.Err != nil {
-			return b.fault("write to topic "+b.cfg.Topic, result.Err)
+		if err != nil {
+			return b.fault("write to topic "+b.cfg.Topic, err)
 		}
 	}
 	return nil
+}
+
+func (b *Letterbox) writer(batch int32) (*kgo.Client, error) {
+	return b.client(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(batch), kgo.RequiredAcks(kgo.AllISRAcks()))
 }
 
 // posted is a message with the group that it is kept in order with.

@@ -1,8 +1,11 @@
 package sink_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/hex"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -54,6 +57,7 @@ func TestATopicThatForgetsLettersIsRefused(t *testing.T) {
 		{map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}, false},
 		{map[string]string{"cleanup.policy": "compact"}, false},
 	} {
+		c.settings["max.message.bytes"] = "1114124"
 		r, s := newRig(t), played()
 		r.createTopic(c.settings)
 		r.produce(s, kgo.TryCommit)
@@ -66,17 +70,55 @@ func TestATopicThatForgetsLettersIsRefused(t *testing.T) {
 	}
 }
 
-// TestALetterThatDoesNotFitStops: it is not left out, and the offset stays before it.
-func TestALetterThatDoesNotFitStops(t *testing.T) {
+// TestATopicThatIsTooSmallIsRefused: it takes what the input topic takes, and not
+// the letter of it.
+func TestATopicThatIsTooSmallIsRefused(t *testing.T) {
 	r, model := newRig(t), storetest.NewModel()
-	r.createTopic(map[string]string{"cleanup.policy": "compact", "max.message.bytes": "2000"})
-	large := make([]byte, 5000)
-	_, _ = rand.Read(large) // it never fails, and does not shrink in a batch
-	r.produceRecords(kgo.TryCommit, &kgo.Record{Partition: 1, Key: []byte("k"), Value: large})
-	err := r.run(t.Context(), r.letters(), model)
-	wantFault(t, err, fault.Runtime, "topic t partition 1 offset 0", "larger than topic dead takes, 2000 bytes", "raise max.message.bytes")
-	if at := r.committed(1); at > 0 {
-		t.Errorf("offset %d is committed", at)
+	r.createTopic(map[string]string{"max.message.bytes": "1114123"})
+	wantFault(t, r.run(t.Context(), r.letters(), model), fault.Usage, "kafka.dead_letter_topic dead: has cleanup.policy=delete",
+		"takes 1114123 bytes, and a letter of what topic t takes may have 1114124", "--entity-name dead --add-config max.message.bytes=1114124")
+}
+
+// TestALetterThatDoesNotFitStops where the topic was made smaller since: it is not
+// left out, and the offset stays before the record, which is named.
+func TestALetterThatDoesNotFitStops(t *testing.T) {
+	r, s, model := newRig(t), newSource(partitions), storetest.NewModel()
+	waitingKey(r, s, model)
+	limit := "2000"
+	change := []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &limit}}
+	if results, err := kadm.NewClient(r.client()).AlterTopicConfigs(t.Context(), change, "dead"); err != nil || results[0].Err != nil {
+		t.Fatal(err, results)
+	}
+	s.putContent(someContent(1, 60)) // waits, and fits
+	large := someEvent(2, 1)
+	random := make([]byte, 5000)
+	_, _ = rand.Read(random) // it never fails, and does not shrink in a batch
+	large.Payload = sink.Some(hex.EncodeToString(random))
+	s.put(large)
+	p := sink.PartitionOf(storetest.ContentID(1).String(), partitions)
+	r.produce(s, kgo.TryCommit)
+	before := r.committed(p)
+	cfg := r.letters()
+	cfg.OnError = sink.Stop                                                 // what waits is a letter all the same
+	place := fmt.Sprintf("topic t partition %d offset %d lsn", p, before+2) // behind a marker and what fits
+	wantFault(t, r.run(t.Context(), cfg, model), fault.Runtime, place, "larger than topic dead takes, 2000 bytes", "raise max.message.bytes")
+	if at := r.committed(p); at != before {
+		t.Errorf("offset %d is committed, %d before", at, before)
+	}
+}
+
+// TestALetterOfACompressedRecord is compressed as well: topics measure what they get.
+func TestALetterOfACompressedRecord(t *testing.T) {
+	r, model := newRig(t), storetest.NewModel()
+	large := &kgo.Record{Topic: "t", Partition: 1, Key: []byte("k"), Value: bytes.Repeat([]byte("compressed"), 300_000)}
+	writer := r.client(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(8<<20))
+	if err := writer.ProduceSync(t.Context(), large).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	r.extra++
+	r.runUntilDrained(r.letters(), model)
+	if all := r.book().All(); len(all) != 1 || !bytes.Equal(all[0].Letter.Record.Value, large.Value) {
+		t.Errorf("%d letters, want the one with its record", len(all))
 	}
 }
 

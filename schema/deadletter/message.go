@@ -3,6 +3,7 @@ package deadletter
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,10 +60,23 @@ type Message struct {
 	Headers []Header
 }
 
-// TopicConfigs are the settings of a topic of dead letters that is created: it
-// keeps the newest record of each letter and of each decision for ever.
-func TopicConfigs() map[string]string {
-	return map[string]string{"cleanup.policy": "compact", "unclean.leader.election.enable": "false"}
+// room is how much larger than its record a letter may be, in bytes.
+const room = 64 << 10
+
+// MaxMessageBytes is what max.message.bytes of a topic of dead letters has to be
+// for letters of records from a topic that takes as much as said.
+func MaxMessageBytes(takes int32) int32 {
+	return int32(min(int64(takes)+room, math.MaxInt32))
+}
+
+// TopicConfigs are the settings of a topic of dead letters that is created, by
+// whoever comes first: it keeps the newest record of each letter and of each
+// decision for ever, and takes letters of whatever another topic takes.
+func TopicConfigs(takes int32) map[string]string {
+	return map[string]string{
+		"cleanup.policy": "compact", "unclean.leader.election.enable": "false",
+		"max.message.bytes": strconv.Itoa(int(MaxMessageBytes(takes))),
+	}
 }
 
 // Message returns the letter's record. It shares the original's memory.
