@@ -149,7 +149,7 @@ func TestFlagsOverrideEnvironmentOverridesFile(t *testing.T) {
 		{Key: "pipelines.engagement_metrics.group", Value: "g", Origin: "flag --set"},
 		{Key: "pipelines.second.preset", Value: "engagement", Origin: "flag --set"},
 	}
-	cfg, err := config.Parse("penstock.yaml", []byte(smallestFile(t)), env, overrides)
+	cfg, err := config.Parse("penstock.yaml", []byte(smallestFile(t)), env, overrides, config.RoleCapture) // the sink refuses a second
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,9 +10,15 @@ func (p *Pipeline) applyPreset() {
 	if p.Preset != PresetEngagement {
 		return
 	}
-	p.Stream.fill("engagement_events", "content_id")
-	p.Lookup.fill("content", "id")
+	p.Stream.fill("engagement_events", engagementStream)
+	p.Lookup.fill("content", engagementLookup)
 }
+
+// The join columns of the preset engagement.
+const (
+	engagementStream = "content_id"
+	engagementLookup = "id"
+)
 
 func (s *Side) fill(table, column string) {
 	if s.Table == (schema.TableName{}) {

@@ -18,7 +18,7 @@ import (
 func TestRecords(t *testing.T) {
 	blocks(t, "records.txt", func(file string) string {
 		const rest = "source: {dsn: x, slot: s, publication: p, tables: [a, b, '\"c.d\".e']}\nkafka: {brokers: [a:1]}\n" +
-			"pipelines: {m: {stream: {table: a, column: x}, lookup: {table: b, column: y}}}\ncassandra: {hosts: [a]}\nredis: {address: a:1}\n"
+			"pipelines: {m: {preset: engagement, stream: {table: a}, lookup: {table: b}}}\ncassandra: {hosts: [a]}\nredis: {address: a:1}\n"
 		cfg, err := parseBlock(file + rest)
 		if err != nil {
 			return err.Error() + "\n"

@@ -31,6 +31,7 @@ func (c *Config) Validate(roles ...Role) error {
 	}
 	v.pipelines(slices.Contains(roles, RoleCapture))
 	if slices.Contains(roles, RoleSink) {
+		v.targets()
 		v.stores()
 	}
 	v.rest()
