@@ -27,6 +27,7 @@ type Capture struct {
 	held     bool            // the slot has been ours
 	senders  []walsender     // of ours, that may hold the slot still
 	takeover bool            // the operator's word to take the slot, not used yet
+	misfits  string          // what was last told of rules that the tables as they are now do not allow
 	accepted schema.LSN      // the commit whose tables may have other columns, by the operator's word
 
 	relations map[schema.TableName]record.Relation // what Kafka has last of each table
@@ -205,7 +206,10 @@ func (c *Capture) prepare(ctx context.Context) (ready preparation, err error) {
 		if err := checkTables(ctx, db, &c.cfg); err != nil {
 			return err
 		}
-		if err := errors.Join(c.checkGenerated(ctx, db), c.checkPlacing(ctx, db)); err != nil {
+		if err := errors.Join(c.checkShapes(ctx, db), c.checkGenerated(ctx, db)); err != nil {
+			return err
+		}
+		if err := c.checkPlacing(ctx, db); err != nil {
 			return err
 		}
 		if err := c.prepareTopics(ctx, &ready); err != nil {

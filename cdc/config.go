@@ -84,6 +84,10 @@ type Config struct {
 	// Watch is how often the publication and the partitions are looked at; 0 is every 10 s.
 	Watch time.Duration
 
+	// Place says where the configuration has a rule of a table, such as exclude[0], for
+	// people. nil: its key, without a place.
+	Place func(table schema.TableName, rule string) string
+
 	// What tests put in between.
 	Client    []kgo.Opt       // for the Kafka clients, in addition to and over those of the capture
 	Dial      pgconn.DialFunc // for the connections to Postgres; nil is the driver's own

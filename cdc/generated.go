@@ -81,7 +81,7 @@ func (c *Config) namedAt(table schema.TableName, column string) []string {
 	for i := range c.Tables {
 		if c.Tables[i].Name == table {
 			for _, rule := range rulesNaming(&c.Tables[i].Rules, column) {
-				places = append(places, "records.tables."+table.String()+"."+rule)
+				places = append(places, c.place(table, rule))
 			}
 		}
 	}

@@ -104,7 +104,7 @@ func (c *Config) notHeld(name schema.TableName, identity schema.ReplicaIdentity,
 					continue
 				}
 				bad := rule.fault(name, column, identity)
-				bad.Kind, bad.Where = fault.Usage, "records.tables."+name.String()+"."+rule.name
+				bad.Kind, bad.Where = fault.Usage, c.place(name, rule.name)
 				bad.Fix = fmt.Sprintf("name columns of the replica identity (%s); or ALTER TABLE %s REPLICA IDENTITY FULL;",
 					cmp.Or(strings.Join(held, ", "), "it has none"), quoteTable(name))
 				problems = append(problems, bad)

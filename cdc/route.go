@@ -17,6 +17,7 @@ import (
 
 // route is where one table's changes go, and as what.
 type route struct {
+	cfg     *Config
 	table   *Table
 	topic   topicRef
 	letters *letters
@@ -54,7 +55,7 @@ func (rt *route) fit(ctx context.Context, e *schema.Event, origin *debezium.Orig
 	rel := e.Relation
 	var err error
 	if rt.shape, err = shape.Compile(rel, rt.table.Rules); err != nil {
-		return misfit(e, err)
+		return unshapable(e, rt.cfg, err)
 	}
 	rt.shaped, rt.shapedKey, rt.key = rt.shape.Relation(), rt.shape.KeyColumns(), rel.Key
 	rt.keyLogged = true
@@ -79,7 +80,7 @@ func (rt *route) fit(ctx context.Context, e *schema.Event, origin *debezium.Orig
 		Topic: rt.topic.name, Transactions: rt.table.Transactions,
 	})
 	if err != nil {
-		return misfit(e, err)
+		return rt.unformatted(e, err)
 	}
 	rt.relation, rt.floors = rel, floors(rt.shaped, rt.shape.RowColumns(), rt.table.Format.Kind)
 	return nil
@@ -127,13 +128,13 @@ func columnList(r *record.Relation) string {
 	return strings.Join(list, ", ")
 }
 
-// misfit refuses a relation of which no records can be made as configured.
-func misfit(e *schema.Event, err error) error {
+// unformatted refuses a relation that the table's format cannot express.
+func (rt *route) unformatted(e *schema.Event, err error) error {
 	if _, ok := err.(*fault.Error); ok { //nolint:errorlint // it already says all there is, at the top
 		return err
 	}
-	return &fault.Error{Kind: fault.Refused, Where: place(e), What: "its records cannot be made as configured", Err: err,
-		Fix: "correct what records says of the table, and start again"}
+	return &fault.Error{Kind: fault.Refused, Where: place(e), What: fmt.Sprintf("format %s cannot express the table", rt.table.Format.Kind), Err: err,
+		Fix: "choose another format for the table, or leave the column out, and start again"}
 }
 
 func identityFault(e *schema.Event, want, why, fix string) error {

@@ -64,7 +64,7 @@ func newRouter(cfg *Config, database string, known layout, open openTopic) *Rout
 	r.messages = newMessenger(cfg, r.origin, dead, open)
 	for i := range cfg.Tables {
 		t := &cfg.Tables[i]
-		r.tables[t.Name] = &route{table: t, topic: known.ref(t.Topic), letters: dead}
+		r.tables[t.Name] = &route{cfg: cfg, table: t, topic: known.ref(t.Topic), letters: dead}
 	}
 	for _, p := range cfg.Pipelines {
 		for _, side := range []JoinSide{p.Stream, p.Lookup} {

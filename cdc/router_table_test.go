@@ -186,7 +186,8 @@ func TestRulesThatDoNotFit(t *testing.T) {
 	r := docsRouter(Table{Rules: shape.Rules{Mask: map[string]shape.Mask{"gone": {Salt: []byte("s")}}}}, 0)
 	e := created("1", "T", "{}")
 	_, err := r.Route(t.Context(), nil, &e, 1)
-	if fault.KindOf(err) != fault.Refused || !strings.Contains(err.Error(), `mask "gone"`) || !strings.Contains(err.Error(), "id, body, extra") {
+	if fault.KindOf(err) != fault.Refused || !strings.Contains(err.Error(), "public.docs.mask.gone") ||
+		!strings.Contains(err.Error(), `no column "gone": its columns are id, body, extra`) {
 		t.Errorf("got %v, want a refusal with the rule and the columns that there are", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 // wireRecords tells the capture what the records of each table, and of messages,
 // look like.
 func wireRecords(c *cdc.Config, cfg *config.Config) error {
+	c.Place = cfg.Place
 	var schemas *registry.Registry
 	if cfg.NeedsRegistry() {
 		at, err := registryConfig(cfg.Registry)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"penstock/internal/fault"
 	"penstock/schema"
 	"penstock/schema/debezium"
 )
@@ -173,6 +174,13 @@ func (s *RecordStyle) skipNone() {
 
 // Skips reports whether no record is made of an operation.
 func (s *RecordStyle) Skips(op schema.Op) bool { return slices.Contains(s.Skipped, string(rune(op))) }
+
+// Place names the key of a table's entry, such as exclude[0], with the place where it
+// was given.
+func (c *Config) Place(table schema.TableName, key string) string {
+	path := join(recordsPath(TableKey(FormatTable(table))), key)
+	return newProblem(path, c.at(path), fault.Error{}).Fault.Where
+}
 
 // recordsPath is the path of a table's entry.
 func recordsPath(table TableKey) string { return join("records.tables", string(table)) }

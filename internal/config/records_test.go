@@ -124,3 +124,25 @@ func TestSkippedOperations(t *testing.T) {
 		}
 	}
 }
+
+func TestPlaceOfATablesKey(t *testing.T) {
+	const file = "source: {dsn: x, slot: s, publication: p, tables: ['\"a.b\".c', d, e]}\nkafka: {brokers: [a:1]}\n" +
+		"records:\n  tables:\n    '\"a.b\".c':\n      exclude: [x,\n        y]\n      mask: { email: s }\n"
+	cfg, err := config.Parse("penstock.yaml", []byte(file), nil, []config.Override{
+		{Key: "records.tables.public.d.key", Value: "a,b", Origin: "flag --set"},
+	}, config.RoleCapture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	odd, d := schema.TableName{Schema: "a.b", Name: "c"}, schema.TableName{Schema: "public", Name: "d"}
+	for want, got := range map[string]string{
+		`records.tables."a.b".c.exclude[1] (penstock.yaml:7:9)`:  cfg.Place(odd, "exclude[1]"),
+		`records.tables."a.b".c.exclude (penstock.yaml:6:7)`:     cfg.Place(odd, "exclude"),
+		`records.tables."a.b".c.mask.email (penstock.yaml:8:22)`: cfg.Place(odd, "mask.email"),
+		`records.tables.public.d.key[1] (flag --set)`:            cfg.Place(d, "key[1]"),
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}

@@ -14,7 +14,8 @@ import (
 type Rules struct {
 	// Include lists the columns to keep; empty keeps all. Exclude then takes away.
 	// An entry is a column's name or a pattern, in which * is any text and ? any
-	// one character. A name must exist, a pattern need not match.
+	// one character. A name must exist, a pattern match a column: a misspelt one would let
+	// out what it was to keep.
 	Include, Exclude []string
 	// Mask replaces the values of a column by their HMAC: equal values stay equal,
 	// so joins and keys go on to work. The column becomes text. A name goes before a
@@ -41,78 +42,78 @@ type Mask struct {
 
 // expanded has the rules of patterns as rules of the columns that they match, among
 // them those that the table has got since the rules were written.
-func (r *Rules) expanded(rel *schema.Relation) (Rules, error) {
+func (r *Rules) expanded(rel *schema.Relation) (Rules, []error) {
 	out, key := *r, r.key(rel)
-	var err error
-	if out.Mask, err = byColumn(rel, "mask", r.Mask, func(int) bool { return true }); err != nil {
-		return out, err
-	}
-	out.Truncate, err = byColumn(rel, "truncate", r.Truncate, func(i int) bool {
+	var problems, more []error
+	out.Mask, problems = byColumn(rel, "mask", r.Mask, func(int) bool { return true })
+	out.Truncate, more = byColumn(rel, "truncate", r.Truncate, func(i int) bool {
 		c := &rel.Columns[i]
 		_, masked := out.Mask[c.Name]
 		return holdsText(c) && !masked && !slices.Contains(key, i) && !slices.Contains(r.Partition, c.Name)
 	})
-	return out, err
+	return out, append(problems, more...)
 }
 
 // byColumn gives each column the rule that names it, else that of the one pattern
 // that matches it, if it may have that.
-func byColumn[T any](rel *schema.Relation, rule string, rules map[string]T, may func(column int) bool) (map[string]T, error) {
+func byColumn[T any](rel *schema.Relation, rule string, rules map[string]T, may func(column int) bool) (map[string]T, []error) {
 	columns, by := map[string]T{}, map[string]string{}
+	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(rules)) {
 		if rel.Index(name) >= 0 || !isPattern(name) {
 			columns[name] = rules[name]
 			continue
 		}
-		found := false
+		if !matchesAny(rel, name) {
+			problems = append(problems, unknown(rel, rule, name))
+		}
 		for i := range rel.Columns {
 			c := rel.Columns[i].Name
-			if _, named := rules[c]; !Match(name, c) {
-				continue
-			} else if found = true; named || !may(i) {
+			if _, named := rules[c]; !Match(name, c) || named || !may(i) {
 				continue
 			}
 			if other, taken := by[c]; taken {
-				return nil, fault(rel, rule, c, fmt.Sprintf("both %q and %q match the column: name it", other, name))
+				problems = append(problems, problem(rel, rule, c, fmt.Sprintf("is matched by both %q and %q", other, name), "name the column itself, too"))
+				continue
 			}
 			columns[c], by[c] = rules[name], name
 		}
-		if !found {
-			return nil, unknown(rel, rule, name)
-		}
 	}
-	return columns, nil
+	return columns, problems
+}
+
+// matchesAny reports whether a column has the name or matches the pattern.
+func matchesAny(rel *schema.Relation, entry string) bool {
+	return slices.ContainsFunc(rel.Columns, func(c schema.Column) bool { return c.Name == entry || Match(entry, c.Name) })
 }
 
 func isPattern(name string) bool { return strings.ContainsAny(name, "*?") }
 
-// check reports the first rule that the relation's columns do not allow.
-func (r *Rules) check(rel *schema.Relation) error {
+// check reports every rule that the relation's columns do not allow. Patterns of Mask
+// and Truncate are expanded before.
+func (r *Rules) check(rel *schema.Relation) []error {
+	var problems []error
 	for _, list := range []struct {
 		rule  string
 		names []string
 	}{{"include", r.Include}, {"exclude", r.Exclude}} {
-		for _, name := range list.names {
-			if rel.Index(name) < 0 && !isPattern(name) {
-				return unknown(rel, list.rule, name)
+		for _, entry := range list.names {
+			if !matchesAny(rel, entry) {
+				problems = append(problems, unknown(rel, list.rule, entry))
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Mask)) {
-		if rel.Index(name) < 0 {
-			return unknown(rel, "mask", name)
-		}
-		if len(r.Mask[name].Salt) == 0 {
-			return fault(rel, "mask", name, "the salt is empty, and without one the values can be guessed")
+		switch {
+		case rel.Index(name) < 0:
+			problems = append(problems, unknown(rel, "mask", name))
+		case len(r.Mask[name].Salt) == 0:
+			problems = append(problems, problem(rel, "mask", name, "has an empty salt, and without one the values can be guessed", "give it a salt"))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Truncate)) {
-		i := rel.Index(name)
-		if i < 0 {
-			return unknown(rel, "truncate", name)
-		}
-		if err := r.checkTruncated(rel, i); err != nil {
-			return err
+		if p := r.checkTruncated(rel, name); p != nil {
+			problems = append(problems, p)
 		}
 	}
 	for _, list := range []struct {
@@ -120,31 +121,36 @@ func (r *Rules) check(rel *schema.Relation) error {
 		names []string
 	}{{"key", r.Key}, {"partition", r.Partition}} {
 		for i, name := range list.names {
-			if rel.Index(name) < 0 {
-				return unknown(rel, list.rule, name)
-			}
-			if slices.Contains(list.names[:i], name) {
-				return fault(rel, list.rule, name, "the column is listed twice")
+			switch {
+			case rel.Index(name) < 0:
+				problems = append(problems, unknown(rel, list.rule, name))
+			case slices.Contains(list.names[:i], name):
+				problems = append(problems, problem(rel, list.rule, name, "is listed twice", "take one of the two out"))
 			}
 		}
 	}
-	return nil
+	return problems
 }
 
-func (r *Rules) checkTruncated(rel *schema.Relation, i int) error {
+func (r *Rules) checkTruncated(rel *schema.Relation, name string) *Problem {
+	const rule = "truncate"
+	i := rel.Index(name)
+	if i < 0 {
+		return unknown(rel, rule, name)
+	}
 	c := &rel.Columns[i]
-	_, masked := r.Mask[c.Name]
+	_, masked := r.Mask[name]
 	switch {
-	case r.Truncate[c.Name] < 0:
-		return fault(rel, "truncate", c.Name, fmt.Sprintf("a length of %d characters", r.Truncate[c.Name]))
+	case r.Truncate[name] < 0:
+		return problem(rel, rule, name, fmt.Sprintf("is to have %d characters", r.Truncate[name]), "write how many are kept, 0 or more")
 	case masked:
-		return fault(rel, "truncate", c.Name, "the column is masked too")
+		return problem(rel, rule, name, "is masked too", "take it out of one of the two")
 	case slices.Contains(r.key(rel), i):
-		return fault(rel, "truncate", c.Name, "the column is part of the key, and rows that differ would get one key")
-	case slices.Contains(r.Partition, c.Name):
-		return fault(rel, "truncate", c.Name, "the column chooses the partition")
+		return problem(rel, rule, name, "is part of the key, and rows that differ would get one key", "mask it, or take it out")
+	case slices.Contains(r.Partition, name):
+		return problem(rel, rule, name, "chooses the partition", "mask it, or take it out")
 	case !holdsText(c):
-		return fault(rel, "truncate", c.Name, "a part of a value of type "+c.Type.Name+" is no value; exclude or mask the column")
+		return problem(rel, rule, name, "has type "+c.Type.Name+", and a part of such a value is no value", "exclude it, or mask it")
 	}
 	return nil
 }
@@ -181,19 +187,4 @@ func holdsText(c *schema.Column) bool {
 		return true
 	}
 	return t.Kind == schema.TypeBase && t.Name == "citext"
-}
-
-func unknown(rel *schema.Relation, rule, column string) error {
-	var names strings.Builder
-	for i := range rel.Columns {
-		if i > 0 {
-			names.WriteString(", ")
-		}
-		names.WriteString(rel.Columns[i].Name)
-	}
-	return fault(rel, rule, column, "there is no such column; there are "+names.String())
-}
-
-func fault(rel *schema.Relation, rule, column, reason string) error {
-	return fmt.Errorf("shape %s: %s %q: %s", rel.Table, rule, column, reason)
 }

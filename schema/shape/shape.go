@@ -1,6 +1,7 @@
 package shape
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -34,15 +35,11 @@ type column struct {
 	cut    int // characters to keep; -1 for all
 }
 
-// Compile fits the rules to a relation. An error names the table, the rule and the
-// column, and for a column that is not there, those that are.
+// Compile fits the rules to a relation. The error joins every [Problem] that there is.
 func Compile(rel *schema.Relation, r Rules) (*Shape, error) {
-	r, err := r.expanded(rel)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.check(rel); err != nil {
-		return nil, err
+	r, problems := r.expanded(rel)
+	if problems = append(problems, r.check(rel)...); len(problems) > 0 {
+		return nil, errors.Join(problems...)
 	}
 	key := r.key(rel)
 	out := &schema.Relation{OID: rel.OID, Table: rel.Table, Identity: rel.Identity}
@@ -69,7 +66,10 @@ func Compile(rel *schema.Relation, r Rules) (*Shape, error) {
 		s.columns = append(s.columns, turn)
 	}
 	if len(s.row) == 0 && len(rel.Columns) > 0 {
-		return nil, fmt.Errorf("shape %s: no column is left of %d", rel.Table, len(rel.Columns))
+		return nil, errors.Join(&Problem{
+			Rule: "exclude", What: fmt.Sprintf("no column of table %s is left of %d", rel.Table, len(rel.Columns)),
+			Fix: "take some out of it, or name those to keep in include",
+		})
 	}
 	for _, i := range key {
 		out.Key = append(out.Key, at[i])

@@ -1,0 +1,99 @@
+package cdc_test
+
+import (
+	"strings"
+	"testing"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"penstock/internal/fault"
+	"penstock/internal/stack/stacktest"
+	"penstock/schema"
+	"penstock/schema/shape"
+)
+
+// people has a column that nobody may see, and a generated one that no log has.
+const people = "CREATE TABLE t (id int PRIMARY KEY, email text, n int, age int GENERATED ALWAYS AS (n * 2) STORED)"
+
+// TestMisspeltColumnsAreRefused before anything is created, all of them, each with its place.
+func TestMisspeltColumnsAreRefused(t *testing.T) {
+	salt := shape.Mask{Salt: []byte("s")}
+	for name, test := range map[string]struct {
+		publication string
+		rules       shape.Rules
+		parts       []string
+	}{
+		"a pattern to exclude": {"", shape.Rules{Exclude: []string{"n", "emial*"}}, []string{`exclude[1] (file:1:1): no column of table public.t matches "emial*"`}},
+		"a pattern to include": {"", shape.Rules{Include: []string{"emial*", "id"}}, []string{`include[0] (file:1:1): no column of table public.t matches "emial*"`}},
+		"a pattern to mask": {"", shape.Rules{Mask: map[string]shape.Mask{"emial*": salt}}, []string{
+			`mask.emial* (file:1:1): no column of table public.t matches "emial*"`}},
+		"a pattern to truncate": {"", shape.Rules{Truncate: map[string]int{"emial*": 1}}, []string{
+			`truncate.emial* (file:1:1): no column of table public.t matches "emial*"`}},
+		"names": {"", shape.Rules{
+			Include: []string{"id", "in"}, Exclude: []string{"ex"}, Key: []string{"id", "ke"}, Partition: []string{"pa"},
+			Mask: map[string]shape.Mask{"ma": salt}, Truncate: map[string]int{"Email": 1},
+		}, []string{
+			`include[1] (file:1:1): table public.t has no column "in"`, `exclude[0] (file:1:1): table public.t has no column "ex"`,
+			`key[1] (file:1:1): table public.t has no column "ke"`, `partition[0] (file:1:1): table public.t has no column "pa"`,
+			`mask.ma (file:1:1): table public.t has no column "ma"`, `truncate.Email (file:1:1): table public.t has no column "Email" (fix: write email`,
+		}},
+		"a number that is cut": {"", shape.Rules{Truncate: map[string]int{"n": 1}}, []string{"truncate.n (file:1:1): column n of table public.t has type int4"}},
+		"every column":         {"", shape.Rules{Exclude: []string{"id", "email", "n", "age"}}, []string{"exclude (file:1:1): no column of table public.t is left"}},
+		"a column that the publication leaves out": {
+			"CREATE PUBLICATION p FOR TABLE t (id, n)", shape.Rules{Mask: map[string]shape.Mask{"email": salt}}, []string{`mask.email (file:1:1): table public.t has no column "email"`}},
+		"a pattern of a column that is not sent": {
+			"CREATE PUBLICATION p FOR TABLE t", shape.Rules{Exclude: []string{"ag?"}}, []string{`exclude[0] (file:1:1): no column of table public.t matches "ag?"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newTables(t, stacktest.Database(t), people, "t").plainly()
+			if name == "every column" && s.one("SELECT (current_setting('server_version_num')::int < 180000)::text") == "true" {
+				test.rules.Exclude = test.rules.Exclude[:3] // the last one is not sent
+			}
+			if test.publication != "" {
+				s.exec(test.publication)
+			}
+			s.cfg.Place = func(_ schema.TableName, rule string) string { return rule + " (file:1:1)" }
+			s.cfg.Tables[0].Rules = test.rules
+			err := s.refusal()
+			expect(t, err, fault.Usage, test.parts...)
+			if strings.Contains(err.Error(), "REPLICA IDENTITY") {
+				t.Errorf("a column that is not there is told of twice: %v", err)
+			}
+			if slots := s.one("SELECT count(*)::text FROM pg_replication_slots WHERE database = current_database()"); slots != "0" {
+				t.Errorf("%s slots were created", slots)
+			}
+		})
+	}
+}
+
+// TestRulesOfColumnsThatAreGone: the log may still have what a rule hides, so that the
+// capture starts, says what will be refused, delivers older rows masked, and refuses the
+// first that has no such column.
+func TestRulesOfColumnsThatAreGone(t *testing.T) {
+	s := newTables(t, stacktest.Database(t), "CREATE TABLE t (id int PRIMARY KEY, email text)", "t").plainly()
+	s.cfg.Tables[0].Rules.Mask = map[string]shape.Mask{"em*": {Salt: []byte("s")}}
+	s.startStreaming().finish()
+	s.exec("INSERT INTO t VALUES (1, 'ada@example.org'); ALTER TABLE t DROP COLUMN email")
+	core, logs := observer.New(zapcore.WarnLevel)
+	c := s.startWith(zap.New(core))
+	masked := rows(s.read(s.cfg.Tables[0].Topic, 1))
+	if len(masked) != 1 || !strings.HasPrefix(masked[0], `{"id":1} {"id":1,"email":"`) || strings.Contains(masked[0], "ada") {
+		t.Errorf("got %q", masked)
+	}
+	warned := logs.FilterMessage("rows of tables as they are now will be refused").All()
+	if len(warned) != 1 {
+		t.Errorf("%d warnings, want one: %v", len(warned), logs.All())
+	}
+	s.exec("INSERT INTO t VALUES (2)")
+	err := c.wait()
+	expect(t, err, fault.Refused, "public.t, commit ", `no column of table public.t matches "em*"`, "at records.tables.public.t.mask.em*, and start again")
+	if strings.Contains(err.Error(), "shape ") {
+		t.Errorf("not plain: %v", err)
+	}
+	s.cfg.Tables[0].Rules = shape.Rules{Include: []string{"id"}}
+	c = s.startStreaming()
+	s.delivered("with what remains", masked[0], `{"id":2} {"id":2}`)
+	c.finish()
+}
