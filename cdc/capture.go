@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -256,6 +257,15 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topi
 	if e.confirmed, e.flushed, err = c.leasedEnds(ctx, l); err != nil {
 		return e.position, err
 	}
+	found, err := c.look(ctx)
+	if err != nil {
+		return e.position, err
+	}
+	before := kept.entries
+	if c.entries != nil { // what the attempt before saw is newer
+		before = c.entries
+	}
+	e.replaced = c.cfg.replaced(stillOf(before, found), found)
 	position, overruled, err := resume(e)
 	if err == nil && !e.found && topicsUsed {
 		position.Version, err = c.versionFloor(ctx)
@@ -263,13 +273,20 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topi
 	if err != nil {
 		return position, err
 	}
-	if position != e.position {
-		if err := producer.Commit(ctx, position); err != nil {
+	entries := entriesOf(found)
+	if remembered := slices.Equal(entries, kept.entries); position != e.position || !remembered {
+		if !remembered {
+			err = c.rememberEntries(ctx, producer, entries)
+		}
+		if err == nil {
+			err = producer.Commit(ctx, position)
+		}
+		if err != nil {
 			return position, err
 		}
-		c.sayNewPosition(&e, position, overruled)
 	}
-	c.position = position
+	c.sayNewPosition(&e, position, overruled)
+	c.position, c.entries = position, entries
 	c.cfg.Accept = Accept{} // the operator's word holds once
 	return position, nil
 }
@@ -303,6 +320,7 @@ func (c *Capture) sayNewPosition(e *evidence, position schema.Position, overrule
 	case overruled != nil:
 		c.log.Warn("accepted by the operator: "+overruled.What, append(at, zap.String(keyState, string(overruled.State)),
 			zap.Stringer(keyFrom, e.position.EndLSN), zap.Stringer(keyTo, position.EndLSN))...)
+	case position == e.position:
 	case e.found:
 		c.log.Info("the server was promoted: the position is part of its history", append(at,
 			zap.Int32("timeline", position.Timeline))...)

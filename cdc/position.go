@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"penstock/cdc/slot"
 	"penstock/internal/fault"
 	"penstock/schema"
 	"penstock/schema/record"
@@ -29,6 +31,7 @@ type memory struct {
 	position  schema.Position
 	found     bool                                 // there is a position
 	relations map[schema.TableName]record.Relation // that it delivered last of each table
+	entries   []slot.Entry                         // of its publications, when it began to stream last; nil if it never said
 	others    map[string]schema.Position           // of other names
 }
 
@@ -186,6 +189,9 @@ func (m *memory) take(capture string, r *kgo.Record) (err error) {
 		m.position, err = record.ParsePosition(r.Value)
 	} else if table, ok := record.ParseRelationKey(r.Key, capture); ok {
 		m.relations[table], err = record.ParseRelation(table, r.Value)
+	} else if record.IsPublicationsKey(r.Key, capture) {
+		m.entries = nil
+		err = json.Unmarshal(r.Value, &m.entries)
 	} else if other, bad := record.ParsePosition(r.Value); bad == nil { // what others keep is theirs to read
 		m.others[string(r.Key)] = other
 	}

@@ -84,7 +84,8 @@ func (c *Capture) missingPublication(name string, version int) error {
 	}
 	if len(c.cfg.Publications) > 1 || c.cfg.Match != nil {
 		bad.What, bad.Why = "the publication does not exist", "which tables it should have, also later, only you know"
-		bad.Fix = fmt.Sprintf("create it before the slot, such as CREATE PUBLICATION %s FOR TABLES IN SCHEMA public WITH (publish_via_partition_root);",
+		bad.Fix = fmt.Sprintf("create it before the slot is, or anything is written, such as "+
+			"CREATE PUBLICATION %s FOR TABLES IN SCHEMA public WITH (publish_via_partition_root);",
 			pgx.Identifier{name}.Sanitize())
 	}
 	return bad
@@ -183,46 +184,4 @@ func (c *Capture) checkRoots(ctx context.Context, db *pgx.Conn, found []slot.Pub
 		Why:  "whether a partition's changes come under its own name would depend on both",
 		Fix:  fmt.Sprintf("ALTER PUBLICATION %s SET (publish_via_partition_root = %t);", pgx.Identifier{found[other].Name}.Sanitize(), found[0].ViaRoot),
 	}
-}
-
-// entriesOf are what the publications are made of.
-func entriesOf(found []slot.Publication) []slot.Entry {
-	var all []slot.Entry
-	for i := range found {
-		all = append(all, found[i].Entries...)
-	}
-	return all
-}
-
-// compareEntries refuses to go on when one entry is gone, although its table is
-// published: it was out of the publication for a while, and Postgres has
-// not sent what was written to it meanwhile. A table that is captured for its name may
-// leave, and another of the name may come.
-func (c *Config) compareEntries(before []slot.Entry, found []slot.Publication) error {
-	now := entriesOf(found)
-	for _, e := range before {
-		kept := slices.ContainsFunc(now, func(n slot.Entry) bool { return n.OID == e.OID })
-		if !kept && !c.mayLeave(e, now) && !c.left(e.Table, found) {
-			return &fault.Error{
-				Kind: fault.Refused, Where: e.Name, What: "was taken out and put back, or replaced, between two looks",
-				Why: "what was written while it was out is not sent",
-				Fix: "compare the table with its topic, if rows may have been written meanwhile, and start again",
-			}
-		}
-	}
-	return nil
-}
-
-// left reports whether a table that has to be published is not.
-func (c *Config) left(table schema.TableName, found []slot.Publication) bool {
-	return slices.Contains(tableNames(c), table) && !slices.ContainsFunc(found, func(p slot.Publication) bool {
-		return slices.ContainsFunc(p.Tables, func(t slot.PublishedTable) bool { return t.TableName == table })
-	})
-}
-
-// mayLeave reports whether an entry that is gone was of a table that is captured for
-// its name alone, and that same table has not come back.
-func (c *Config) mayLeave(e slot.Entry, now []slot.Entry) bool {
-	named := slices.ContainsFunc(c.Tables, func(t Table) bool { return t.Name == e.Table && !t.Matched })
-	return e.RelID != 0 && !named && !slices.ContainsFunc(now, func(n slot.Entry) bool { return n.RelID == e.RelID })
 }

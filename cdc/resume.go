@@ -34,6 +34,7 @@ type evidence struct {
 	position   schema.Position
 	found      bool
 	topicsUsed bool                       // some data topic has held a record
+	replaced   string                     // what was out of a publication since the capture began to stream last; empty for nothing
 	others     map[string]schema.Position // that the position topic has of other names
 
 	accept Accept
@@ -52,11 +53,13 @@ func resume(e evidence) (schema.Position, *fault.Error, error) {
 	if !e.found && !e.topicsUsed {
 		return fresh, nil, nil // the first start
 	}
-	refusal := e.check()
+	refusal, onward, next := e.check(), fresh, e.position
+	next.Timeline = e.server.timeline
+	if refusal == nil && e.replaced != "" { // nothing is wrong with the position
+		onward, refusal = next, e.refuse(fault.GapDetected, e.replaced+" "+wasReplaced+"since the capture began to stream last", notSent)
+	}
 	switch {
 	case refusal == nil:
-		next := e.position
-		next.Timeline = e.server.timeline
 		if next.Open.IsZero() || e.accept != (Accept{fault.Diverged, e.confirmed}) {
 			return next, nil, nil
 		}
@@ -65,7 +68,7 @@ func resume(e evidence) (schema.Position, *fault.Error, error) {
 		return next, e.refuse(fault.Diverged, fmt.Sprintf("the commit at %s is delivered again as a whole, after the %d of its changes that Kafka has",
 			e.position.Open.FinalLSN, e.position.Open.N), "the log says something else now"), nil
 	case e.accept == Accept{refusal.State, e.confirmed}:
-		return fresh, refusal, nil
+		return onward, refusal, nil
 	case !e.accept.IsZero():
 		refusal.Why += "; --accept " + e.accept.String() + " is the word for another refusal"
 	}

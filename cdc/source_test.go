@@ -191,6 +191,13 @@ func (c *capturing) finish() {
 	}
 }
 
+// finishAt stops gracefully a capture that has written down where it begins.
+func (c *capturing) finishAt(s *source) {
+	c.t.Helper()
+	s.read(s.cfg.PositionTopic, 1)
+	c.finish()
+}
+
 // refusal runs the capture until it gives up by itself.
 func (s *source) refusal() error {
 	s.t.Helper()

@@ -69,13 +69,15 @@ func again(w *world) error { return w.copyRecord(func(*kgo.Record) {}) }
 // copyRecord writes a changed copy of the first record of the pipeline's topic,
 // as nobody may.
 func (w *world) copyRecord(change func(*kgo.Record)) error {
-	return w.rewrite(pipelineTopic, change)
+	return w.rewrite(pipelineTopic, func(*kgo.Record) bool { return true }, change)
 }
 
-// copyPosition writes the first position once more.
-func (w *world) copyPosition() error { return w.rewrite(positionTopic, func(*kgo.Record) {}) }
+// copyPosition writes the first position once more. What else is remembered has an object as its key.
+func (w *world) copyPosition() error {
+	return w.rewrite(positionTopic, func(r *kgo.Record) bool { return r.Key[0] != '{' }, func(*kgo.Record) {})
+}
 
-func (w *world) rewrite(topic string, change func(*kgo.Record)) error {
+func (w *world) rewrite(topic string, is func(*kgo.Record) bool, change func(*kgo.Record)) error {
 	read, err := w.kafka.readAll(w.ctx, topic)
 	if err != nil {
 		return err
@@ -87,7 +89,7 @@ func (w *world) rewrite(topic string, change func(*kgo.Record)) error {
 	defer client.Close()
 	for partition := range int32(partitions) {
 		for _, r := range read[partition] {
-			if r.Attrs.IsControl() {
+			if r.Attrs.IsControl() || !is(r) {
 				continue
 			}
 			forged := &kgo.Record{Topic: topic, Partition: partition, Key: r.Key, Value: r.Value, Headers: r.Headers}

@@ -102,7 +102,7 @@ func (p *postgres) answer(s *session, sql string) (answer, error) {
 	case strings.Contains(lower, "pg_partition_tree("):
 		return table([]cell{textCell(""), textCell("")}), nil
 	case strings.Contains(lower, "pg_describe_object("):
-		cells := []cell{{oid: typeOID, text: "1"}, textCell(publicationName), {oid: typeOID, text: "0"}, textCell(""), textCell("")}
+		cells := []cell{{oid: typeOID, text: "1"}, textCell(publicationName), boolCell(true), {oid: typeOID, text: "0"}, textCell(""), textCell("")}
 		return table(cells, cells), nil
 	case strings.Contains(lower, "sum(oid::bigint)"):
 		return table([]cell{textCell("3 7")}, []cell{textCell("3 7")}), nil

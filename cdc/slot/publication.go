@@ -38,10 +38,12 @@ type PublishedTable struct {
 
 // Entry is one thing that a publication is made of.
 type Entry struct {
-	OID   uint32
-	Name  string           // as pg_describe_object says it
-	RelID uint32           // of the table; zero if the entry is none
-	Table schema.TableName // likewise
+	Publication string           `json:"publication"`
+	OID         uint32           `json:"oid"`
+	Name        string           `json:"name"`            // as pg_describe_object says it
+	Self        bool             `json:"self,omitempty"`  // the publication itself
+	RelID       uint32           `json:"relid,omitempty"` // of the table; zero if the entry is none
+	Table       schema.TableName `json:"table"`           // likewise
 }
 
 // FindPublication returns the named publication of db's database and whether there
@@ -109,8 +111,8 @@ func listPublished(ctx context.Context, db DB, name string) ([]PublishedTable, e
 // entries asks the dependencies, which tell of tables and schemas alike on every version.
 func entries(ctx context.Context, db DB, name string) ([]Entry, error) {
 	rows, err := db.Query(ctx, `
-		SELECT p.oid, 'publication ' || p.pubname AS entry, 0::oid, '', '' FROM pg_publication p WHERE p.pubname = $1
-		UNION ALL SELECT d.objid, pg_describe_object(d.classid, d.objid, 0), coalesce(c.oid, 0), coalesce(n.nspname, ''), coalesce(c.relname, '')
+		SELECT p.oid, 'publication ' || p.pubname AS entry, true, 0::oid, '', '' FROM pg_publication p WHERE p.pubname = $1
+		UNION ALL SELECT d.objid, pg_describe_object(d.classid, d.objid, 0), false, coalesce(c.oid, 0), coalesce(n.nspname, ''), coalesce(c.relname, '')
 		FROM pg_depend d JOIN pg_publication p ON p.oid = d.refobjid
 			LEFT JOIN pg_publication_rel r ON r.oid = d.objid AND d.classid = 'pg_publication_rel'::regclass
 			LEFT JOIN pg_class c ON c.oid = r.prrelid LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -120,7 +122,8 @@ func entries(ctx context.Context, db DB, name string) ([]Entry, error) {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (e Entry, err error) {
-		err = row.Scan(&e.OID, &e.Name, &e.RelID, &e.Table.Schema, &e.Table.Name)
+		e.Publication = name
+		err = row.Scan(&e.OID, &e.Name, &e.Self, &e.RelID, &e.Table.Schema, &e.Table.Name)
 		return e, err
 	})
 }

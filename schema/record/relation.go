@@ -85,6 +85,24 @@ func ParseRelationKey(key []byte, capture string) (schema.TableName, bool) {
 	return schema.TableName{Schema: k.Schema, Name: k.Table}, true
 }
 
+// publicationsKey is the key of the record of what a capture's publications are made of.
+type publicationsKey struct {
+	Capture      string `json:"capture"`
+	Publications bool   `json:"publications"`
+}
+
+// AppendPublicationsKey appends the key of the record of what a capture's publications
+// were made of when it last began to stream.
+func AppendPublicationsKey(dst []byte, capture string) ([]byte, error) {
+	return appendPlain(dst, publicationsKey{capture, true})
+}
+
+// IsPublicationsKey reports whether a key is the capture's [AppendPublicationsKey].
+func IsPublicationsKey(key []byte, capture string) bool {
+	var k publicationsKey
+	return len(key) > 0 && key[0] == '{' && json.Unmarshal(key, &k) == nil && k == publicationsKey{capture, true}
+}
+
 // AppendRelation appends the value of the record.
 func AppendRelation(dst []byte, r *Relation) ([]byte, error) { return appendPlain(dst, r) }
 

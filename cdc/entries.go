@@ -1,0 +1,110 @@
+package cdc
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/cdc/slot"
+	"penstock/internal/fault"
+	"penstock/schema"
+	"penstock/schema/record"
+)
+
+// look describes the publications as they are now, for [Capture.resume].
+func (c *Capture) look(ctx context.Context) (found []slot.Publication, err error) {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	err = c.cfg.withSQL(ctx, func(db *pgx.Conn) error {
+		found, err = c.publications(ctx, db)
+		return err
+	})
+	return found, err
+}
+
+// rememberEntries hands over the record of what the publications are made of, for the next
+// Kafka transaction with a position.
+func (c *Capture) rememberEntries(ctx context.Context, producer *Producer, entries []slot.Entry) error {
+	key, err := record.AppendPublicationsKey(nil, c.cfg.Name)
+	if err != nil {
+		return err
+	}
+	value, err := json.Marshal(entries)
+	if err != nil {
+		return fmt.Errorf("encode the publications' entries: %w", err)
+	}
+	return producer.Produce(ctx, []*kgo.Record{{Topic: c.cfg.PositionTopic, Key: key, Value: value}})
+}
+
+// stillOf are the entries of publications that have not been dropped since. One that was, and
+// is there again, needs no look: the server says so itself at the first row that it missed.
+func stillOf(entries []slot.Entry, found []slot.Publication) []slot.Entry {
+	now := entriesOf(found)
+	dropped := map[string]bool{}
+	for _, e := range entries {
+		if e.Self && !slices.ContainsFunc(now, func(n slot.Entry) bool { return n.OID == e.OID }) {
+			dropped[e.Publication] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(entries), func(e slot.Entry) bool { return dropped[e.Publication] })
+}
+
+// entriesOf are what the publications are made of.
+func entriesOf(found []slot.Publication) []slot.Entry {
+	var all []slot.Entry
+	for i := range found {
+		all = append(all, found[i].Entries...)
+	}
+	return all
+}
+
+// replaced returns the name of an entry that is gone, although its table is
+// published: it was out of the publication for a while, and Postgres has
+// not sent what was written to it meanwhile. A table that is captured for its name may
+// leave, and another of the name may come.
+func (c *Config) replaced(before []slot.Entry, found []slot.Publication) (name string) {
+	now := entriesOf(found)
+	for _, e := range before {
+		kept := slices.ContainsFunc(now, func(n slot.Entry) bool { return n.OID == e.OID })
+		if !kept && !c.mayLeave(e, now) && !c.left(e.Table, found) {
+			return e.Name
+		}
+	}
+	return ""
+}
+
+// What is said of an entry that was replaced, and why it matters.
+const (
+	wasReplaced = "was taken out and put back, or replaced, "
+	notSent     = "what was written while it was out is not sent"
+)
+
+// compareEntries refuses to go on while streaming when an entry was replaced.
+func (c *Config) compareEntries(before []slot.Entry, found []slot.Publication) error {
+	name := c.replaced(before, found)
+	if name == "" {
+		return nil
+	}
+	return &fault.Error{
+		Kind: fault.Refused, Where: name, What: wasReplaced + "between two looks", Why: notSent,
+		Fix: "compare the table with its topic, if rows may have been written meanwhile, and start again: it names the word that goes on",
+	}
+}
+
+// left reports whether a table that has to be published is not.
+func (c *Config) left(table schema.TableName, found []slot.Publication) bool {
+	return slices.Contains(tableNames(c), table) && !slices.ContainsFunc(found, func(p slot.Publication) bool {
+		return slices.ContainsFunc(p.Tables, func(t slot.PublishedTable) bool { return t.TableName == table })
+	})
+}
+
+// mayLeave reports whether an entry that is gone was of a table that is captured for
+// its name alone, and that same table has not come back.
+func (c *Config) mayLeave(e slot.Entry, now []slot.Entry) bool {
+	named := slices.ContainsFunc(c.Tables, func(t Table) bool { return t.Name == e.Table && !t.Matched })
+	return e.RelID != 0 && !named && !slices.ContainsFunc(now, func(n slot.Entry) bool { return n.RelID == e.RelID })
+}
