@@ -174,8 +174,8 @@ func TestDecisionsAreRefusedThatBreakTheOrder(t *testing.T) {
 	if err := try(all[0].ID, deadletter.Retried); err != nil {
 		t.Fatal(err)
 	}
-	wantFault(t, try(all[0].ID, deadletter.Retried), fault.Refused, "was retried at 2")
-	wantFault(t, try(all[0].ID, deadletter.Discarded), fault.Refused, "was retried at 2")
+	wantFault(t, try(all[0].ID, deadletter.Retried), fault.Refused, "was retried at 2", "penstock dlq list --state all shows it")
+	wantFault(t, try(all[0].ID, deadletter.Discarded), fault.Refused, "was retried at 2", "penstock dlq list --state all shows it")
 	r.extra++
 
 	// It fails again, and can be decided again.

@@ -114,7 +114,8 @@ func (b *Letterbox) allowed(o *Order, book *Book, f *Filed) error {
 	}
 	switch {
 	case f.State() != deadletter.Open:
-		return refuse(fmt.Sprintf("was %s at %s", f.State(), f.Decision.Time.UTC().Format(time.RFC3339)), "penstock dlq list shows what is open")
+		return refuse(fmt.Sprintf("was %s at %s", f.State(), f.Decision.Time.UTC().Format(time.RFC3339)),
+			"penstock dlq list --state all shows it, without that what is open")
 	case o.State == deadletter.Discarded:
 		return nil
 	case l.Capture != "":

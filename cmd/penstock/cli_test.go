@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,6 +63,10 @@ func TestBadCommandLines(t *testing.T) {
 		{"bad state", "run -c good.yaml --accept slot_lost@0/7", 2, "✗ bad value \"slot_lost@0/7\" for flag --accept\n" +
 			"    why gap_detected, diverged and shape_changed can be accepted; a lost slot has to be dropped and created\n" +
 			"    fix give the word that penstock run named when it refused, such as gap_detected@16/B374D848\n"},
+		{"accept without a capture", "run -c good.yaml --only sink --accept gap_detected@0/7", 2,
+			"✗ --accept is a word to the capture, which --only leaves out\n    fix give it to the daemon that runs the capture\n"},
+		{"takeover without a capture", "run -c good.yaml --only sink --takeover", 2,
+			"✗ --takeover is a word to the capture, which --only leaves out\n    fix give it to the daemon that runs the capture\n"},
 		{"bad --set", "run -c good.yaml --set wait", 2, "✗ --set \"wait\" is not key=value\n    fix --set kafka.partitions=6\n"},
 		{"nothing to retry", "dlq retry", 2, "✗ \"penstock dlq retry\" needs ID, --all or --pipeline\n    fix penstock dlq retry [ID…] [flags]\n"},
 		{"ids and all", "dlq retry abcd --all", 2, "✗ ids and --all or --pipeline exclude each other\n    fix penstock dlq retry [ID…] [flags]\n"},
@@ -134,6 +139,17 @@ func TestInterruptExitsWith130AndStoppedDaemonWith0(t *testing.T) {
 	}
 }
 
+func TestConfigRenderOfOneRole(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "penstock.yaml", "source: {dsn: x, slot: s, publication: p, tables: [content]}\nkafka: {brokers: [a:1]}\n")
+	if got := execute(t, "", nil, "config", "render", "--only", "capture"); got.code != 0 || !strings.Contains(got.stdout, "slot: s") {
+		t.Errorf("capture: %+v", got)
+	}
+	if got := execute(t, "", nil, "config", "render"); got.code != 2 || !strings.Contains(got.stderr, "--only capture") {
+		t.Errorf("both: %+v", got)
+	}
+}
+
 func TestConfigRenderHidesSecrets(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "penstock.yaml", goodConfig)
@@ -192,10 +208,21 @@ func write(t *testing.T, name, text string) {
 	}
 }
 
+// TestDropAsksOnATerminalOnly: what is piped in was not read by whoever typed it.
+func TestDropAsksOnATerminalOnly(t *testing.T) {
+	var errs bytes.Buffer
+	a := &app{stdin: strings.NewReader("engagement\n"), stderr: &errs}
+	err := a.confirm("engagement", "slot engagement holds 1 MB")
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Kind != fault.Refused || f.Fix != "give --yes" || f.Why != "slot engagement holds 1 MB" || errs.Len() > 0 {
+		t.Errorf("got %v, asked %q", err, errs.String())
+	}
+}
+
 func TestDropAsksForTheName(t *testing.T) {
 	for typed, want := range map[string]string{"engagement\n": "", "engagement": "", "yes\n": "refused", "": "refused"} {
 		var errs bytes.Buffer
-		a := &app{stdin: strings.NewReader(typed), stderr: &errs}
+		a := &app{stdin: strings.NewReader(typed), stderr: &errs, interactive: true}
 		err := a.confirm("engagement", "slot engagement holds 1 MB")
 		if refused := err != nil; refused != (want == "refused") {
 			t.Errorf("typed %q: %v", typed, err)

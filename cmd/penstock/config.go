@@ -8,11 +8,13 @@ import (
 
 // configFlags name a configuration.
 type configFlags struct {
-	path string
-	set  []string
+	path  string
+	set   []string
+	given func() bool // the path was given, else it is the default
 }
 
 func (c *configFlags) register(cmd *cobra.Command) {
+	c.given = func() bool { return cmd.Flags().Changed("config") }
 	cmd.Flags().StringVarP(&c.path, "config", "c", "penstock.yaml", "configuration `file`")
 	cmd.Flags().StringArrayVar(&c.set, "set", nil, "set one `key=value`, such as kafka.partitions=6; repeatable")
 }
@@ -57,13 +59,14 @@ func (a *app) configValidateCommand() *cobra.Command {
 
 func (a *app) configRenderCommand() *cobra.Command {
 	var from configFlags
+	only := choices{allowed: roleNames()}
 	cmd := &cobra.Command{
 		Use:     "render",
 		Short:   "Print every key with the value in force; secrets are stars",
-		Example: "  penstock config render -c penstock.yaml --set log.level=debug",
+		Example: "  penstock config render -c penstock.yaml --set log.level=debug\n  penstock config render --only capture",
 		Args:    exactArgs(),
 		RunE: func(*cobra.Command, []string) error {
-			cfg, err := a.loadConfig(from.path, from.set)
+			cfg, err := a.loadConfig(from.path, from.set, roles(only.values)...)
 			if err != nil {
 				return err
 			}
@@ -80,5 +83,6 @@ func (a *app) configRenderCommand() *cobra.Command {
 		},
 	}
 	from.register(cmd)
+	cmd.Flags().Var(&only, "only", "ask for what these roles need, as for run --only")
 	return cmd
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -35,26 +38,22 @@ type letterFlags struct {
 	brokers []string
 	topic   string
 	timeout time.Duration
+
+	known []string // the pipelines and the capture of the configuration, if there is one
 }
 
 func (l *letterFlags) register(cmd *cobra.Command) {
 	l.configFlags.register(cmd)
-	cmd.Flags().StringSliceVar(&l.brokers, "brokers", nil, "Kafka's `host:port` list, instead of a configuration's")
+	cmd.Flags().StringSliceVar(&l.brokers, "brokers", nil, "Kafka's `host:port` list, instead of kafka.brokers")
 	cmd.Flags().StringVar(&l.topic, "topic", "", "topic of the dead letters, instead of kafka.dead_letter_topic")
 	cmd.Flags().DurationVar(&l.timeout, "timeout", time.Minute, "how long Kafka may take")
 }
 
 // withLetters opens the topic of dead letters, and runs do within the timeout.
 func (a *app) withLetters(ctx context.Context, from *letterFlags, do func(context.Context, *sink.Letterbox) error) error {
-	cfg := config.Default()
-	if cfg.Kafka.Brokers = from.brokers; len(from.brokers) == 0 {
-		var err error
-		if cfg, err = a.loadConfig(from.path, from.set, config.RoleOperator); err != nil {
-			return errors.Join(err, &fault.Error{Kind: fault.Usage, What: "no Kafka", Fix: "repair the configuration, or name the brokers with --brokers"})
-		}
-	}
-	if from.topic != "" {
-		cfg.Kafka.DeadLetterTopic = from.topic
+	cfg, err := a.letterConfig(from)
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, from.timeout)
 	defer cancel()
@@ -66,7 +65,7 @@ func (a *app) withLetters(ctx context.Context, from *letterFlags, do func(contex
 	if err := box.Reach(ctx); err != nil {
 		return err
 	}
-	err := do(ctx, box)
+	err = do(ctx, box)
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) { // Kafka has answered before
 		return &fault.Error{
 			Kind: fault.Unreachable, Where: "topic " + cfg.Kafka.DeadLetterTopic, What: fmt.Sprintf("was not done within %s, as --timeout has it", from.timeout),
@@ -74,6 +73,63 @@ func (a *app) withLetters(ctx context.Context, from *letterFlags, do func(contex
 		}
 	}
 	return err
+}
+
+// letterConfig is the configuration with what the flags say instead. With --brokers there
+// need not be a file; if there is, its kafka.dead_letter_topic counts, unless --topic names one.
+func (a *app) letterConfig(from *letterFlags) (*config.Config, error) {
+	overrides, err := a.overrides(from.set)
+	if err != nil {
+		return nil, err
+	}
+	if len(from.brokers) > 0 {
+		overrides = append(overrides, config.Override{Key: "kafka.brokers", Value: strings.Join(from.brokers, ","), Origin: "flag --brokers"})
+	}
+	if from.topic != "" {
+		overrides = append(overrides, config.Override{Key: "kafka.dead_letter_topic", Value: from.topic, Origin: "flag --topic"})
+	}
+	_, missing := os.Stat(from.path)
+	withoutFile := len(from.brokers) > 0 && !from.given()
+	if withoutFile && errors.Is(missing, fs.ErrNotExist) {
+		return config.Parse(from.path, nil, a.env, overrides, config.RoleOperator)
+	}
+	cfg, err := config.Load(from.path, a.env, overrides, config.RoleOperator)
+	switch {
+	case err == nil:
+		from.known = slices.Sorted(maps.Keys(cfg.Pipelines))
+		if cfg.Source.Name != "" {
+			from.known = append(from.known, cfg.Source.Name)
+		}
+		return cfg, nil
+	case withoutFile && from.topic != "": // the file is not asked for anything
+		return config.Parse("", nil, nil, overrides, config.RoleOperator)
+	case len(from.brokers) > 0:
+		return nil, errors.Join(err, &fault.Error{
+			Kind: fault.Usage, What: "no topic of dead letters", Fix: "repair the configuration, or name the topic with --topic",
+		})
+	}
+	return nil, errors.Join(err, &fault.Error{Kind: fault.Usage, What: "no Kafka", Fix: "repair the configuration, or name the brokers with --brokers"})
+}
+
+// checkPipeline refuses a pipeline, or a capture, that neither the configuration nor a letter
+// names: a misspelt one has no letters. Without any name it is not known to be misspelt.
+func (l *letterFlags) checkPipeline(name string, book *sink.Book) error {
+	known := slices.Clone(l.known)
+	for _, f := range book.All() {
+		known = append(known, f.Letter.Origin())
+	}
+	slices.Sort(known)
+	if known = slices.Compact(known); name == "" || len(known) == 0 || slices.Contains(known, name) {
+		return nil
+	}
+	f := &fault.Error{
+		Kind: fault.Usage, What: fmt.Sprintf("unknown pipeline %q", name), Why: "neither the configuration nor a dead letter names it",
+		Fix: "there are " + strings.Join(known, ", "),
+	}
+	if meant := config.Nearest(name, known); meant != "" {
+		f.Fix = "did you mean " + meant + "? There are " + strings.Join(known, ", ")
+	}
+	return f
 }
 
 // readLetters reads all letters with their records, and says what the topic

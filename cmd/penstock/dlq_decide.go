@@ -39,7 +39,9 @@ unknown-table) is written again, and is a new letter when that fails.`,
 			case len(ids) != 1 && value != "":
 				return &fault.Error{Kind: fault.Usage, What: "--value is for one letter", Fix: "penstock dlq retry ID --value FILE"}
 			case len(ids) == 0:
-				order.Choose = chooseRetriable(pipeline)
+				order.Choose = func(book *sink.Book) ([]*sink.Filed, error) {
+					return retriable(book, pipeline), from.checkPipeline(pipeline, book)
+				}
 			}
 			if value != "" {
 				var err error
@@ -98,15 +100,13 @@ func chooseIDs(ids []string) func(*sink.Book) ([]*sink.Filed, error) {
 	}
 }
 
-// chooseRetriable takes every open letter of a pipeline, or of all, but those
-// that wait: they come with what they wait for.
-func chooseRetriable(pipeline string) func(*sink.Book) ([]*sink.Filed, error) {
-	return func(book *sink.Book) ([]*sink.Filed, error) {
-		return slices.DeleteFunc(book.All(), func(f *sink.Filed) bool {
-			l := f.Letter
-			return l.Pipeline == "" || pipeline != "" && l.Pipeline != pipeline || l.Reason == deadletter.Waits || f.State() != deadletter.Open
-		}), nil
-	}
+// retriable are the open letters of a pipeline, or of all, but for those that wait:
+// they come with what they wait for.
+func retriable(book *sink.Book, pipeline string) []*sink.Filed {
+	return slices.DeleteFunc(book.All(), func(f *sink.Filed) bool {
+		l := f.Letter
+		return l.Pipeline == "" || pipeline != "" && l.Pipeline != pipeline || l.Reason == deadletter.Waits || f.State() != deadletter.Open
+	})
 }
 
 func (a *app) decideLetters(ctx context.Context, from *letterFlags, order sink.Order) error {

@@ -30,7 +30,7 @@ too, with the reason waits.`,
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLetters(cmd.Context(), &from, func(ctx context.Context, box *sink.Letterbox) error {
-				book, letters, err := a.pickLetters(ctx, box, &filter)
+				book, letters, err := a.pickLetters(ctx, box, &from, &filter)
 				if err != nil {
 					return err
 				}
@@ -53,12 +53,15 @@ too, with the reason waits.`,
 }
 
 // pickLetters returns all letters, and those that pass the filter.
-func (a *app) pickLetters(ctx context.Context, box *sink.Letterbox, filter *letterFilter) (*sink.Book, []*sink.Filed, error) {
+func (a *app) pickLetters(ctx context.Context, box *sink.Letterbox, from *letterFlags, filter *letterFilter) (*sink.Book, []*sink.Filed, error) {
 	if _, err := filter.pick(&sink.Book{}, time.Now()); err != nil {
 		return nil, nil, err // of the flags, before the topic is read
 	}
 	book, err := a.readLetters(ctx, box)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := from.checkPipeline(filter.pipeline, book); err != nil {
 		return nil, nil, err
 	}
 	letters, err := filter.pick(book, time.Now())
@@ -119,7 +122,7 @@ headers that are not UTF-8 are there in base64.`,
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLetters(cmd.Context(), &from, func(ctx context.Context, box *sink.Letterbox) error {
-				book, letters, err := a.pickLetters(ctx, box, &filter)
+				book, letters, err := a.pickLetters(ctx, box, &from, &filter)
 				if err != nil {
 					return err
 				}

@@ -96,6 +96,72 @@ func captureLetter() deadletter.Letter {
 	}
 }
 
+// TestUnknownPipelinesAreRefused: a misspelt one has no letters, which is no news of the right one.
+func TestUnknownPipelinesAreRefused(t *testing.T) {
+	t.Chdir(t.TempDir())
+	flags, _ := letterTopic(t, badLetter(), captureLetter())
+	for _, c := range []struct{ args, want string }{
+		{"dlq list --pipeline engagement_metric", `"engagement_metric"` + "\n    why neither the configuration nor a dead letter names it\n" +
+			"    fix did you mean engagement_metrics? There are engagement_metrics, shop\n"},
+		{"dlq export --pipeline zebra", `"zebra"` + "\n    why neither the configuration nor a dead letter names it\n    fix there are engagement_metrics, shop\n"},
+		{"dlq retry --pipeline zebra", `"zebra"` + "\n    why neither the configuration nor a dead letter names it\n    fix there are engagement_metrics, shop\n"},
+	} {
+		r := execute(t, "", nil, strings.Fields(c.args+flags)...)
+		if want := "✗ unknown pipeline " + c.want; r.code != 2 || !strings.HasSuffix(r.stderr, want) || r.stdout != "" {
+			t.Errorf("%s: exit %d, %q, %q, want %q", c.args, r.code, r.stdout, r.stderr, want)
+		}
+	}
+	write(t, "penstock.yaml", goodConfig)
+	for _, known := range []string{"m", "s", "shop"} { // of the file, and of a letter
+		if r := execute(t, "", nil, strings.Fields("dlq list --state all --pipeline "+known+flags)...); r.code != 0 {
+			t.Errorf("%s: exit %d, %s", known, r.code, r.stderr)
+		}
+	}
+	none, _ := letterTopic(t)
+	if r := execute(t, "", nil, strings.Fields("dlq list --pipeline n"+none)...); r.code != 2 || !strings.Contains(r.stderr, "There are m, s") {
+		t.Errorf("without a letter: exit %d, %s", r.code, r.stderr)
+	}
+}
+
+// TestTopicOfDeadLetters is that of --topic, else of the configuration, also where --brokers
+// names another Kafka, else the default.
+func TestTopicOfDeadLetters(t *testing.T) {
+	t.Chdir(t.TempDir())
+	letter := badLetter()
+	flags, _ := letterTopic(t, letter)
+	brokers, _, _ := strings.Cut(flags, " --topic dead")
+	run := func(env []string, args string) result {
+		t.Helper()
+		return execute(t, "", env, strings.Fields("dlq list -o json --timeout 5s "+args+brokers)...)
+	}
+	lists := func(name string, r result) {
+		t.Helper()
+		if r.code != 0 || !strings.Contains(r.stdout, letter.ID()) {
+			t.Errorf("%s: exit %d, %s%s", name, r.code, r.stdout, r.stderr)
+		}
+	}
+	if r := run(nil, ""); strings.Contains(r.stdout, letter.ID()) {
+		t.Errorf("the default topic has the letter: %s", r.stdout)
+	}
+	lists("the environment", run([]string{"PENSTOCK_KAFKA_DEAD_LETTER_TOPIC=dead"}, ""))
+	lists("--set", run(nil, "--set kafka.dead_letter_topic=dead"))
+	write(t, "penstock.yaml", strings.Replace(goodConfig, "kafka: {", "kafka: {dead_letter_topic: dead, ", 1))
+	lists("the file", run(nil, ""))
+	write(t, "other.yaml", "kafka: {dead_letter_topic: dead}\n")
+	write(t, "penstock.yaml", "kafka: [\n")
+	lists("a named file", run(nil, "-c other.yaml"))
+	lists("--topic beside a broken file", run(nil, "--topic dead"))
+	if r := run(nil, ""); r.code != 2 || !strings.Contains(r.stdout, "name the topic with --topic") {
+		t.Errorf("a broken file: exit %d, %s", r.code, r.stdout)
+	}
+	if r := run(nil, "-c none.yaml --topic dead"); r.code != 2 || !strings.Contains(r.stdout, "none.yaml") {
+		t.Errorf("a file that is not there: exit %d, %s", r.code, r.stdout)
+	}
+	if r := execute(t, "", nil, strings.Fields("dlq list --topic dead --brokers kafka")...); r.code != 2 || !strings.Contains(r.stderr, "kafka.brokers[0] (flag --brokers)") {
+		t.Errorf("a bad address: exit %d, %s", r.code, r.stderr)
+	}
+}
+
 func TestDeadLettersAreListed(t *testing.T) {
 	flags, _ := letterTopic(t, badLetter(), waitingLetter(), foreignLetter(), captureLetter())
 	for _, c := range []struct {
@@ -111,7 +177,7 @@ func TestDeadLettersAreListed(t *testing.T) {
 		{"--until 2026-11-27T10:30:00Z --reason oversized", "capture"},
 		{"--since 0s", ""},
 		{"--state retried", ""},
-		{"--state all --pipeline nobody", ""},
+		{"--state retried --pipeline engagement_metrics", ""},
 	} {
 		bad, waiting, foreign, capture := badLetter(), waitingLetter(), foreignLetter(), captureLetter()
 		names := map[string]string{bad.ID(): "bad", waiting.ID(): "waiting", foreign.ID(): "foreign", capture.ID(): "capture"}

@@ -22,6 +22,7 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	env            []string
+	interactive    bool // stdin is a terminal, on which can be asked
 
 	output    choice // table or json
 	noColor   bool
@@ -32,7 +33,7 @@ type app struct {
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{
-		stdin: stdin, stdout: stdout, stderr: stderr, env: env,
+		stdin: stdin, stdout: stdout, stderr: stderr, env: env, interactive: isTerminal(stdin),
 		output:    choice{value: "table", allowed: []string{"table", "json"}},
 		logLevel:  choice{allowed: []string{"debug", "info", "warn", "error"}},
 		logFormat: choice{allowed: []string{"auto", "json", "console"}},
@@ -127,6 +128,15 @@ func group(cmd *cobra.Command) *cobra.Command {
 
 // loadConfig reads the configuration with the global flags on top.
 func (a *app) loadConfig(path string, set []string, roles ...config.Role) (*config.Config, error) {
+	overrides, err := a.overrides(set)
+	if err != nil {
+		return nil, err
+	}
+	return config.Load(path, a.env, overrides, roles...)
+}
+
+// overrides are the --set flags and the global ones.
+func (a *app) overrides(set []string) ([]config.Override, error) {
 	var overrides []config.Override
 	for _, pair := range set {
 		key, value, ok := strings.Cut(pair, "=")
@@ -141,5 +151,5 @@ func (a *app) loadConfig(path string, set []string, roles ...config.Role) (*conf
 	if a.logFormat.value != "" {
 		overrides = append(overrides, config.Override{Key: "log.format", Value: a.logFormat.value, Origin: "flag --log-format"})
 	}
-	return config.Load(path, a.env, overrides, roles...)
+	return overrides, nil
 }

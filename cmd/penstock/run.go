@@ -55,6 +55,9 @@ The smallest useful penstock.yaml:
 				return err
 			}
 			roles := roles(only.values)
+			if err := captureFlags(cmd, roles); err != nil {
+				return err
+			}
 			cfg, err := a.loadConfig(from.path, from.set, roles...)
 			if err != nil {
 				return err
@@ -69,6 +72,21 @@ The smallest useful penstock.yaml:
 	cmd.Flags().BoolVar(&word.noStandby, "no-standby", false, "end with exit code 5 when another daemon holds the slot for longer than the key \"wait\" says")
 	cmd.Flags().BoolVar(&word.takeover, "takeover", false, "end the walsender of whoever holds the slot at the start")
 	return cmd
+}
+
+// captureFlags refuses flags that only the capture heeds where none runs.
+func captureFlags(cmd *cobra.Command, roles []config.Role) error {
+	if slices.Contains(roles, config.RoleCapture) {
+		return nil
+	}
+	for _, name := range []string{"accept", "no-standby", "takeover"} {
+		if cmd.Flags().Changed(name) {
+			return &fault.Error{
+				Kind: fault.Usage, What: fmt.Sprintf("--%s is a word to the capture, which --only leaves out", name), Fix: "give it to the daemon that runs the capture",
+			}
+		}
+	}
+	return nil
 }
 
 func roleNames() []string {

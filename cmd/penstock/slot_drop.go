@@ -20,7 +20,8 @@ func (a *app) slotDropCommand() *cobra.Command {
 		Use:   "drop NAME",
 		Short: "Drop a slot that nobody reads",
 		Long: `Drop a slot. What its reader has not confirmed can then no longer be read. An
-active slot is refused; the slot's name has to be typed, or --yes given.`,
+active slot is refused; the slot's name has to be typed, or --yes given where
+there is no terminal.`,
 		Example: "  penstock slot drop engagement_old --dsn \"$PG_DSN\" --yes",
 		Args:    exactArgs("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,9 +59,10 @@ func (a *app) dropSlot(ctx context.Context, conn *pgx.Conn, name string, yes boo
 
 // confirm asks for a name to be typed. Anything else is a refusal.
 func (a *app) confirm(name, warning string) error {
-	refused := &fault.Error{Kind: fault.Refused, What: "not confirmed: nothing was dropped", Fix: "type the slot's name, or give --yes"}
-	if !isTerminal(a.stdin) {
-		refused.What = "not confirmed, and standard input is not a terminal to ask on: nothing was dropped"
+	if !a.interactive {
+		return &fault.Error{
+			Kind: fault.Refused, What: "not confirmed, and standard input is not a terminal to ask on: nothing was dropped", Why: warning, Fix: "give --yes",
+		}
 	}
 	_, _ = fmt.Fprintf(a.stderr, "%s\ntype its name to drop it: ", warning)
 	line, err := bufio.NewReader(a.stdin).ReadString('\n')
@@ -70,5 +72,5 @@ func (a *app) confirm(name, warning string) error {
 	if err != nil {
 		_, _ = fmt.Fprintln(a.stderr)
 	}
-	return refused
+	return &fault.Error{Kind: fault.Refused, What: "not confirmed: nothing was dropped", Fix: "type the slot's name, or give --yes"}
 }
