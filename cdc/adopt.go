@@ -57,11 +57,20 @@ func (c *Capture) adopt(names []schema.TableName) error {
 			continue
 		}
 		if t, ok := c.cfg.matching(name); ok {
-			c.log.Info("table is captured from its first change on", zap.Stringer(keyTable, name), zap.String(keyTopic, t.Topic))
 			c.cfg.Tables = append(c.cfg.Tables, t)
 		}
 	}
 	return c.cfg.validate()
+}
+
+// sayAdopted tells of the tables that are captured by their names and had no topic until
+// now. Of the others an earlier start has told.
+func (c *Capture) sayAdopted(created []string) {
+	for i := range c.cfg.Tables {
+		if t := &c.cfg.Tables[i]; t.Matched && slices.Contains(created, t.Topic) {
+			c.log.Info("table is captured from its first change on", zap.Stringer(keyTable, t.Name), zap.String(keyTopic, t.Topic))
+		}
+	}
 }
 
 // matching describes a table that is captured because of its name.

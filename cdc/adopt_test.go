@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"penstock/cdc"
 	"penstock/internal/fault"
@@ -144,6 +147,36 @@ func TestTableAddedUnderLoad(t *testing.T) {
 		}
 	}
 	c.finish()
+}
+
+// TestAdoptedTablesAreToldOnce: of a table that is new, at the start or while the capture
+// runs, and not of it again at every start.
+func TestAdoptedTablesAreToldOnce(t *testing.T) {
+	s := newSource(t)
+	s.matchingLate()
+	s.exec("CREATE TABLE late_1 (id int PRIMARY KEY); CREATE PUBLICATION p FOR ALL TABLES WITH (publish_via_partition_root)")
+	told := func(sql string, topic string, records int) string {
+		core, logs := observer.New(zapcore.InfoLevel)
+		c := s.startWith(zap.New(core))
+		s.awaitStreaming()
+		s.exec(sql)
+		s.read(s.cfg.Name+topic, records)
+		c.finish()
+		var tables []string
+		for _, entry := range logs.FilterMessage("table is captured from its first change on").All() {
+			tables = append(tables, fmt.Sprint(entry.ContextMap()["table"]))
+		}
+		return strings.Join(tables, " ")
+	}
+	for _, step := range []struct{ sql, topic, want string }{
+		{"INSERT INTO late_1 VALUES (1)", ".late_1", "public.late_1"},
+		{"CREATE TABLE late_2 (id int PRIMARY KEY); INSERT INTO late_2 VALUES (1)", ".late_2", "public.late_2"},
+		{"INSERT INTO events VALUES (1, 'a', 1)", ".events", ""},
+	} {
+		if got := told(step.sql, step.topic, 1); got != step.want {
+			t.Errorf("%s: told of %q, want %q", step.sql, got, step.want)
+		}
+	}
 }
 
 func TestMatchedTablesThatCannotBe(t *testing.T) {

@@ -162,7 +162,7 @@ func (c *change) fits(j *join) error {
 		return nil
 	}
 	return &fault.Error{
-		Kind: fault.Runtime, Where: place(c.event),
+		Kind: fault.Refused, Where: place(c.event),
 		What: fmt.Sprintf("its record would have %d bytes or more, topic %s of pipeline %s takes %d", n, j.topic.name, j.pipeline, limit),
 		Why:  "the pipeline needs the whole row, whatever records.oversized says",
 		Fix:  "raise max.message.bytes of the topic, and message.max.bytes of the brokers",

@@ -233,6 +233,7 @@ func (c *Capture) prepareTopics(ctx context.Context, ready *preparation) error {
 	if ready.topics, err = topics.ensure(ctx); err != nil {
 		return err
 	}
+	c.sayAdopted(ready.topics.created)
 	ready.topicsUsed, err = topics.holdData(ctx)
 	return err
 }
@@ -287,6 +288,7 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topi
 	}
 	c.sayNewPosition(&e, position, overruled)
 	c.position, c.entries = position, entries
+	c.sayUnneeded(position, overruled)
 	c.cfg.Accept = Accept{} // the operator's word holds once
 	return position, nil
 }

@@ -30,7 +30,7 @@ func kafkaFault(where, doing string, err error) error {
 		f.Kind, f.What = fault.Usage, "kafka does not allow it to "+doing
 		f.Fix = "grant Write and Describe on the topics and on kafka.transactional_id"
 	case errors.Is(err, kerr.MessageTooLarge):
-		f.Kind, f.What = fault.Runtime, "a record is larger than its topic takes"
+		f.Kind, f.What = fault.Refused, "a record is larger than its topic takes"
 		f.Fix = "raise max.message.bytes of the topic, and message.max.bytes of the brokers"
 	case errors.Is(err, kerr.SaslAuthenticationFailed):
 		f.Kind, f.What, f.Fix = fault.Usage, "kafka does not accept who this is", "correct the credentials"

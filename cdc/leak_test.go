@@ -65,7 +65,7 @@ func TestNothingLeaks(t *testing.T) {
 			var out []*kgo.Record
 			if test.oversized == cdc.OversizedStop {
 				err := c.wait()
-				expect(t, err, fault.Runtime, "2000")
+				expect(t, err, fault.Refused, "2000")
 				logged.WriteString(err.Error())
 				out = s.read(table.Topic, records)
 			} else {

@@ -74,7 +74,7 @@ func (l *letters) write(x letter) (*kgo.Record, error) {
 	}
 	if limit > 0 && size(r) > limit {
 		return nil, &fault.Error{
-			Kind: fault.Runtime, Where: fmt.Sprintf("commit %s, change %d", e.Source.CommitLSN, e.Source.Seq),
+			Kind: fault.Refused, Where: fmt.Sprintf("commit %s, change %d", e.Source.CommitLSN, e.Source.Seq),
 			What: fmt.Sprintf("not even what a dead letter says of it fits: topic %s takes %d bytes", l.topic.name, limit), Err: x.why,
 			Fix: "raise max.message.bytes of the topic of dead letters",
 		}

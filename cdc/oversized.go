@@ -77,7 +77,7 @@ func (c *change) tooLarge(r *kgo.Record, limit, least int) error {
 		has = fmt.Sprintf("its record would have %d bytes or more", size(r)+least)
 	}
 	return &fault.Error{
-		Kind: fault.Runtime, Where: place(c.event), What: fmt.Sprintf("%s, topic %s takes %d", has, r.Topic, limit),
+		Kind: fault.Refused, Where: place(c.event), What: fmt.Sprintf("%s, topic %s takes %d", has, r.Topic, limit),
 		Fix: "raise max.message.bytes of the topic, and message.max.bytes of the brokers; or set records.oversized to truncate-with-marker or dead-letter",
 	}
 }

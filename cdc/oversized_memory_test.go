@@ -83,7 +83,7 @@ func TestLargeValuesAreNotRendered(t *testing.T) {
 				if n > allowed {
 					t.Errorf("%s, %s, policy %d: %d MiB for a value of %d MiB", c.name, f.Kind, policy, n>>20, raw>>20)
 				}
-				if stopped := fault.KindOf(err) == fault.Runtime && err != nil; stopped != (policy == OversizedStop) || !stopped && len(records) != 1 {
+				if stopped := fault.KindOf(err) == fault.Refused && err != nil; stopped != (policy == OversizedStop) || !stopped && len(records) != 1 {
 					t.Errorf("%s, %s, policy %d: %d records, %v", c.name, f.Kind, policy, len(records), err)
 				}
 			}
@@ -174,7 +174,7 @@ func TestInputTopicsRefuseWhatDoesNotFit(t *testing.T) {
 	r.tables[contentTable].table.Oversized = OversizedTruncate
 	e := schema.Event{Op: schema.OpCreate, Relation: contentRelation(), New: row("1", strings.Repeat("x", 6000)), Version: 10}
 	_, err := r.Route(t.Context(), nil, &e, 1)
-	if fault.KindOf(err) != fault.Runtime || !strings.Contains(err.Error(), "6001 bytes or more, topic input of pipeline metrics takes 5000") {
+	if fault.KindOf(err) != fault.Refused || !strings.Contains(err.Error(), "6001 bytes or more, topic input of pipeline metrics takes 5000") {
 		t.Errorf("got %v", err)
 	}
 }

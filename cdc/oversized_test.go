@@ -282,7 +282,7 @@ func TestOversizedStops(t *testing.T) {
 	if err == nil || len(records) != 0 {
 		t.Fatalf("got %d records, %v", len(records), err)
 	}
-	if fault.KindOf(err) != fault.Runtime {
+	if fault.KindOf(err) != fault.Refused {
 		t.Errorf("got kind %d", fault.KindOf(err))
 	}
 	want := "public.docs, commit 0/300, change 2: its record would have 9" // and three digits

@@ -3,9 +3,14 @@ package cdc_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"penstock/cdc"
 	"penstock/internal/fault"
@@ -138,12 +143,57 @@ func TestAcceptedGapGoesOn(t *testing.T) {
 		s.refuses(fault.GapDetected, "--accept "+word.String())
 	}
 	s.cfg.Accept = word
-	s.startStreaming().finishAfter(s, "INSERT INTO events VALUES (3, 'a', 3)", 2)
+	if told := s.unneeded("INSERT INTO events VALUES (3, 'a', 3)", 2); len(told) > 0 {
+		t.Errorf("the word is needed, and %q", told)
+	}
 	// The word stays in the command line of a supervisor; it is worth nothing now.
-	s.startStreaming().finishAfter(s, "INSERT INTO events VALUES (4, 'a', 4)", 3)
+	want := "--accept " + word.String() + " is not needed, and has no effect: nothing was refused, the slot goes on from the position"
+	if told := s.unneeded("INSERT INTO events VALUES (4, 'a', 4)", 3); !slices.Equal(told, []string{want}) {
+		t.Errorf("got %q, want %q", told, want)
+	}
 	s.exec("INSERT INTO events VALUES (5, 'a', 5)")
 	s.exec(fmt.Sprintf("SELECT pg_replication_slot_advance('%s', pg_current_wal_lsn())", s.cfg.Slot))
 	s.refuses(fault.GapDetected, "in neither Kafka nor the slot")
+}
+
+// unneeded runs a capture for one statement, and returns what it says of the operator's word.
+func (s *source) unneeded(sql string, records int) (told []string) {
+	s.t.Helper()
+	core, logs := observer.New(zapcore.WarnLevel)
+	c := s.startWith(zap.New(core))
+	s.awaitStreaming()
+	c.finishAfter(s, sql, records)
+	for _, entry := range logs.FilterLevelExact(zapcore.WarnLevel).All() {
+		if strings.HasPrefix(entry.Message, "--accept") {
+			told = append(told, entry.Message)
+		}
+	}
+	return told
+}
+
+// TestUnneededWords: a first start has refused nothing, and a commit can be accepted before
+// it comes, if there is a table for it, and not after.
+func TestUnneededWords(t *testing.T) {
+	s, rows := newSource(t), 0
+	says := func(when, why string) {
+		t.Helper()
+		want := []string{"--accept " + s.cfg.Accept.String() + " is not needed, and has no effect: " + why}
+		if why == "" {
+			want = nil
+		}
+		rows++
+		if told := s.unneeded(fmt.Sprintf("INSERT INTO events VALUES (%d, 'a', 1)", rows), rows); !slices.Equal(told, want) {
+			t.Errorf("%s: got %q, want %q", when, told, want)
+		}
+	}
+	s.cfg.Accept = cdc.Accept{State: fault.Diverged, LSN: 7}
+	says("the first start", "nothing was refused, the slot goes on from the position")
+	s.cfg.Accept = cdc.Accept{State: fault.ShapeChanged, LSN: 1 << 60}
+	says("no such table", "no table has schema_change: stop")
+	s.cfg.Tables[0].Frozen = true
+	says("to come", "")
+	s.cfg.Accept.LSN = 7
+	says("past", "what that commit has is delivered")
 }
 
 // TestLostSlot has the server give up the log that the slot needs: while nobody

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 
+	"go.uber.org/zap"
+
 	"penstock/internal/fault"
 	"penstock/schema"
 )
@@ -73,6 +75,25 @@ func resume(e evidence) (schema.Position, *fault.Error, error) {
 		refusal.Why += "; --accept " + e.accept.String() + " is the word for another refusal"
 	}
 	return schema.Position{}, nil, refusal
+}
+
+// sayUnneeded tells of an operator's word that nothing was refused for. It is no refusal: who
+// restarts the daemon may give it again after it has done its work.
+func (c *Capture) sayUnneeded(position schema.Position, overruled *fault.Error) {
+	word, why := c.cfg.Accept, "nothing was refused, the slot goes on from the position"
+	switch {
+	case word.IsZero() || overruled != nil:
+		return
+	case word.State != fault.ShapeChanged:
+	case word.LSN < position.EndLSN:
+		why = "what that commit has is delivered"
+	case !slices.ContainsFunc(c.cfg.Tables, func(t Table) bool { return t.Frozen }):
+		why = "no table has schema_change: stop"
+	default:
+		return // its commit is still to come
+	}
+	c.log.Warn("--accept "+word.String()+" is not needed, and has no effect: "+why, zap.String(keySlot, c.cfg.Slot),
+		zap.Stringer(keyLSN, position.EndLSN))
 }
 
 // check returns why the position must not be gone on from, or nil.

@@ -110,7 +110,7 @@ func TestRowLargerThanItsTopicTakes(t *testing.T) {
 	if err == nil {
 		t.Fatal("the capture ended without an error")
 	}
-	expect(t, err, fault.Runtime, "public.content, commit ", "its record would have 30", "topic "+s.cfg.Tables[0].Topic+" takes 1048588", "max.message.bytes")
+	expect(t, err, fault.Refused, "public.content, commit ", "its record would have 30", "topic "+s.cfg.Tables[0].Topic+" takes 1048588", "max.message.bytes")
 
 	// The fix that the error names.
 	s.raiseLimits(8 << 20)

@@ -64,6 +64,7 @@ type layout struct {
 	partitions map[string]int32
 	maxBytes   map[string]int32 // in one batch: max.message.bytes
 	compacted  map[string]bool
+	created    []string // those of the data that were not there
 }
 
 // topicInfo is what is to be known of one topic.
@@ -93,7 +94,8 @@ func (t *topics) ensure(ctx context.Context) (layout, error) {
 			return layout{}, err
 		}
 	}
-	if missing := slices.DeleteFunc(t.data(), existing.Has); len(missing) > 0 {
+	missing := slices.DeleteFunc(t.data(), existing.Has)
+	if len(missing) > 0 {
 		if err := t.create(ctx, t.cfg.Partitions, nil, missing...); err != nil {
 			return layout{}, err
 		}
@@ -116,6 +118,7 @@ func (t *topics) ensure(ctx context.Context) (layout, error) {
 	if err != nil {
 		return l, err
 	}
+	l.created = missing
 	if n := l.partitions[t.cfg.PositionTopic]; n != 1 {
 		return l, t.badPosition(fmt.Sprintf("has %d partitions, want 1", n), "name another topic")
 	}

@@ -42,7 +42,7 @@ func refusals() []refusal {
 		{kmsg.Produce, kerr.InvalidProducerEpoch, again, recovers},
 		{kmsg.Produce, kerr.ProducerFenced, again, recovers},
 		{kmsg.Produce, kerr.TransactionAbortable, again, recovers},
-		{kmsg.Produce, kerr.MessageTooLarge, 1, fault.Runtime},
+		{kmsg.Produce, kerr.MessageTooLarge, 1, fault.Refused},
 		{kmsg.Produce, kerr.TopicAuthorizationFailed, 1, fault.Usage},
 		{kmsg.EndTxn, kerr.ConcurrentTransactions, storm, recovers},
 		{kmsg.EndTxn, kerr.CoordinatorLoadInProgress, storm, recovers},
