@@ -18,7 +18,7 @@ func (v *validator) scheme(path string, dsn Secret) {
 		return
 	}
 	v.add(path, fault.Error{
-		What: fmt.Sprintf("begins with %s://", found[1]), Why: "it is Postgres that is captured",
+		What: fmt.Sprintf("the connection string begins with %s://", found[1]), Why: "it is Postgres that is captured",
 		Fix: "write postgres://user:password@host:5432/database, or host=… user=… dbname=…",
 	})
 }
