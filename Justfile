@@ -57,7 +57,7 @@ chaos *flags:
 chaos-mutants *flags:
     go run ./cmd/chaos mutants {{ flags }}
 
-# Hold the Debezium format against the real connector, field by field; `just parity record` rewrites its goldens.
+# Hold the Debezium format against the real connector, field by field, and move from it under load; `just parity record` rewrites its goldens.
 parity *flags:
     go run ./cmd/parity {{ flags }}
 

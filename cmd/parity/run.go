@@ -24,6 +24,7 @@ const (
 // flags are the command line.
 type flags struct {
 	record bool
+	move   bool
 	only   string
 	out    string
 	binary string
@@ -35,6 +36,8 @@ func parse(args []string, stderr io.Writer) (flags, error) {
 	var f flags
 	if len(args) > 0 && args[0] == "record" {
 		f.record, args = true, args[1:]
+	} else if len(args) > 0 && args[0] == "move" {
+		f.move, args = true, args[1:]
 	}
 	set := flag.NewFlagSet("parity", flag.ContinueOnError)
 	set.SetOutput(stderr)
@@ -114,13 +117,27 @@ func judge(ctx context.Context, f flags, passes []parity.Pass, stdout, stderr io
 	if f.record {
 		return exitOK, parity.Record(ctx, rig, passes, f.out)
 	}
-	report, err := parity.Judge(ctx, rig, passes, f.binary)
+	code = exitOK
+	if !f.move {
+		report, err := parity.Judge(ctx, rig, passes, f.binary)
+		if err != nil {
+			return 0, err
+		}
+		report.Write(stdout)
+		if report.Failed() {
+			code = exitFail
+		}
+	}
+	if f.only != "" {
+		return code, nil
+	}
+	moved, err := parity.Move(ctx, rig, f.binary)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("the move from the connector to the daemon: %w", err)
 	}
-	report.Write(stdout)
-	if report.Failed() {
-		return exitFail, nil
+	fmt.Fprintln(stdout, &moved)
+	if moved.Problem != "" {
+		code = exitFail
 	}
-	return exitOK, nil
+	return code, nil
 }

@@ -49,7 +49,7 @@ func (r *Rig) runPenstock(ctx context.Context, p Pass, binary string) (records [
 	}
 	running, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1) // one: the daemon's end is told once
-	go func() { ended <- runDaemon(running, binary, dir) }()
+	go func() { ended <- runDaemon(running, binary, dir, "") }()
 	err = r.awaitMarker(ctx, p.Name, func() error {
 		select {
 		case err := <-ended:
@@ -66,7 +66,8 @@ func (r *Rig) runPenstock(ctx context.Context, p Pass, binary string) (records [
 }
 
 // runDaemon runs a process to its end, which the end of ctx asks for and the end of this process brings.
-func runDaemon(ctx context.Context, binary, dir string) error {
+// accept is the operator's word, empty for none.
+func runDaemon(ctx context.Context, binary, dir, accept string) error {
 	log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
@@ -75,7 +76,11 @@ func runDaemon(ctx context.Context, binary, dir string) error {
 	// The kernel sends the death signal when the thread that started the child ends: this one waits for it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	cmd := exec.CommandContext(ctx, binary, "run", "-c", filepath.Join(dir, "penstock.yaml"), "--only", "capture")
+	args := []string{"run", "-c", filepath.Join(dir, "penstock.yaml"), "--only", "capture"}
+	if accept != "" {
+		args = append(args, "--accept", accept)
+	}
+	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }

@@ -157,6 +157,30 @@ func (c *Connect) Running(ctx context.Context, name string) (bool, error) {
 	return running, nil
 }
 
+// Stop ends the connector's task, which first writes down how far it has come.
+func (c *Connect) Stop(ctx context.Context, name string) error {
+	if err := callConnect(ctx, c.access(), http.MethodPut, "/connectors/"+url.PathEscape(name)+"/stop", nil, nil); err != nil {
+		return fmt.Errorf("stop connector %s: %w", name, err)
+	}
+	return nil
+}
+
+// Offset is the source offset that a connector of one partition has written down last; an error if it has none.
+func (c *Connect) Offset(ctx context.Context, name string) (map[string]any, error) {
+	var answer struct {
+		Offsets []struct {
+			Offset map[string]any `json:"offset"`
+		} `json:"offsets"`
+	}
+	if err := callConnect(ctx, c.access(), http.MethodGet, "/connectors/"+url.PathEscape(name)+"/offsets", nil, &answer); err != nil {
+		return nil, fmt.Errorf("offsets of connector %s: %w", name, err)
+	}
+	if len(answer.Offsets) == 0 {
+		return nil, fmt.Errorf("connector %s has written down no offset", name)
+	}
+	return answer.Offsets[0].Offset, nil
+}
+
 // Delete ends the connector. Its slot and its topics stay.
 func (c *Connect) Delete(ctx context.Context, name string) error {
 	if err := callConnect(ctx, c.access(), http.MethodDelete, "/connectors/"+url.PathEscape(name), nil, nil); err != nil {
