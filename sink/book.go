@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"penstock/schema/deadletter"
 )
 
@@ -13,6 +15,11 @@ type Filed struct {
 	Letter   *deadletter.Letter
 	Decision *deadletter.Decision // the last one; nil for none
 	Home     int32                // the partition of the letters' topic that both lie in
+
+	at, decidedAt int64 // their offsets there
+	size          int   // the bytes of the letter's value and headers, and of the decision's value
+	corrected     bool  // the decision has a value
+	scattered     bool  // the letter lies in another partition, too
 }
 
 // State is what has become of the letter.
@@ -32,32 +39,88 @@ func (f *Filed) sent() int64 {
 }
 
 // Book is the letters by id: the topic, folded. A letter that was written twice
-// is there once.
+// is there once. Of records it has the keys only, and of decisions no values:
+// see [Letterbox.Visit].
 type Book struct {
 	letters   map[string]*Filed
-	decisions map[string]*deadletter.Decision
+	decisions map[string]decided
 	// Foreign counts the records of the topic that are neither letters nor decisions.
 	Foreign int
 }
 
-func newBook() *Book {
-	return &Book{letters: make(map[string]*Filed), decisions: make(map[string]*deadletter.Decision)}
+// decided is a decision without its value, and where it lies.
+type decided struct {
+	decision *deadletter.Decision
+	at       int64
+	value    int // bytes; -1 for none
 }
 
-// add takes the next record of the topic.
-func (b *Book) add(home int32, l *deadletter.Letter, d *deadletter.Decision) {
-	switch {
-	case l != nil:
-		id := l.ID()
-		b.letters[id] = &Filed{ID: id, Letter: l, Decision: b.decisions[id], Home: home}
-	case d != nil:
-		b.decisions[d.ID] = d
-		if f := b.letters[d.ID]; f != nil {
-			f.Decision = d
-		}
-	default:
-		b.Foreign++
+func newBook() *Book {
+	return &Book{letters: make(map[string]*Filed), decisions: make(map[string]decided)}
+}
+
+// take files the next record of the topic.
+func (b *Book) take(r *kgo.Record) {
+	m := messageOf(r)
+	if m.Value == nil {
+		b.remove(deadletter.Removed(m))
+		return
 	}
+	l, d, err := deadletter.Parse(m)
+	switch {
+	case err != nil:
+		b.Foreign++
+	case l != nil:
+		f := &Filed{ID: l.ID(), Letter: l, Home: r.Partition, at: r.Offset, size: len(m.Value)}
+		for _, h := range m.Headers {
+			f.size += len(h.Key) + len(h.Value)
+		}
+		l.Record.Value, l.Record.Headers = nil, nil
+		if old := b.letters[f.ID]; old != nil {
+			f.scattered = old.scattered || old.Home != f.Home
+		}
+		b.letters[f.ID] = f
+		b.settle(f)
+	default:
+		entry := decided{decision: d, at: r.Offset, value: -1}
+		if d.Value != nil {
+			entry.value = len(d.Value)
+			d.Value = nil
+		}
+		b.decisions[d.ID] = entry
+		if f := b.letters[d.ID]; f != nil {
+			b.settle(f)
+		}
+	}
+}
+
+// settle notes of a letter what was decided of it last.
+func (b *Book) settle(f *Filed) {
+	entry, found := b.decisions[f.ID]
+	if !found {
+		return
+	}
+	f.Decision, f.decidedAt, f.corrected = entry.decision, entry.at, entry.value >= 0
+	f.size += max(entry.value, 0)
+}
+
+func (b *Book) remove(id string, decision bool) {
+	if !decision {
+		delete(b.letters, id)
+		return
+	}
+	delete(b.decisions, id)
+	if f := b.letters[id]; f != nil {
+		f.Decision, f.corrected = nil, false
+	}
+}
+
+func messageOf(r *kgo.Record) deadletter.Message {
+	m := deadletter.Message{Key: r.Key, Value: r.Value, Headers: make([]deadletter.Header, len(r.Headers))}
+	for i, h := range r.Headers {
+		m.Headers[i] = deadletter.Header(h)
+	}
+	return m
 }
 
 // Find returns the letter with the id, nil for none.
@@ -141,7 +204,7 @@ func (q *Queue) Head(f *Filed) *Filed {
 
 // Waiting returns how many later records of the key wait for a letter.
 func (q *Queue) Waiting(f *Filed) int {
-	if key := queueOf(f.Letter); q.heads[key] == f {
+	if key := queueOf(f.Letter); q.heads[key] != nil && q.heads[key].ID == f.ID {
 		return q.waiting[key]
 	}
 	return 0
@@ -172,7 +235,7 @@ func (b *Book) waiting(topic string, partition int32, next int64) map[string]str
 // those of the head's key from the head on, and the truncations among them,
 // which have no key. A topic is one pipeline's, which may have had another name. What is discarded stays out, and so does what was no change.
 func (b *Book) chain(head *Filed, release int64) []*Filed {
-	return slices.DeleteFunc(b.All(), func(f *Filed) bool {
+	chain := slices.DeleteFunc(b.All(), func(f *Filed) bool {
 		l, h := f.Letter, head.Letter
 		if l.Topic != h.Topic || l.Partition != h.Partition || l.Offset < h.Offset || l.Offset >= release {
 			return true
@@ -182,4 +245,14 @@ func (b *Book) chain(head *Filed, release int64) []*Filed {
 		}
 		return l.Record.Key != nil && string(l.Record.Key) != string(h.Record.Key)
 	})
+	return copies(chain)
+}
+
+// copies are letters that the book does not change any more.
+func copies(letters []*Filed) []*Filed {
+	for i, f := range letters {
+		own := *f
+		letters[i] = &own
+	}
+	return letters
 }

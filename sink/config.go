@@ -36,6 +36,9 @@ type Config struct {
 	DeadLetterTopic   string // optional with Stop
 	ReplicationFactor int16  // of the topic of dead letters, when it is created; 0 or -1 is the broker's default
 
+	// KeepDecided is how long a dead letter stays at least after it was decided: optional, 7 days.
+	KeepDecided time.Duration
+
 	Batch     int // optional, 2000: records of one poll
 	Parallel  int // optional, 8: partitions worked on at once
 	CacheRows int // optional, 50000: content rows kept in memory for each partition
@@ -103,6 +106,7 @@ func (c Config) withDefaults() Config {
 		c.ReplicationFactor = -1
 	}
 	c.Wait = orDefault(c.Wait, time.Minute)
+	c.KeepDecided = orDefault(c.KeepDecided, 7*24*time.Hour)
 	c.Batch = orDefault(c.Batch, 2000)
 	c.Parallel = orDefault(c.Parallel, 8)
 	c.CacheRows = orDefault(c.CacheRows, 50_000)
@@ -133,7 +137,7 @@ func (c Config) validate() error {
 		name  string
 		value int64
 	}{
-		{"Wait", int64(c.Wait)}, {"Batch", int64(c.Batch)}, {"Parallel", int64(c.Parallel)}, {"CacheRows", int64(c.CacheRows)},
+		{"Wait", int64(c.Wait)}, {"KeepDecided", int64(c.KeepDecided)}, {"Batch", int64(c.Batch)}, {"Parallel", int64(c.Parallel)}, {"CacheRows", int64(c.CacheRows)},
 	} {
 		if limit.value < 0 {
 			problems = append(problems, fmt.Errorf("%s must not be negative", limit.name))

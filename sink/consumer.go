@@ -79,9 +79,9 @@ func (c *consumer) dropped(how string, p map[string][]int32) {
 	}
 }
 
-func (c *consumer) newOwner(partition int32, waiting map[string]string) *owner {
+func (c *consumer) newOwner(partition int32, next int64, waiting map[string]string) *owner {
 	return &owner{
-		partition: partition, tables: c.sink.cfg.Tables, stores: c.sink.stores, lookup: c.sink.lookup,
+		partition: partition, next: next, tables: c.sink.cfg.Tables, stores: c.sink.stores, lookup: c.sink.lookup,
 		cache:       otter.Must(&otter.Options[UUID, Content]{MaximumSize: c.sink.cfg.CacheRows}),
 		partitionOf: c.partitionOf, waiting: waiting,
 	}

@@ -58,7 +58,7 @@ func TestLetterOfAPipelineThatHasAnotherNameNow(t *testing.T) {
 	renamed.Pipeline = "renamed"
 	r.decide(id, sink.Order{State: deadletter.Retried})
 	r.runUntilDrained(renamed, model)
-	if l := r.book().Find(id).Letter; len(l.Record.Value) == 0 || !l.Holds() {
+	if l := r.letter(id).Letter; len(l.Record.Value) == 0 || !l.Holds() {
 		t.Fatalf("the letter has a record of %d bytes, and says %s", len(l.Record.Value), l.Reason)
 	}
 	r.decide(id, sink.Order{State: deadletter.Retried, Value: sound})
@@ -122,7 +122,7 @@ func TestALetterStaysInItsPartition(t *testing.T) {
 	r.decide(id, sink.Order{State: deadletter.Retried, Value: sound})
 	r.runUntilDrained(r.letters(), model)
 	wantEqual(t, s, model)
-	records := r.raw()
+	records := r.read("dead")
 	for _, record := range records {
 		if record.Partition != 0 {
 			t.Errorf("record %s is in partition %d, its letter in 0", record.Key, record.Partition)

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/schema/deadletter"
@@ -27,14 +29,56 @@ func TestRandomHistoriesWithDeadLetters(t *testing.T) {
 	}
 	damaged := 0
 	for range rounds {
-		damaged += mendedHistory(t, random)
-		if t.Failed() {
+		some, _ := mendedHistory(t, random, false)
+		if damaged += some; t.Failed() {
 			return
 		}
 	}
 	if damaged < 2*rounds {
 		t.Errorf("only %d records were damaged", damaged)
 	}
+}
+
+// TestRandomHistoriesWithDeadLettersAndRetention: as before, but the input topic loses
+// what is committed, now and then, and decided letters with it. Replays begin where it does.
+func TestRandomHistoriesWithDeadLettersAndRetention(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	rounds := 12
+	if testing.Short() {
+		rounds = 2
+	}
+	removed := 0
+	for range rounds {
+		_, some := mendedHistory(t, random, true)
+		if removed += some; t.Failed() {
+			return
+		}
+	}
+	if removed < rounds && !testing.Short() {
+		t.Errorf("only %d letters were removed", removed)
+	}
+}
+
+// retain trims partitions shortly before what is committed, and returns where they begin now.
+// Topics are compacted.
+func (r *rig) retain(random *rand.Rand) (starts [partitions]int64) {
+	r.t.Helper()
+	r.cluster.Compact()
+	for p := range starts {
+		if at := r.committed(int32(p)); at > 0 && random.IntN(2) == 0 {
+			r.trim(int32(p), at-random.Int64N(min(at, 5)+1))
+		}
+	}
+	listed, err := kadm.NewClient(r.client()).ListStartOffsets(r.t.Context(), "t")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for p := range starts {
+		starts[p] = listed["t"][int32(p)].Offset
+	}
+	return starts
 }
 
 // damage makes a record that nobody, or one store, can process.
@@ -44,6 +88,29 @@ func damage(random *rand.Rand, record *kgo.Record) {
 		refused = []byte("{")
 	}
 	record.Value = refused
+}
+
+// damageSome damages records at random, notes what they were by their versions, and returns how many.
+func damageSome(random *rand.Rand, records []*kgo.Record, sound map[string][]byte) (damaged int) {
+	for _, record := range records {
+		if record.Key != nil && random.IntN(12) == 0 {
+			sound[string(record.Headers[3].Value)] = record.Value
+			damage(random, record)
+			damaged++
+		}
+	}
+	return damaged
+}
+
+// removed counts the letters that were removed from their topic.
+func (r *rig) removed() (letters int) {
+	r.t.Helper()
+	for _, record := range r.read("dead") {
+		if record.Value == nil && !strings.HasSuffix(string(record.Key), "/state") {
+			letters++
+		}
+	}
+	return letters
 }
 
 // runUntilCrash runs the sink to its first failpoint, or until there is nothing left to do.
@@ -60,8 +127,8 @@ func (r *rig) runUntilCrash(model *storetest.Model, stores ...sink.Store) {
 	alive()
 }
 
-// mendedHistory returns how many records were damaged.
-func mendedHistory(t *testing.T, random *rand.Rand) (damaged int) {
+// mendedHistory returns how many records were damaged, and letters removed.
+func mendedHistory(t *testing.T, random *rand.Rand, retention bool) (damaged, removed int) {
 	t.Helper()
 	r, s, model, strict := newRig(t), newSource(partitions), storetest.NewModel(), storetest.NewModel()
 	stores := []sink.Store{model, checking{refusing{strict, new(atomic.Bool)}}}
@@ -75,17 +142,18 @@ func mendedHistory(t *testing.T, random *rand.Rand) (damaged int) {
 			randomStep(random, s)
 		}
 		for p := range sent {
-			for _, record := range s.partitions[p][sent[p]:] {
-				if record.Key != nil && random.IntN(12) == 0 {
-					sound[string(record.Headers[3].Value)] = record.Value
-					damage(random, record)
-					damaged++
-				}
-			}
+			damaged += damageSome(random, s.partitions[p][sent[p]:], sound)
 		}
 		r.produce(s, kgo.TryCommit)
 	}
+	var starts [partitions]int64
+	if retention {
+		r.createTopic(compacted())
+	}
 	drain := func() {
+		if retention && random.IntN(2) == 0 {
+			starts = r.retain(random)
+		}
 		if random.IntN(3) == 0 {
 			r.runUntilCrash(model, stores...)
 		}
@@ -98,7 +166,7 @@ func mendedHistory(t *testing.T, random *rand.Rand) (damaged int) {
 				return
 			}
 			head := heads[random.IntN(len(heads))]
-			r.decide(head.ID, sink.Order{State: deadletter.Retried, Value: sound[string(head.Letter.Record.Headers[3].Value)]})
+			r.decide(head.ID, sink.Order{State: deadletter.Retried, Value: sound[string(r.letter(head.ID).Letter.Record.Headers[3].Value)]})
 			if random.IntN(2) == 0 && steps > 0 {
 				more(5)
 				steps -= 5
@@ -112,13 +180,16 @@ func mendedHistory(t *testing.T, random *rand.Rand) (damaged int) {
 	// A replay may meet a damaged change alone that a later one had hidden.
 	for range 2 {
 		for p := range int32(partitions) {
-			r.commit(p, 0)
+			r.commit(p, starts[p])
 		}
 		mend(0)
 		wantEqual(t, s, model)
 		wantEqual(t, s, strict)
+		if retention {
+			continue // what is gone does not come again
+		}
 		model, strict = storetest.NewModel(), storetest.NewModel()
 		stores = []sink.Store{model, checking{refusing{strict, new(atomic.Bool)}}}
 	}
-	return damaged
+	return damaged, r.removed()
 }

@@ -3,11 +3,8 @@ package sink_test
 import (
 	"context"
 	"errors"
-	"maps"
 	"sync/atomic"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"penstock/internal/fault"
@@ -19,6 +16,7 @@ import (
 func (r *rig) letters() sink.Config {
 	cfg := r.config()
 	cfg.OnError, cfg.DeadLetterTopic = sink.DeadLetter, "dead"
+	cfg.KeepDecided = 1 // what may go goes at once
 	return cfg
 }
 
@@ -28,14 +26,27 @@ func (r *rig) letterbox() *sink.Letterbox {
 
 func (r *rig) book() *sink.Book {
 	r.t.Helper()
-	book, err := r.letterbox().Read(r.t.Context(), func(*deadletter.Letter) bool { return true })
+	book, err := r.letterbox().Read(r.t.Context())
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	return book
 }
 
-// decide decides one letter, and counts what that sends.
+// letter reads one letter with its record.
+func (r *rig) letter(id string) (letter *sink.Filed) {
+	r.t.Helper()
+	err := r.letterbox().Visit(r.t.Context(), []*sink.Filed{r.book().Find(id)}, func(f *sink.Filed) error {
+		letter = f
+		return nil
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return letter
+}
+
+// decide decides one letter.
 func (r *rig) decide(id string, order sink.Order) {
 	r.t.Helper()
 	order.Choose = func(b *sink.Book) ([]*sink.Filed, error) { return []*sink.Filed{b.Find(id)}, nil }
@@ -43,36 +54,6 @@ func (r *rig) decide(id string, order sink.Order) {
 	if err != nil || len(decided) != 1 {
 		r.t.Fatalf("decided %d letters, %v", len(decided), err)
 	}
-	if decided[0].Decision.Sent >= 0 {
-		r.extra++
-	}
-}
-
-// raw are the records on the topic of letters up to its end, repeats included.
-func (r *rig) raw() (records []*kgo.Record) {
-	r.t.Helper()
-	reader := r.client(kgo.ConsumeTopics("dead"), kgo.KeepControlRecords())
-	ends, err := kadm.NewClient(reader).ListEndOffsets(r.t.Context(), "dead")
-	if err != nil || ends.Error() != nil {
-		r.t.Fatal(err, ends.Error())
-	}
-	left := ends["dead"]
-	maps.DeleteFunc(left, func(_ int32, end kadm.ListedOffset) bool { return end.Offset == 0 })
-	for len(left) > 0 {
-		fetches := reader.PollFetches(r.t.Context())
-		if err := fetches.Err(); err != nil {
-			r.t.Fatal(err)
-		}
-		fetches.EachRecord(func(record *kgo.Record) {
-			if record.Offset+1 >= left[record.Partition].Offset {
-				delete(left, record.Partition)
-			}
-			if !record.Attrs.IsControl() {
-				records = append(records, record)
-			}
-		})
-	}
-	return records
 }
 
 // uncommitted is a configuration whose sink commits no offsets from a failpoint

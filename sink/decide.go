@@ -32,8 +32,8 @@ type Order struct {
 	Choose func(*Book) ([]*Filed, error)
 }
 
-// Decide carries an order out and returns the letters that it decided, in the
-// order of their records. What is sent to the pipelines and what becomes of the
+// Decide carries an order out and returns the letters that it decided, without
+// their records and in the order of those. What is sent to the pipelines and what becomes of the
 // letters is one Kafka transaction, begun before the letters are read and fenced
 // by whoever begins after: two operators at once never decide one letter twice.
 //
@@ -41,10 +41,11 @@ type Order struct {
 // it waits for can.
 func (b *Letterbox) Decide(ctx context.Context, order Order) ([]*Filed, error) {
 	at := time.Now().Truncate(time.Microsecond)
+	reading := newReading(b)
 	var decided []*Filed
 	done := map[string]bool{}
 	for try := 1; ; {
-		some, more, err := b.decideOnce(ctx, order, at, done)
+		some, more, err := b.decideOnce(ctx, reading, order, at, done)
 		switch {
 		case fenced(err) && try < decisionTries:
 			try++
@@ -70,7 +71,9 @@ func (b *Letterbox) Decide(ctx context.Context, order Order) ([]*Filed, error) {
 }
 
 // decideOnce decides up to a chunk of letters that are not done yet.
-func (b *Letterbox) decideOnce(ctx context.Context, order Order, at time.Time, done map[string]bool) (decided []*Filed, more bool, err error) {
+func (b *Letterbox) decideOnce(
+	ctx context.Context, reading *reading, order Order, at time.Time, done map[string]bool,
+) (decided []*Filed, more bool, err error) {
 	client, err := b.client(
 		kgo.TransactionalID("penstock.dlq."+b.cfg.Topic), kgo.TransactionTimeout(decisionTimeout),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(maxSent),
@@ -82,11 +85,10 @@ func (b *Letterbox) decideOnce(ctx context.Context, order Order, at time.Time, d
 	if _, _, err := client.ProducerID(ctx); err != nil { // fences, and ends what another left open
 		return nil, false, b.fault("begin to decide", err)
 	}
-	book, err := b.Read(ctx, func(*deadletter.Letter) bool { return true })
-	if err != nil {
+	if err := reading.catchUp(ctx); err != nil {
 		return nil, false, err
 	}
-	chosen, err := order.Choose(book)
+	chosen, err := order.Choose(reading.book)
 	if err != nil {
 		return nil, false, err
 	}
@@ -96,14 +98,28 @@ func (b *Letterbox) decideOnce(ctx context.Context, order Order, at time.Time, d
 		return done[f.ID] || f.Decision != nil && f.Decision.Time.Equal(at)
 	})
 	for _, f := range chosen {
-		if err := b.allowed(&order, book, f); err != nil {
+		if err := b.allowed(&order, reading.book, f); err != nil {
 			return nil, false, err
 		}
 	}
-	if more = len(chosen) > b.chunk; more {
-		chosen = chosen[:b.chunk]
+	for some := range chunks(chosen, b.chunk) {
+		decided, err := b.whole(ctx, &order, some)
+		if err == nil {
+			err = b.transact(ctx, client, order, at, decided)
+		}
+		return decided, len(some) < len(chosen), err
 	}
-	return chosen, more, b.transact(ctx, client, order, at, chosen)
+	return nil, false, nil
+}
+
+// whole returns copies of letters, with their records where those are sent.
+func (b *Letterbox) whole(ctx context.Context, order *Order, letters []*Filed) ([]*Filed, error) {
+	if slices.ContainsFunc(letters, func(f *Filed) bool {
+		return f.corrected || order.State == deadletter.Retried && !f.Letter.Holds()
+	}) {
+		return b.load(ctx, letters)
+	}
+	return copies(slices.Clone(letters)), nil
 }
 
 // allowed refuses what would break the order of a key, or cannot be done.
@@ -152,9 +168,6 @@ func (b *Letterbox) fits(o *Order, f *Filed) error {
 
 // transact sends what the order makes of the letters and notes it, all or nothing.
 func (b *Letterbox) transact(ctx context.Context, client *kgo.Client, order Order, at time.Time, chosen []*Filed) error {
-	if len(chosen) == 0 {
-		return nil
-	}
 	if err := client.BeginTransaction(); err != nil {
 		return b.fault("begin a transaction", err)
 	}
@@ -172,7 +185,8 @@ func (b *Letterbox) transact(ctx context.Context, client *kgo.Client, order Orde
 		if err := b.send(ctx, client, b.record(d.Message(), f.Home)); err != nil {
 			return err
 		}
-		f.Decision = &d
+		d.Value = nil
+		f.Decision, f.Letter.Record.Value, f.Letter.Record.Headers = &d, nil, nil
 	}
 	if err := client.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		return b.fault("end the transaction", err)

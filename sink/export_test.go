@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"time"
 
 	"github.com/maypok86/otter/v2"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -49,3 +50,37 @@ func Coalesce(writes []Write) []Write { return coalesce(writes) }
 
 // DecideAtOnce sets how many letters are decided in one Kafka transaction.
 func (b *Letterbox) DecideAtOnce(letters int) { b.chunk = letters }
+
+// BookOf is the book of a topic with these records.
+func BookOf(records ...*kgo.Record) *Book {
+	b := newBook()
+	for _, r := range records {
+		b.take(r)
+	}
+	return b
+}
+
+// Removable is removable.
+func (b *Book) Removable(topic string, partition int32, start int64, before time.Time) []*Filed {
+	return b.removable(topic, partition, start, before)
+}
+
+// WaitingAt is waiting.
+func (b *Book) WaitingAt(topic string, partition int32, next int64) map[string]string {
+	return b.waiting(topic, partition, next)
+}
+
+// Chain is chain.
+func (b *Book) Chain(head *Filed, release int64) []*Filed { return b.chain(head, release) }
+
+// Chunks is chunks of letters of these sizes: how many each has.
+func Chunks(most int, sizes ...int) (counts []int) {
+	letters := make([]*Filed, len(sizes))
+	for i, size := range sizes {
+		letters[i] = &Filed{size: size}
+	}
+	for some := range chunks(letters, most) {
+		counts = append(counts, len(some))
+	}
+	return counts
+}

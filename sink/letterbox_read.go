@@ -4,52 +4,95 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/internal/fault"
-	"penstock/schema/deadletter"
 )
 
 // Read folds the whole topic, up to its end as of now, into a book; a topic that
-// does not exist is an empty one. keep says which letters are wanted with their
-// record's value and headers; the others have only their key.
-//
-// It reads to the high watermark and waits for what is open below it: a decision
-// and what it sent become visible together, but not at one instant.
-func (b *Letterbox) Read(ctx context.Context, keep func(*deadletter.Letter) bool) (*Book, error) {
-	book := newBook()
-	client, err := b.client(kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+// does not exist is an empty one.
+func (b *Letterbox) Read(ctx context.Context) (*Book, error) {
+	reading := newReading(b)
+	return reading.book, reading.catchUp(ctx)
+}
+
+// reading is a book that is kept up with the topic. It may be used concurrently.
+type reading struct {
+	box *Letterbox
+
+	mu   sync.Mutex      // guards what follows
+	book *Book           //
+	next map[int32]int64 // by partition: the offset behind what the book holds
+}
+
+func newReading(box *Letterbox) *reading {
+	return &reading{box: box, book: newBook(), next: make(map[int32]int64)}
+}
+
+// with brings the book up to the end of the topic as of now and works on it.
+// Nothing of the book may be kept but copies.
+func (r *reading) with(ctx context.Context, work func(*Book)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.catchUp(ctx); err != nil {
+		return err
+	}
+	work(r.book)
+	return nil
+}
+
+// catchUp reads to the high watermark and waits for what is open below it: a
+// decision and what it sent become visible together, but not at one instant.
+func (r *reading) catchUp(ctx context.Context) error {
+	client, err := r.box.client(kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer client.Close()
-	ends, err := b.ends(ctx, kadm.NewClient(client))
+	ends, err := r.box.ends(ctx, kadm.NewClient(client))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	from := make(map[int32]kgo.Offset, len(ends))
-	for p := range ends {
-		from[p] = kgo.NewOffset().AtStart()
+	for p, end := range ends {
+		switch next, found := r.next[p]; {
+		case next == end:
+			delete(ends, p)
+		case next > end:
+			return r.startAgain(ctx)
+		case found:
+			from[p] = kgo.NewOffset().At(next)
+		default:
+			from[p] = kgo.NewOffset().AtStart()
+		}
 	}
-	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{b.cfg.Topic: from})
+	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{r.box.cfg.Topic: from})
 	for len(ends) > 0 {
 		fetches := client.PollFetches(ctx)
 		if err := errors.Join(fetches.Err(), ctx.Err()); err != nil {
-			return nil, b.fault("read topic "+b.cfg.Topic, err)
+			return r.box.fault("read topic "+r.box.cfg.Topic, err)
 		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			if r.Offset+1 >= ends[r.Partition] {
-				delete(ends, r.Partition)
+		fetches.EachRecord(func(record *kgo.Record) {
+			if end, found := ends[record.Partition]; found && record.Offset+1 >= end {
+				delete(ends, record.Partition)
 			}
-			if !r.Attrs.IsControl() {
-				book.take(r, keep)
+			if r.next[record.Partition] = record.Offset + 1; !record.Attrs.IsControl() {
+				r.book.take(record)
 			}
 		})
 	}
-	return book, nil
+	return nil
+}
+
+// startAgain reads a topic that is another than before.
+func (r *reading) startAgain(ctx context.Context) error {
+	clear(r.next)
+	*r.book = *newBook()
+	return r.catchUp(ctx)
 }
 
 // ends returns the high watermark of each partition that holds anything.
@@ -75,22 +118,6 @@ func (b *Letterbox) ends(ctx context.Context, admin *kadm.Client) (map[int32]int
 		}
 	}
 	return ends, nil
-}
-
-// take files one record of the topic.
-func (b *Book) take(r *kgo.Record, keep func(*deadletter.Letter) bool) {
-	m := deadletter.Message{Key: r.Key, Value: r.Value}
-	for _, h := range r.Headers {
-		m.Headers = append(m.Headers, deadletter.Header(h))
-	}
-	l, d, err := deadletter.Parse(m)
-	if err != nil {
-		l, d = nil, nil
-	}
-	if l != nil && !keep(l) {
-		l.Record.Value, l.Record.Headers = nil, nil
-	}
-	b.add(r.Partition, l, d)
 }
 
 // kafkaFault classes an error of Kafka: refused credentials and rights are for

@@ -17,6 +17,7 @@ const maxReading = 16
 // time uses it; it is dropped when the partition is revoked.
 type owner struct {
 	partition int32
+	next      int64 // the offset behind what is durable
 	tables    Tables
 	stores    []Store
 	lookup    Lookup

@@ -52,41 +52,63 @@ func (b *batch) release(ctx context.Context, r *kgo.Record, id string) error {
 	return nil
 }
 
-// waiters reads the letters that a release sets free.
-func (b *batch) waiters(ctx context.Context, r *kgo.Record, id string) ([]*Filed, error) {
-	where := fmt.Sprintf("pipeline %s: topic %s partition %d offset %d", b.sink.cfg.Pipeline, r.Topic, r.Partition, r.Offset)
-	var book *Book
-	err := b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) (err error) {
-		book, err = b.sink.letters.Read(ctx, func(l *deadletter.Letter) bool {
-			here := l.Topic == r.Topic && l.Partition == r.Partition // also of a pipeline that has another name now
-			return here && (l.Record.Key == nil || string(l.Record.Key) == string(r.Key))
-		})
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	head := book.Find(id)
-	if head == nil {
-		return nil, &fault.Error{
-			Kind: fault.Runtime, Where: where, What: fmt.Sprintf("releases dead letter %s, which topic %s does not hold", id, b.sink.cfg.DeadLetterTopic),
-			Why: "the changes that it kept are lost", Fix: "backfill the tables, then skip the record by setting the group's offset behind it",
+// waiters finds the letters that a release sets free.
+func (b *batch) waiters(ctx context.Context, r *kgo.Record, id string) (chain []*Filed, err error) {
+	found := false
+	find := func(book *Book) {
+		if head := book.Find(id); head != nil {
+			found, chain = true, book.chain(head, r.Offset)
 		}
 	}
-	return book.chain(head, r.Offset), nil
+	if err := b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) error { return b.sink.filed.with(ctx, find) }); err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, &fault.Error{
+			Kind: fault.Runtime, Where: fmt.Sprintf("pipeline %s: topic %s partition %d offset %d", b.sink.cfg.Pipeline, r.Topic, r.Partition, r.Offset),
+			What: fmt.Sprintf("releases dead letter %s, which topic %s does not hold", id, b.sink.cfg.DeadLetterTopic),
+			Why:  "the changes that it kept are lost", Fix: "backfill the tables, then skip the record by setting the group's offset behind it",
+		}
+	}
+	return chain, nil
 }
 
 // free applies the letters of a chain up to the first whose key has to wait on.
-// It returns those that are in the stores.
+// It returns those that are in the stores, without their records.
 func (b *batch) free(ctx context.Context, key []byte, chain []*Filed) (freed []*Filed, failed *Filed, err error) {
+	for part := range chunks(chain, b.sink.cfg.Batch) {
+		var whole []*Filed
+		err := b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) (err error) {
+			whole, err = b.sink.letters.load(ctx, part)
+			return err
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		some, failed, err := b.freeSome(ctx, key, whole)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, f := range some {
+			f.Letter.Record.Value, f.Letter.Record.Headers = nil, nil
+		}
+		if freed = append(freed, some...); failed != nil {
+			return freed, failed, nil
+		}
+	}
+	return freed, nil, nil
+}
+
+// freeSome is free with letters as a whole.
+func (b *batch) freeSome(ctx context.Context, key []byte, letters []*Filed) (freed []*Filed, failed *Filed, err error) {
 	var entries []entry
 	var behind []*Filed // the letters of entries
-	for i, f := range chain {
+	for i, f := range letters {
 		e, err := b.entryOf(f, key)
 		if err == nil {
 			entries, behind = append(entries, e), append(behind, f)
 		}
-		if last := i == len(chain)-1; err == nil && !last && len(entries) < b.sink.cfg.Batch {
+		if last := i == len(letters)-1; err == nil && !last {
 			continue
 		}
 		n, refusal := b.applyFreed(ctx, entries)

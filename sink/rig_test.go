@@ -3,6 +3,7 @@ package sink_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -22,8 +23,6 @@ type rig struct {
 	t       *testing.T
 	cluster *kfake.Cluster
 	sent    []int // records of the source already produced, by partition
-	trimmed int   // of those, how many were deleted
-	extra   int   // records that others produced: releases and retries
 }
 
 func newRig(t *testing.T) *rig {
@@ -70,8 +69,7 @@ func (r *rig) commit(partition int32, offset int64) {
 	}
 }
 
-// trim deletes the records before an offset, as retention does. It must lie in
-// the first transaction, where offsets count records.
+// trim deletes the records before an offset, as retention does.
 func (r *rig) trim(partition int32, before int64) {
 	r.t.Helper()
 	var offsets kadm.Offsets
@@ -79,7 +77,6 @@ func (r *rig) trim(partition int32, before int64) {
 	if _, err := kadm.NewClient(r.client()).DeleteRecords(r.t.Context(), offsets); err != nil {
 		r.t.Fatal(err)
 	}
-	r.trimmed += int(before)
 }
 
 // produce writes what the source has not sent yet in one Kafka transaction.
@@ -157,34 +154,51 @@ func (r *rig) runUntil(ctx context.Context, cfg sink.Config, model *storetest.Mo
 // group has not committed it.
 func (r *rig) behind() map[int32]int64 {
 	r.t.Helper()
-	reader := r.client(kgo.ConsumeTopics("t"), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	ends := make(map[int32]int64)
-	total := r.extra - r.trimmed
-	for _, n := range r.sent {
-		total += n
-	}
-	ctx, stop := context.WithTimeout(r.t.Context(), 10*time.Second)
-	defer stop()
-	for total > 0 {
-		fetches := reader.PollFetches(ctx)
-		if ctx.Err() != nil {
-			r.t.Fatalf("%d records cannot be read", total)
-		}
-		fetches.EachRecord(func(record *kgo.Record) {
-			ends[record.Partition] = record.Offset + 1
-			total--
-		})
-	}
-	committed, err := kadm.NewClient(reader).FetchOffsets(r.t.Context(), "g")
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-		r.t.Fatal(err)
+	for _, record := range r.read("t") {
+		ends[record.Partition] = record.Offset + 1
 	}
 	for p, end := range ends {
-		if at, found := committed.Lookup("t", p); found && at.At >= end {
+		if r.committed(p) >= end {
 			delete(ends, p)
 		}
 	}
 	return ends
+}
+
+// read returns what a topic holds, up to its end as of now.
+func (r *rig) read(topic string) (records []*kgo.Record) {
+	r.t.Helper()
+	ctx, stop := context.WithTimeout(r.t.Context(), 10*time.Second)
+	defer stop()
+	reader := r.client(kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond))
+	defer reader.Close()
+	admin := kadm.NewClient(reader)
+	starts, err := admin.ListStartOffsets(ctx, topic)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ends, err := admin.ListEndOffsets(ctx, topic)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	left := ends[topic]
+	maps.DeleteFunc(left, func(p int32, end kadm.ListedOffset) bool { return end.Offset == starts[topic][p].Offset })
+	for len(left) > 0 {
+		fetches := reader.PollFetches(ctx)
+		if err := errors.Join(fetches.Err(), ctx.Err()); err != nil {
+			r.t.Fatal(err)
+		}
+		fetches.EachRecord(func(record *kgo.Record) {
+			if end, found := left[record.Partition]; found && record.Offset+1 >= end.Offset {
+				delete(left, record.Partition)
+			}
+			if !record.Attrs.IsControl() {
+				records = append(records, record)
+			}
+		})
+	}
+	return records
 }
 
 // run runs the sink, for 30 s where it finds no end: then it returns nil.

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -16,7 +17,9 @@ type Sink struct {
 	stores []Store
 	log    *zap.Logger
 
-	letters *Letterbox
+	letters *Letterbox // nil when there is no topic of dead letters, and so is
+	filed   *reading   // what it holds
+	swept   time.Time  // when decided letters were removed last; of the goroutine of Run
 }
 
 // New checks the configuration and does no I/O. lookup must read what one of the
@@ -33,7 +36,11 @@ func New(cfg Config, lookup Lookup, stores []Store, log *zap.Logger) (*Sink, err
 		log = zap.NewNop()
 	}
 	log = log.With(zap.String(keyPipeline, cfg.Pipeline), zap.String(keyTopic, cfg.Topic))
-	return &Sink{cfg: cfg, lookup: lookup, stores: stores, log: log, letters: cfg.letterbox()}, nil
+	s := &Sink{cfg: cfg, lookup: lookup, stores: stores, log: log, letters: cfg.letterbox()}
+	if s.letters != nil {
+		s.filed = newReading(s.letters)
+	}
+	return s, nil
 }
 
 // Run works until ctx ends, then commits what is durable, leaves the group and

@@ -22,6 +22,7 @@ func (s *Sink) step(ctx context.Context, c *consumer) error {
 	if err := s.takeOver(ctx, c, fetches); err != nil {
 		return err
 	}
+	s.sweep(ctx, c.owners)
 	durable, err := s.carry(ctx, c, fetches)
 	return errors.Join(err, c.commit(ctx, durable))
 }
@@ -38,20 +39,16 @@ func (s *Sink) takeOver(ctx context.Context, c *consumer, fetches kgo.Fetches) e
 	if len(next) == 0 {
 		return nil
 	}
-	book := newBook()
-	if s.letters != nil {
-		err := s.patience().Do(ctx, s.kafka(), func(ctx context.Context) (err error) {
-			book, err = s.letters.Read(ctx, func(*deadletter.Letter) bool { return false })
-			return err
-		})
-		if err != nil {
-			return err
+	own := func(book *Book) {
+		for partition, offset := range next {
+			c.owners[partition] = c.newOwner(partition, offset, book.waiting(s.cfg.Topic, partition, offset))
 		}
 	}
-	for partition, offset := range next {
-		c.owners[partition] = c.newOwner(partition, book.waiting(s.cfg.Topic, partition, offset))
+	if s.letters == nil {
+		own(newBook())
+		return nil
 	}
-	return nil
+	return s.patience().Do(ctx, s.kafka(), func(ctx context.Context) error { return s.filed.with(ctx, own) })
 }
 
 // carry works on the partitions of one poll in parallel and returns how far each
@@ -68,6 +65,7 @@ func (s *Sink) carry(ctx context.Context, c *consumer, fetches kgo.Fetches) (dur
 		working.Go(func() error {
 			progress, err := s.carryPartition(ctx, o, p.Records)
 			if progress.Offset > 0 {
+				o.next = progress.Offset
 				mu.Lock()
 				defer mu.Unlock()
 				durable = append(durable, progress)

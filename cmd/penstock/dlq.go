@@ -132,10 +132,9 @@ func (l *letterFlags) checkPipeline(name string, book *sink.Book) error {
 	return f
 }
 
-// readLetters reads all letters with their records, and says what the topic
-// holds beside.
+// readLetters reads all letters, and says what the topic holds beside.
 func (a *app) readLetters(ctx context.Context, box *sink.Letterbox) (*sink.Book, error) {
-	book, err := box.Read(ctx, func(*deadletter.Letter) bool { return true })
+	book, err := box.Read(ctx)
 	if err == nil && book.Foreign > 0 {
 		_, _ = fmt.Fprintf(a.stderr, "%d records of the topic are no dead letters\n", book.Foreign)
 	}

@@ -66,7 +66,8 @@ func (a *app) dlqDiscardCommand() *cobra.Command {
 		Use:   "discard ID…",
 		Short: "Give up dead letters, for a reason that is kept",
 		Long: `Give letters up: their records are never processed, and what waits for them
-goes on without. The letters stay in the topic, with the reason.`,
+goes on without. The letters stay in the topic for a week at least, with the
+reason.`,
 		Example: "  penstock dlq discard 3f9a2c --reason \"written by a load test\"",
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if len(ids) == 0 {

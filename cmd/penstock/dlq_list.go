@@ -116,8 +116,8 @@ func (a *app) dlqExportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Print dead letters with their records, one JSON object a line",
-		Long: `Print dead letters with everything that is known of them. Keys, values and
-headers that are not UTF-8 are there in base64.`,
+		Long: `Print dead letters with everything that is known of them, in the order in which
+they were written. Keys, values and headers that are not UTF-8 are there in base64.`,
 		Example: "  penstock dlq export --format jsonl > letters.jsonl\n  penstock dlq export --state open --pipeline engagement_metrics",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -129,12 +129,12 @@ headers that are not UTF-8 are there in base64.`,
 				queue := book.Queue()
 				lines := json.NewEncoder(a.stdout)
 				lines.SetEscapeHTML(false)
-				for _, f := range letters {
+				return box.Visit(ctx, letters, func(f *sink.Filed) error {
 					if err := lines.Encode(viewWhole(f, queue)); err != nil {
 						return &fault.Error{Kind: fault.Runtime, What: "the letters cannot be printed", Err: err}
 					}
-				}
-				return nil
+					return nil
+				})
 			})
 		},
 	}

@@ -35,11 +35,13 @@ func (a *app) dlqShowCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if a.output.value == "json" {
-					return writeJSON(a.stdout, viewWhole(f, book.Queue()))
-				}
-				_, err = io.WriteString(a.stdout, describeLetter(f, book.Queue()))
-				return err
+				return box.Visit(ctx, []*sink.Filed{f}, func(whole *sink.Filed) error {
+					if a.output.value == "json" {
+						return writeJSON(a.stdout, viewWhole(whole, book.Queue()))
+					}
+					_, err := io.WriteString(a.stdout, describeLetter(whole, book.Queue()))
+					return err
+				})
 			})
 		},
 	}

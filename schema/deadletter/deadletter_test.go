@@ -74,6 +74,21 @@ func TestDecisionsAreReadAsWritten(t *testing.T) {
 	}
 }
 
+// TestRemovalsRemoveWhatTheyName: a compacted topic goes by the keys.
+func TestRemovalsRemoveWhatTheyName(t *testing.T) {
+	l := full()
+	d := deadletter.Decision{ID: l.ID()}
+	letter, decision := deadletter.Removals(l.ID())
+	if string(letter.Key) != string(l.Message().Key) || string(decision.Key) != string(d.Message().Key) || letter.Value != nil || decision.Value != nil {
+		t.Errorf("got %+v, %+v", letter, decision)
+	}
+	for want, m := range map[bool]deadletter.Message{false: letter, true: decision} {
+		if id, ofDecision := deadletter.Removed(m); id != l.ID() || ofDecision != want {
+			t.Errorf("%q removes %s, decision: %v", m.Key, id, ofDecision)
+		}
+	}
+}
+
 func full2ID() string { l := full(); return l.ID() }
 
 // TestTheIDIsThePlace: what is written again is the same letter, and what lies

@@ -53,7 +53,8 @@ const (
 	timeLayout  = "2006-01-02T15:04:05.000000Z"
 )
 
-// Message is a record on the topic of dead letters. Its key and value are never null.
+// Message is a record on the topic of dead letters. Its key is never null, and
+// its value is only where it removes what has its key (see [Removals]).
 type Message struct {
 	Key     []byte
 	Value   []byte
@@ -71,12 +72,28 @@ func MaxMessageBytes(takes int32) int32 {
 
 // TopicConfigs are the settings of a topic of dead letters that is created, by
 // whoever comes first: it keeps the newest record of each letter and of each
-// decision for ever, and takes letters of whatever another topic takes.
+// decision until it is removed, and takes letters of whatever another topic takes.
+// Only closed segments are compacted, so one lasts a day. For an hour nothing is,
+// so that who reads the topic meanwhile sees what it held when he began.
 func TopicConfigs(takes int32) map[string]string {
 	return map[string]string{
 		"cleanup.policy": "compact", "unclean.leader.election.enable": "false",
 		"max.message.bytes": strconv.Itoa(int(MaxMessageBytes(takes))),
+		"segment.ms":        "86400000", "min.compaction.lag.ms": "3600000", "max.compaction.lag.ms": "86400000",
 	}
+}
+
+// Removals are the records that remove a letter and what was decided of it. The
+// first must be durable before the second is written: a letter without its
+// decision is open.
+func Removals(id string) (letter, decision Message) {
+	return Message{Key: []byte(id)}, Message{Key: []byte(id + stateSuffix)}
+}
+
+// Removed returns the letter that a message without a value removes, or whose
+// decision it removes.
+func Removed(m Message) (id string, decision bool) {
+	return strings.CutSuffix(string(m.Key), stateSuffix)
 }
 
 // Message returns the letter's record. It shares the original's memory.
@@ -132,7 +149,7 @@ func (d *Decision) Message() Message {
 	return m
 }
 
-// Parse reads a record of the topic: a letter or a decision, the other is nil.
+// Parse reads a record of the topic that has a value: a letter or a decision, the other is nil.
 // It shares the message's memory. The error says what is wrong with a record
 // that neither [Letter.Message] nor [Decision.Message] wrote.
 func Parse(m Message) (*Letter, *Decision, error) {
