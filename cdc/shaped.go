@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/zap"
@@ -22,6 +23,9 @@ import (
 // publications, and of generated columns those that [withheld] does not list. identity
 // tells those that old rows hold.
 const loggedColumns = `
+WITH published AS MATERIALIZED (
+	SELECT p.schemaname, p.tablename, to_jsonb(p) -> 'attnames' AS columns
+	FROM pg_publication_tables p WHERE p.pubname = ANY ($3) AND (p.schemaname, p.tablename) IN (SELECT * FROM unnest($1::text[], $2::text[])))
 SELECT n.nspname, c.relname, c.oid, c.relreplident::text, a.attname, a.atttypid, a.atttypmod,
 	c.relreplident = 'f' OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey)
 		AND (c.relreplident = 'd' AND i.indisprimary OR c.relreplident = 'i' AND i.indisreplident)) AS identity,
@@ -29,17 +33,16 @@ SELECT n.nspname, c.relname, c.oid, c.relreplident::text, a.attname, a.atttypid,
 	CASE WHEN p.lists THEN p.listed
 		ELSE a.attgenerated = '' OR $4 AND a.attgenerated = 's' AND NOT EXISTS (SELECT FROM pg_publication p WHERE p.pubname = ANY ($3)) END AS sent
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-CROSS JOIN LATERAL (SELECT coalesce(bool_or(to_jsonb(p) ? 'attnames'), false) AS lists,
-		coalesce(bool_or(to_jsonb(p) -> 'attnames' ? a.attname), false) AS listed
-	FROM pg_publication_tables p WHERE p.pubname = ANY ($3) AND p.schemaname = n.nspname AND p.tablename = c.relname) p
+CROSS JOIN LATERAL (SELECT coalesce(bool_or(p.columns IS NOT NULL), false) AS lists, coalesce(bool_or(p.columns ? a.attname), false) AS listed
+	FROM published p WHERE p.schemaname = n.nspname AND p.tablename = c.relname) p
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p')
 	AND (n.nspname, c.relname) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 ORDER BY c.oid, a.attnum`
 
-// checkShapes compiles the rules of the tables' columns as they are now, so that a
-// misspelt one is told before anything is created. Once there is a slot it may still
-// send rows of tables as they were, which the rules may be for: then they are compiled
-// when a row comes, and here is only told what is going to be refused.
+// checkShapes compiles the rules of the tables' columns as they are now, and looks for the
+// join columns, so that a misspelt one is told before anything is created. Once there is
+// a slot it may still send rows of tables as they were, which the rules may be for: then
+// they are compiled when a row comes, and here is only told what is going to be refused.
 func (c *Capture) checkShapes(ctx context.Context, db *pgx.Conn) error {
 	var problems []error
 	relations, err := c.describeShaped(ctx, db)
@@ -51,6 +54,7 @@ func (c *Capture) checkShapes(ctx context.Context, db *pgx.Conn) error {
 		if _, err := shape.Compile(rel, c.cfg.Tables[i].Rules); err != nil {
 			problems = append(problems, c.cfg.shapeFaults(rel.Table, err)...)
 		}
+		problems = append(problems, c.cfg.unjoined(rel)...)
 	}
 	misfits := errors.Join(problems...)
 	if misfits == nil {
@@ -69,22 +73,46 @@ func (c *Capture) checkShapes(ctx context.Context, db *pgx.Conn) error {
 	return nil
 }
 
-// describeShaped describes the tables that have rules, as the log announces them.
-func (c *Capture) describeShaped(ctx context.Context, db *pgx.Conn) ([]*schema.Relation, error) {
-	rules := map[schema.TableName]*shape.Rules{}
-	for i := range c.cfg.Tables {
-		if t := &c.cfg.Tables[i]; !reflect.ValueOf(t.Rules).IsZero() {
-			rules[t.Name] = &t.Rules
+// unjoined are the faults of join columns that a table does not have.
+func (c *Config) unjoined(rel *schema.Relation) (faults []error) {
+	for _, p := range c.Pipelines {
+		for key, side := range map[string]JoinSide{"stream": p.Stream, "lookup": p.Lookup} {
+			if side.Table != rel.Table || rel.Index(side.Column) >= 0 {
+				continue
+			}
+			var names []string
+			for i := range rel.Columns {
+				names = append(names, rel.Columns[i].Name)
+			}
+			faults = append(faults, &fault.Error{
+				Kind: fault.Usage, Where: "pipelines." + p.Name + "." + key + ".column",
+				What: fmt.Sprintf("table %s has no column %q, or the publication does not send it", rel.Table, side.Column),
+				Why:  "the columns that are sent are " + strings.Join(names, ", "), Fix: "name one of them, or add it to the publication's column list",
+			})
 		}
 	}
-	if len(rules) == 0 {
+	return faults
+}
+
+// describeShaped describes the tables that have rules, as the log announces them, and of
+// those that are only joined the columns.
+func (c *Capture) describeShaped(ctx context.Context, db *pgx.Conn) ([]*schema.Relation, error) {
+	named := map[schema.TableName]bool{} // and whether they have rules
+	for i := range c.cfg.Tables {
+		t := &c.cfg.Tables[i]
+		joined := slices.ContainsFunc(c.cfg.Pipelines, func(p Pipeline) bool { return p.Stream.Table == t.Name || p.Lookup.Table == t.Name })
+		if ruled := !reflect.ValueOf(t.Rules).IsZero(); ruled || joined {
+			named[t.Name] = ruled
+		}
+	}
+	if len(named) == 0 {
 		return nil, nil
 	}
 	version, err := slot.ServerVersion(ctx, db)
 	if err != nil {
 		return nil, postgresFault("say its version", err)
 	}
-	schemas, names := splitNames(slices.Collect(maps.Keys(rules)))
+	schemas, names := splitNames(slices.Collect(maps.Keys(named)))
 	rows, err := db.Query(ctx, loggedColumns, schemas, names, c.cfg.Publications, version >= slot.GeneratedFrom)
 	if err != nil {
 		return nil, postgresFault("describe columns", err)
@@ -101,7 +129,7 @@ func (c *Capture) describeShaped(ctx context.Context, db *pgx.Conn) ([]*schema.R
 			relations = append(relations, &schema.Relation{OID: rel.OID, Table: rel.Table, Identity: schema.ReplicaIdentity(identity[0])})
 		}
 		// That a generated column is not sent is told by checkGenerated, with what mends it.
-		if sent || generated && len(rulesNaming(rules[rel.Table], column.Name)) > 0 {
+		if sent || generated && len(c.cfg.namedAt(rel.Table, column.Name)) > 0 {
 			last := relations[len(relations)-1]
 			last.Columns = append(last.Columns, column)
 		}
@@ -111,6 +139,9 @@ func (c *Capture) describeShaped(ctx context.Context, db *pgx.Conn) ([]*schema.R
 	}
 	reader := catalog.New(func(context.Context) (*pgx.Conn, error) { return db, nil })
 	for _, rel := range relations {
+		if !named[rel.Table] {
+			continue
+		}
 		if err := reader.Describe(ctx, rel); err != nil {
 			return nil, postgresFault("describe relation "+rel.Table.String(), err)
 		}

@@ -97,3 +97,25 @@ func TestRulesOfColumnsThatAreGone(t *testing.T) {
 	s.delivered("with what remains", masked[0], `{"id":2} {"id":2}`)
 	c.finish()
 }
+
+// TestMisspeltJoinColumnsAreRefused before anything is created.
+func TestMisspeltJoinColumnsAreRefused(t *testing.T) {
+	for name, plant := range map[string]func(*source){
+		"a name": func(s *source) { s.cfg.Pipelines[0].Stream.Column = "contentid" },
+		"a column that the publication leaves out": func(s *source) {
+			s.exec("CREATE TABLE others (id bigint PRIMARY KEY, content_id text); ALTER TABLE others REPLICA IDENTITY FULL")
+			s.exec("CREATE PUBLICATION p FOR TABLE content, others (id)")
+			s.cfg.Tables[1].Name.Name, s.cfg.Pipelines[0].Stream.Table.Name = "others", "others"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSource(t)
+			plant(s)
+			side := s.cfg.Pipelines[0].Stream
+			expect(t, s.refusal(), fault.Usage, "pipelines.metrics.stream.column: table "+side.Table.String()+` has no column "`+side.Column+`"`)
+			if slots := s.one("SELECT count(*)::text FROM pg_replication_slots WHERE database = current_database()"); slots != "0" {
+				t.Errorf("%s slots were created", slots)
+			}
+		})
+	}
+}

@@ -95,6 +95,8 @@ func (p *postgres) answer(s *session, sql string) (answer, error) {
 		return p.describeSlot(sql)
 	case strings.Contains(lower, "json_build_object("):
 		return describeRelation(), nil
+	case strings.Contains(lower, "as sent"):
+		return joinColumns(), nil
 	case strings.Contains(lower, "attgenerated"):
 		return table([]cell{textCell(""), textCell(""), textCell(""), boolCell(false), boolCell(false), boolCell(false)}), nil
 	case strings.Contains(lower, "relreplident"):
@@ -293,6 +295,18 @@ func describeTable(sql string) answer {
 func describeRelation() answer {
 	cells := []cell{textCell(`{"indexes": [{"primary": true, "columns": ["id"]}]}`)}
 	return table(cells, cells)
+}
+
+// joinColumns answers the question for the columns that are sent: those that are joined.
+func joinColumns() answer {
+	row := func(table, column string) []cell {
+		return []cell{
+			textCell("public"), textCell(table), {oid: typeOID, text: strconv.FormatUint(uint64(oid(table)), 10)}, textCell("f"), textCell(column),
+			{oid: typeOID, text: "25"}, {oid: typeInt4, text: "-1"}, boolCell(true), boolCell(false), boolCell(true),
+		}
+	}
+	rows := [][]cell{row(tableContent, "id"), row(tableEvent, "content_id")}
+	return table(rows[0], rows...)
 }
 
 func (p *postgres) publicationTables() answer {

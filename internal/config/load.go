@@ -88,7 +88,7 @@ func parse(name string, data []byte) (ast.Node, error) {
 // syntaxProblem words what the YAML parser found. It shows no excerpt: where
 // the syntax is broken nobody knows which text is a secret.
 func syntaxProblem(at origin, err error) error {
-	f := fault.Error{What: "not YAML: " + err.Error()}
+	f := fault.Error{What: "not YAML: " + err.Error(), Fix: syntaxFix("")}
 	if e := yaml.Error(nil); errors.As(err, &e) {
 		f.What = "not YAML: " + strings.ReplaceAll(e.GetMessage(), "\t", `\t`)
 		if token := e.GetToken(); token != nil {
