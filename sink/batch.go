@@ -202,8 +202,10 @@ func (b *batch) post(r *kgo.Record, at record.Coordinates, cause *RecordError, b
 	for _, h := range r.Headers {
 		l.Record.Headers = append(l.Record.Headers, deadletter.Header(h))
 	}
-	b.letters = append(b.letters, posted{message: l.Message(), group: groupOf(l), where: b.sink.place(r, at)})
-	return l.ID()
+	id := l.ID()
+	// After a replay it may be there already: the owner has read the topic when it took over.
+	b.letters = append(b.letters, posted{message: l.Message(), group: groupOf(l), filed: b.sink.filed.find(id), where: b.sink.place(r, at)})
+	return id
 }
 
 // clip is the beginning of a text that is too long, to a whole character.

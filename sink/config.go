@@ -106,7 +106,7 @@ func (c Config) withDefaults() Config {
 		c.ReplicationFactor = -1
 	}
 	c.Wait = orDefault(c.Wait, time.Minute)
-	c.KeepDecided = orDefault(c.KeepDecided, 7*24*time.Hour)
+	c.KeepDecided = orDefault(c.KeepDecided, keepDecided)
 	c.Batch = orDefault(c.Batch, 2000)
 	c.Parallel = orDefault(c.Parallel, 8)
 	c.CacheRows = orDefault(c.CacheRows, 50_000)

@@ -226,3 +226,26 @@ func TestALongErrorIsCutBetweenCharacters(t *testing.T) {
 		t.Errorf("%d letters, want 3", len(all))
 	}
 }
+
+// TestALetterThatIsWrittenAgainStaysInItsPartition: after a crash the same letter comes again.
+func TestALetterThatIsWrittenAgainStaysInItsPartition(t *testing.T) {
+	r, s, model := newRig(t), newSource(partitions), storetest.NewModel()
+	id, sound := waitingKey(r, s, model)
+	if _, err := kadm.NewClient(r.client()).CreatePartitions(t.Context(), 50, "dead"); err != nil {
+		t.Fatal(err)
+	}
+	r.commit(sink.PartitionOf(storetest.ContentID(1).String(), partitions), 0)
+	r.runUntilDrained(r.letters(), model)
+	written := 0
+	for _, record := range r.read("dead") {
+		if written++; record.Partition != 0 {
+			t.Errorf("letter %s is in partition %d, and in 0", record.Key, record.Partition)
+		}
+	}
+	if written != 4 {
+		t.Errorf("%d letters, want each of 2 twice", written)
+	}
+	r.decide(id, sink.Order{State: deadletter.Retried, Value: sound})
+	r.runUntilDrained(r.letters(), model)
+	wantEqual(t, s, model)
+}

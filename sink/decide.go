@@ -105,7 +105,7 @@ func (b *Letterbox) decideOnce(
 	for some := range chunks(chosen, b.chunk) {
 		decided, err := b.whole(ctx, &order, some)
 		if err == nil {
-			err = b.transact(ctx, client, order, at, decided)
+			err = b.transact(ctx, client, order, at, decided, reading.book.forgotten(at.Add(-keepDecided), b.chunk))
 		}
 		return decided, len(some) < len(chosen), err
 	}
@@ -166,8 +166,9 @@ func (b *Letterbox) fits(o *Order, f *Filed) error {
 	return nil
 }
 
-// transact sends what the order makes of the letters and notes it, all or nothing.
-func (b *Letterbox) transact(ctx context.Context, client *kgo.Client, order Order, at time.Time, chosen []*Filed) error {
+// transact sends what the order makes of the letters and notes it, and removes
+// those that are forgotten, all or nothing.
+func (b *Letterbox) transact(ctx context.Context, client *kgo.Client, order Order, at time.Time, chosen, forgotten []*Filed) error {
 	if err := client.BeginTransaction(); err != nil {
 		return b.fault("begin a transaction", err)
 	}
@@ -187,6 +188,14 @@ func (b *Letterbox) transact(ctx context.Context, client *kgo.Client, order Orde
 		}
 		d.Value = nil
 		f.Decision, f.Letter.Record.Value, f.Letter.Record.Headers = &d, nil, nil
+	}
+	for _, f := range forgotten {
+		letter, decision := deadletter.Removals(f.ID)
+		for _, removal := range []deadletter.Message{letter, decision} {
+			if err := b.send(ctx, client, b.record(removal, f.Home)); err != nil {
+				return err
+			}
+		}
 	}
 	if err := client.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		return b.fault("end the transaction", err)

@@ -241,7 +241,7 @@ func (b *Letterbox) writer(batch int32) (*kgo.Client, error) {
 // posted is a message with the group that it is kept in order with.
 type posted struct {
 	message deadletter.Message
-	group   string // of a letter that is not filed yet
+	group   string // of a letter, for when it is not filed yet
 	filed   *Filed // what the message is of, where that is on the topic already
 	where   string // the record's coordinates
 }

@@ -45,6 +45,16 @@ func (r *reading) with(ctx context.Context, work func(*Book)) error {
 	return nil
 }
 
+// find returns a copy of a letter that the book holds already, nil for none.
+func (r *reading) find(id string) *Filed {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f := r.book.Find(id); f != nil {
+		return copies([]*Filed{f})[0]
+	}
+	return nil
+}
+
 // catchUp reads to the high watermark and waits for what is open below it: a
 // decision and what it sent become visible together, but not at one instant.
 func (r *reading) catchUp(ctx context.Context) error {

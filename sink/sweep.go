@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -9,6 +10,9 @@ import (
 
 	"penstock/schema/deadletter"
 )
+
+// keepDecided is how long a letter stays at least after it was decided.
+const keepDecided = 7 * 24 * time.Hour
 
 // sweepEvery is how often decided letters are removed, while records come.
 const sweepEvery = time.Hour
@@ -102,4 +106,14 @@ func (b *Book) removable(topic string, partition int32, first int64, before time
 		stay[queueKey{topic: topic, partition: partition, all: true}] = true
 	}
 	return letters
+}
+
+// forgotten returns letters of captures that were discarded before a time, so
+// many at most. Nothing waits for them and nothing sends them again: a capture
+// writes its letters in one Kafka transaction with its position.
+func (b *Book) forgotten(before time.Time, most int) []*Filed {
+	letters := slices.DeleteFunc(b.All(), func(f *Filed) bool {
+		return f.Letter.Capture == "" || f.State() != deadletter.Discarded || f.scattered || !f.Decision.Time.Before(before)
+	})
+	return letters[:min(len(letters), most)]
 }

@@ -288,6 +288,34 @@ func TestLettersAreReadOnce(t *testing.T) {
 	}
 }
 
+// TestDiscardedLettersOfACaptureGoWithALaterDecision, once they have been there for a week.
+func TestDiscardedLettersOfACaptureGoWithALaterDecision(t *testing.T) {
+	r := newRig(t)
+	r.createTopic(compacted())
+	const day = 24 * time.Hour
+	var letters []*deadletter.Letter
+	for n, decision := range []deadletter.Decision{
+		{State: deadletter.Discarded, Time: time.Now().Add(-8 * day)}, {State: deadletter.Discarded, Time: time.Now().Add(-6 * day)},
+		{State: deadletter.Open, Time: time.Now().Add(-8 * day)}, {},
+	} {
+		l := &deadletter.Letter{Capture: "shop", Topic: "docs", Offset: -1, Timestamp: -1, Version: int64(n + 1), Reason: deadletter.Oversized, Time: time.Now()}
+		letters = append(letters, l)
+		records := []*kgo.Record{lettered(l.Message())}
+		if decision.State != "" {
+			decision.ID, decision.Sent = l.ID(), -1
+			records = append(records, lettered(decision.Message()))
+		}
+		if err := r.client().ProduceSync(t.Context(), records...).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.decide(letters[3].ID(), sink.Order{State: deadletter.Discarded})
+	want := []string{letters[1].ID(), letters[2].ID(), letters[3].ID()}
+	if diff := cmp.Diff(want, ids(r.book().All())); diff != "" {
+		t.Errorf("letters that are left (-want +got):\n%s", diff)
+	}
+}
+
 // TestLettersAreHeldInMemoryByTheirSize.
 func TestLettersAreHeldInMemoryByTheirSize(t *testing.T) {
 	const mib = 1 << 20
