@@ -269,14 +269,23 @@ func FuzzPatterns(f *testing.F) {
 	})
 }
 
+// tryAll asks of every beginning of the pattern whether it is all of every beginning of the name.
 func tryAll(p, n []rune) bool {
-	switch {
-	case len(p) == 0:
-		return len(n) == 0
-	case p[0] == '*':
-		return tryAll(p[1:], n) || len(n) > 0 && tryAll(p, n[1:])
+	is := make([][]bool, len(p)+1)
+	for i := range is {
+		is[i] = make([]bool, len(n)+1)
+		for j := range is[i] {
+			switch {
+			case i == 0:
+				is[i][j] = j == 0
+			case p[i-1] == '*':
+				is[i][j] = is[i-1][j] || j > 0 && is[i][j-1]
+			default:
+				is[i][j] = j > 0 && (p[i-1] == '?' || p[i-1] == n[j-1]) && is[i-1][j-1]
+			}
+		}
 	}
-	return len(n) > 0 && (p[0] == '?' || p[0] == n[0]) && tryAll(p[1:], n[1:])
+	return is[len(p)][len(n)]
 }
 
 func compile(t testing.TB, rel *schema.Relation, r shape.Rules) *shape.Shape {
