@@ -24,6 +24,7 @@ type change struct {
 	shaped  schema.Event // what the table's own topic sees of it
 	now     int64
 	headers []kgo.RecordHeader
+	octets  bool   // text may be no UTF-8
 	whole   []byte // the envelope for input topics with the event's own images
 }
 
@@ -113,7 +114,7 @@ func (c *change) leave(dst []*kgo.Record, hs []kgo.RecordHeader) ([]*kgo.Record,
 	if key == nil && !hasValue {
 		return dst, unkeyed(c.event)
 	}
-	hs = c.withOp(hs, schema.OpDelete)
+	hs = c.withOp(c.unsaid(hs, c.shaped.Old, true), schema.OpDelete)
 	events, err := c.eventHeaders(hs, schema.OpDelete, hasValue)
 	if err != nil {
 		return dst, err
@@ -139,7 +140,7 @@ func (c *change) arrive(dst []*kgo.Record, hs []kgo.RecordHeader, image debezium
 	if err != nil {
 		return dst, err
 	}
-	if hs, err = c.eventHeaders(c.withOp(c.about(hs), image.Op), image.Op, true); err != nil {
+	if hs, err = c.eventHeaders(c.withOp(c.about(c.unsaid(hs, c.shaped.New, false)), image.Op), image.Op, true); err != nil {
 		return dst, err
 	}
 	at := c.route.partition(key, c.shaped.New)

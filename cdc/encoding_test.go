@@ -1,15 +1,18 @@
 package cdc_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/url"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/cdc/format"
 	"penstock/internal/stack/stacktest"
+	"penstock/schema/record"
 )
 
 // encoded creates a database in an encoding, and returns its DSN.
@@ -73,8 +76,14 @@ func TestDatabasesThatAreNotUTF8(t *testing.T) {
 		c := s.startStreaming()
 		s.exec(`INSERT INTO t VALUES (1, E'UTF-8 \xc3\xa9'), (2, E'LATIN1 \xe9!'), (3, 'ASCII')`)
 		want := []string{`{"id":1} {"id":1,"v":"UTF-8 é"}`, `{"id":2} {"id":2,"v":"LATIN1 \ufffd!"}`, `{"id":3} {"id":3,"v":"ASCII"}`}
-		if diff := cmp.Diff(want, rows(s.read(s.cfg.Tables[0].Topic, 3))); diff != "" {
+		records := s.read(s.cfg.Tables[0].Topic, 3)
+		if diff := cmp.Diff(want, rows(records)); diff != "" {
 			t.Errorf("records (-want +got):\n%s", diff)
+		}
+		for i, want := range []string{"", `{"v":"` + base64.StdEncoding.EncodeToString([]byte("LATIN1 \xe9!")) + `"}`, ""} {
+			if got := octetsOf(records[i]); got != want {
+				t.Errorf("record %d has octets %s, want %s", i, got, want)
+			}
 		}
 		c.finish()
 		for i, f := range []format.Format{{}, {Schemas: true}, {Kind: format.Text}} {
@@ -91,6 +100,16 @@ func TestDatabasesThatAreNotUTF8(t *testing.T) {
 			c.finish()
 		}
 	})
+}
+
+// octetsOf is the header of text that is no UTF-8; empty without one.
+func octetsOf(r *kgo.Record) string {
+	for _, h := range r.Headers {
+		if h.Key == record.HeaderOctets {
+			return string(h.Value)
+		}
+	}
+	return ""
 }
 
 // TestSettingsOfTheRoleChangeNothing: neither a value nor a default of the schema.

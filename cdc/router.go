@@ -23,6 +23,7 @@ type Router struct {
 	last     map[schema.TableName]record.Relation // what was delivered last of each, also by an earlier daemon
 	fresh    []record.Relation                    // of it, what is not written down yet
 	accepted schema.LSN                           // the commit in which frozen tables may change, by the operator's word
+	octets   bool                                 // the database does not know which encoding its text has
 	cfg      *Config
 	messages *messenger
 	log      *zap.Logger
@@ -87,7 +88,7 @@ func (r *Router) Route(ctx context.Context, dst []*kgo.Record, e *schema.Event, 
 	if err != nil {
 		return dst, err
 	}
-	c := change{route: rt, origin: record.Origin(r.origin), event: e, now: nowMicros, headers: headers(e, e.Version)}
+	c := change{route: rt, origin: record.Origin(r.origin), event: e, now: nowMicros, headers: headers(e, e.Version), octets: r.octets}
 	c.shape()
 	if !slices.Contains(rt.table.Skip, e.Op) {
 		if dst, err = c.toTable(dst); err != nil {

@@ -23,6 +23,7 @@ type identity struct {
 	systemID string
 	timeline int32
 	database string
+	octets   bool   // the database does not know which encoding its text has
 	history  string // of its timeline: the file's text, empty for the first or when the server has it no more
 }
 
@@ -69,10 +70,14 @@ func (c *Config) settle(cfg *pgconn.Config) {
 // takeBytes has a database that does not know what its bytes mean send them as they
 // are. As UTF8 it would refuse to send those that are not, and the slot would stand.
 func takeBytes(ctx context.Context, conn *pgconn.PgConn) error {
-	if conn.ParameterStatus("server_encoding") != "SQL_ASCII" {
+	if !anyOctets(conn) {
 		return nil
 	}
 	return conn.Exec(ctx, "SET client_encoding TO SQL_ASCII").Close()
+}
+
+func anyOctets(conn *pgconn.PgConn) bool {
+	return conn.ParameterStatus("server_encoding") == "SQL_ASCII"
 }
 
 // connectReplication opens a connection in replication mode.
@@ -103,7 +108,7 @@ func identify(ctx context.Context, conn *pgconn.PgConn) (identity, error) {
 	if err != nil {
 		return identity{}, postgresFault("identify itself", err)
 	}
-	server := identity{systemID: system.SystemID, timeline: system.Timeline, database: system.DBName}
+	server := identity{systemID: system.SystemID, timeline: system.Timeline, database: system.DBName, octets: anyOctets(conn)}
 	server.history, err = readHistory(ctx, conn, server.timeline)
 	return server, err
 }

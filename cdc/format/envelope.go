@@ -30,6 +30,7 @@ type envelopeEncoder struct {
 	text  plainJSON // of the key
 
 	attributes *attributes
+	unsaid     []int
 }
 
 func newEnvelopeEncoder(ctx context.Context, f *Format, t *Table) (*envelopeEncoder, error) {
@@ -40,6 +41,12 @@ func newEnvelopeEncoder(ctx context.Context, f *Format, t *Table) (*envelopeEnco
 		return nil, err
 	}
 	e := &envelopeEncoder{table: table}
+	for field, i := range t.Columns {
+		// Protobuf has no NULL of a repeated field.
+		if kind := table.RowSchema().Fields[field].Schema.Kind; f.Kind == Protobuf && (kind == connect.Array || kind == connect.Map) {
+			e.unsaid = append(e.unsaid, i)
+		}
+	}
 	if e.attributes, err = f.attributes(table.ValueSchema()); err != nil {
 		return nil, err
 	}
@@ -74,6 +81,8 @@ func (f *Format) json(s *connect.Schema) writer {
 	}
 	return plainJSON{s}
 }
+
+func (e *envelopeEncoder) Unsaid() []int { return e.unsaid }
 
 func (e *envelopeEncoder) AppendKey(dst []byte, row schema.Tuple) ([]byte, error) {
 	return e.appendKey(dst, row, e.key)

@@ -68,6 +68,8 @@ type Encoder interface {
 	// tombstone beside a delete is not; nothing when the format says no events. The
 	// version of e is part of the event's id. The headers own their bytes.
 	AppendHeaders(dst []cloudevents.Header, e *schema.Event, of Described) ([]cloudevents.Header, error)
+	// Unsaid are the columns of the value whose NULL reads as an empty array or map.
+	Unsaid() []int
 }
 
 // Described is the record that headers are for.

@@ -27,6 +27,8 @@ func newRowEncoder(f *Format, t *Table) (*rowEncoder, error) {
 	return e, err
 }
 
+func (e *rowEncoder) Unsaid() []int { return nil }
+
 func (e *rowEncoder) AppendKey(dst []byte, row schema.Tuple) ([]byte, error) {
 	return e.table.AppendKey(dst, row)
 }

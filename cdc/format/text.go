@@ -54,6 +54,8 @@ func seq(n int) []int {
 	return all
 }
 
+func (e *textEncoder) Unsaid() []int { return nil }
+
 func (e *textEncoder) AppendKey(dst []byte, row schema.Tuple) ([]byte, error) {
 	if len(e.table.Key) == 0 {
 		return dst, nil

@@ -23,6 +23,8 @@ const (
 
 // What a record may lack of the row.
 const (
+	HeaderNulls     = "penstock.nulls"     // columns whose NULL the value shows as an empty array or map, as a JSON array
+	HeaderOctets    = "penstock.octets"    // columns whose text is no UTF-8, as a JSON object of name to all its octets in base64, null if they are many
 	HeaderUnchanged = "penstock.unchanged" // columns the log left out, as a JSON array: TOASTed and not touched
 	HeaderTruncated = "penstock.truncated" // columns cut to fit, as a JSON object of name to length in bytes before
 	HeaderOp        = "penstock.op"        // the operation's letter, where the value does not say it
