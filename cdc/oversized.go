@@ -168,10 +168,17 @@ func (c *change) longest(image debezium.Image) int {
 	return column
 }
 
-// cut shortens a value: a text to its beginning, anything else to nothing known.
+// cut shortens a value: a text, or one of a domain over it, to its beginning, anything else to
+// nothing known.
 func (c *change) cut(v *schema.Value, column int) {
 	const textOID, bpcharOID, varcharOID = 25, 1042, 1043
-	switch c.route.shaped.Columns[column].TypeOID {
+	of := &c.route.shaped.Columns[column]
+	oid := of.TypeOID
+	if of.Type != nil {
+		base, _ := of.Type.Base(of.TypeMod)
+		oid = base.OID
+	}
+	switch oid {
 	case textOID, bpcharOID, varcharOID:
 		end := min(keptText, len(v.Data))
 		for end > 0 && end < len(v.Data) && !utf8.RuneStart(v.Data[end]) {

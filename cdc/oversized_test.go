@@ -103,6 +103,20 @@ func TestTextIsCutAtARune(t *testing.T) {
 	}
 }
 
+// TestDomainsAreCut like what they are over, however deep.
+func TestDomainsAreCut(t *testing.T) {
+	e := created("1", strings.Repeat("a", 9000), "{}")
+	body := &e.Relation.Columns[1]
+	for oid := range uint32(2) {
+		body.TypeOID = 70000 + oid
+		body.Type = &schema.Type{OID: body.TypeOID, Schema: "public", Name: "note", Kind: schema.TypeDomain, Elem: body.Type, Mod: -1}
+	}
+	records := routed(t, docsRouter(Table{Oversized: OversizedTruncate}, docsLimit), e)
+	if got, _ := held(t, records[0])["body"].(string); got != strings.Repeat("a", keptText) {
+		t.Errorf("got %.40q, %d long, want the first %d characters", got, len(got), keptText)
+	}
+}
+
 // TestTruncatedRowAlone leaves out what it cannot cut, and its header says so.
 func TestTruncatedRowAlone(t *testing.T) {
 	table := Table{Oversized: OversizedTruncate, Format: format.Format{Kind: format.JSON}}
