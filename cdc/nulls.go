@@ -10,17 +10,7 @@ import (
 // column may have become NOT NULL after the row was written, and a NULL must not
 // become the zero that a schema without null would have for it. Not safe for
 // concurrent use.
-type nulls struct {
-	relation *schema.Relation // of the last event
-	strict   []int            // its columns that take no NULL
-	known    map[uint32]strictTable
-}
-
-// strictTable is what is known of the last version of a relation, by its OID.
-type strictTable struct {
-	relation *schema.Relation
-	strict   []int
-}
+type nulls struct{ strict perVersion[[]int] }
 
 // relaxed returns the version of the event's relation in which the columns that
 // the event has a NULL in take one, or nil if it has none. In an old row a NULL is one
@@ -29,11 +19,8 @@ func (n *nulls) relaxed(e *schema.Event) *schema.Relation {
 	if e.Relation == nil {
 		return nil
 	}
-	if e.Relation != n.relation {
-		n.turn(e.Relation)
-	}
 	var fresh *schema.Relation
-	for _, i := range n.strict {
+	for _, i := range n.strict.of(e.Relation, takeNoNull) {
 		missing := e.New != nil && e.New[i].Kind == schema.Null ||
 			e.Old != nil && e.Old[i].Kind == schema.Null && e.Relation.Columns[i].Identity
 		if !missing {
@@ -49,20 +36,12 @@ func (n *nulls) relaxed(e *schema.Event) *schema.Relation {
 	return fresh
 }
 
-// turn looks at another relation.
-func (n *nulls) turn(rel *schema.Relation) {
-	if n.known == nil {
-		n.known = map[uint32]strictTable{}
-	}
-	table := n.known[rel.OID]
-	if table.relation != rel {
-		table = strictTable{relation: rel}
-		for i := range rel.Columns {
-			if rel.Columns[i].NotNull {
-				table.strict = append(table.strict, i)
-			}
+// takeNoNull are the columns that are NOT NULL.
+func takeNoNull(rel *schema.Relation) (columns []int) {
+	for i := range rel.Columns {
+		if rel.Columns[i].NotNull {
+			columns = append(columns, i)
 		}
-		n.known[rel.OID] = table
 	}
-	n.relation, n.strict = rel, table.strict
+	return columns
 }

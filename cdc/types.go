@@ -12,17 +12,7 @@ import (
 // types notices values that do not fit what the catalogue said of their types: a
 // label that an enum does not list, and a composite of more or fewer attributes. The
 // log says nothing of a type that changes. Not safe for concurrent use.
-type types struct {
-	relation *schema.Relation // of the last event
-	columns  []typeColumn     // of it
-	known    map[uint32]typeTable
-}
-
-// typeTable is what is known of the last version of a relation, by its OID.
-type typeTable struct {
-	relation *schema.Relation
-	columns  []typeColumn
-}
+type types struct{ columns perVersion[[]typeColumn] }
 
 // typeColumn is a column of an enum or a composite, of a domain over one, or of an
 // array of either.
@@ -37,35 +27,20 @@ type typeColumn struct {
 
 // grown reports whether a row of the event has a value that does not fit. It does so
 // once for each such value: the catalogue may not know of it any more.
-func (e *types) grown(event *schema.Event) bool {
-	if event.Relation == nil {
+func (t *types) grown(e *schema.Event) bool {
+	if e.Relation == nil {
 		return false
 	}
-	if event.Relation != e.relation {
-		e.turn(event.Relation)
-	}
 	found := false
-	for i := range e.columns {
-		for _, row := range []schema.Tuple{event.Old, event.New} {
-			if row != nil && !e.columns[i].lists(row[e.columns[i].index]) {
+	columns := t.columns.of(e.Relation, typeColumns)
+	for i := range columns {
+		for _, row := range []schema.Tuple{e.Old, e.New} {
+			if row != nil && !columns[i].lists(row[columns[i].index]) {
 				found = true
 			}
 		}
 	}
 	return found
-}
-
-// turn looks at another relation.
-func (e *types) turn(rel *schema.Relation) {
-	if e.known == nil {
-		e.known = map[uint32]typeTable{}
-	}
-	table := e.known[rel.OID]
-	if table.relation != rel {
-		table = typeTable{rel, typeColumns(rel)}
-		e.known[rel.OID] = table
-	}
-	e.relation, e.columns = rel, table.columns
 }
 
 func typeColumns(rel *schema.Relation) []typeColumn {
@@ -144,12 +119,12 @@ func (c *typeColumn) hasAttributes(text []byte) bool {
 
 // follow gives the event the new version of its relation. A value that the
 // catalogue does not list, either, stays known: it is not asked for again.
-func (e *types) follow(event *schema.Event, fresh *schema.Relation) {
-	before := e.columns
-	event.Relation = fresh
-	e.turn(fresh)
-	for i := range e.columns {
-		c := &e.columns[i]
+func (t *types) follow(e *schema.Event, fresh *schema.Relation) {
+	before := t.columns.of(e.Relation, typeColumns)
+	e.Relation = fresh
+	columns := t.columns.of(fresh, typeColumns)
+	for i := range columns {
+		c := &columns[i]
 		for _, old := range before {
 			if old.index == c.index && c.labels != nil {
 				maps.Copy(c.labels, old.labels)
