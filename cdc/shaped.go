@@ -43,8 +43,10 @@ ORDER BY c.oid, a.attnum`
 // join columns, so that a misspelt one is told before anything is created. Once there is
 // a slot it may still send rows of tables as they were, which the rules may be for: then
 // they are compiled when a row comes, and here is only told what is going to be refused.
+// Columns that decide where rows lie have to be there in any case; see [Capture.checkPlacing].
 func (c *Capture) checkShapes(ctx context.Context, db *pgx.Conn) error {
 	var problems []error
+	lost := false // where rows lie
 	relations, err := c.describeShaped(ctx, db)
 	if err != nil {
 		return err
@@ -53,12 +55,16 @@ func (c *Capture) checkShapes(ctx context.Context, db *pgx.Conn) error {
 		i := slices.IndexFunc(c.cfg.Tables, func(t Table) bool { return t.Name == rel.Table })
 		if _, err := shape.Compile(rel, c.cfg.Tables[i].Rules); err != nil {
 			problems = append(problems, c.cfg.shapeFaults(rel.Table, err)...)
+			lost = lost || isPlacing(err)
 		}
 		problems = append(problems, c.cfg.unjoined(rel)...)
 	}
 	misfits := errors.Join(problems...)
 	if misfits == nil {
 		return nil
+	}
+	if lost {
+		return misfits
 	}
 	_, exists, err := slot.Find(ctx, db, c.cfg.Slot)
 	switch {
@@ -73,10 +79,20 @@ func (c *Capture) checkShapes(ctx context.Context, db *pgx.Conn) error {
 	return nil
 }
 
+// isPlacing reports whether a problem of [shape.Compile] is one of key or partition.
+func isPlacing(err error) bool {
+	joined, ok := err.(interface{ Unwrap() []error })
+	return ok && slices.ContainsFunc(joined.Unwrap(), func(err error) bool {
+		p, ok := errors.AsType[*shape.Problem](err)
+		return ok && (p.Rule == "key" || p.Rule == "partition")
+	})
+}
+
 // unjoined are the faults of join columns that a table does not have.
 func (c *Config) unjoined(rel *schema.Relation) (faults []error) {
 	for _, p := range c.Pipelines {
-		for key, side := range map[string]JoinSide{"stream": p.Stream, "lookup": p.Lookup} {
+		for i, key := range []string{"stream", "lookup"} {
+			side := []JoinSide{p.Stream, p.Lookup}[i]
 			if side.Table != rel.Table || rel.Index(side.Column) >= 0 {
 				continue
 			}

@@ -98,6 +98,20 @@ func TestRulesOfColumnsThatAreGone(t *testing.T) {
 	c.finish()
 }
 
+// TestMisspeltKeyIsRefused with its own reason, also when there is a slot.
+func TestMisspeltKeyIsRefused(t *testing.T) {
+	s := newTables(t, stacktest.Database(t), "CREATE TABLE t (id int PRIMARY KEY, email text)", "t").plainly()
+	s.startStreaming().finish()
+	for _, rules := range []shape.Rules{{Key: []string{"idd"}}, {Partition: []string{"idd"}}} {
+		s.cfg.Tables[0].Rules = rules
+		err := s.refusal()
+		expect(t, err, fault.Usage, `table public.t has no column "idd" (fix: correct the name`)
+		if strings.Contains(err.Error(), "REPLICA IDENTITY") {
+			t.Errorf("told of an identity: %v", err)
+		}
+	}
+}
+
 // TestMisspeltJoinColumnsAreRefused before anything is created.
 func TestMisspeltJoinColumnsAreRefused(t *testing.T) {
 	for name, plant := range map[string]func(*source){
