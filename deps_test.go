@@ -130,6 +130,23 @@ var laws = []law{
 		why: "what needs both halves is a test of the whole, not of the sink",
 	},
 	{
+		binds: []string{"penstock/sink/plan"}, scope: codeAll, bans: []string{"..."}, but: []string{"penstock/schema", "github.com/expr-lang/expr/..."},
+		why: "a plan is pure: it is compiled when a configuration is read, and run on every row",
+	},
+	{
+		binds: []string{"penstock/sink/engagement"}, scope: codeAll, bans: []string{"..."},
+		but: []string{"penstock/schema", "penstock/sink/plan", "github.com/expr-lang/expr/..."},
+		why: "it only names the slots of a plan's rows",
+	},
+	{
+		binds: []string{"penstock/..."}, unless: []string{"penstock/sink/plan"}, scope: code, bans: []string{"github.com/expr-lang/..."},
+		why: "one package knows the language of expressions",
+	},
+	{
+		binds: []string{"penstock/sink"}, scope: codeAll, bans: []string{"penstock/sink/engagement"},
+		why: "the preset is a plan like others to the sink",
+	},
+	{
 		binds: []string{"penstock/sink"}, scope: codeAll, bans: []string{"penstock/sink/cassandra", "penstock/sink/redis"},
 		why: "the sink knows its stores by the interface that it declares",
 	},

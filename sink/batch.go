@@ -241,7 +241,7 @@ func (s *Sink) decode(r *kgo.Record) (change, record.Coordinates, error) {
 	if err != nil {
 		return change{}, at, reasoned(deadletter.BadHeaders, err)
 	}
-	c, err := decode(s.cfg.Tables, r.Key, r.Value, at.Version)
+	c, err := decode(s.cfg.Plan, r.Key, r.Value, at.Version)
 	return c, at, err
 }
 

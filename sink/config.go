@@ -10,13 +10,8 @@ import (
 
 	"penstock/internal/fault"
 	"penstock/schema"
+	"penstock/sink/plan"
 )
-
-// Tables are the two sides of a pipeline's join.
-type Tables struct {
-	Stream schema.TableName // the events; its replica identity must be FULL
-	Lookup schema.TableName // the content rows
-}
 
 // Config says what a [Sink] reads and how. The zero value of an optional field
 // stands for its default.
@@ -26,7 +21,7 @@ type Config struct {
 	Client   []kgo.Opt     // optional: TLS and SASL of the Kafka client
 	Topic    string        // the pipeline's input topic
 	Group    string        // the consumer group
-	Tables   Tables        // optional: public.engagement_events and public.content
+	Plan     *plan.Plan    // optional: the preset engagement, of public.engagement_events and public.content
 	Wait     time.Duration // optional, 1 minute: how long to wait for a server without progress
 
 	// OnError says what becomes of a record that cannot be processed; the zero value
@@ -41,7 +36,7 @@ type Config struct {
 
 	Batch     int // optional, 2000: records of one poll
 	Parallel  int // optional, 8: partitions worked on at once
-	CacheRows int // optional, 50000: content rows kept in memory for each partition
+	CacheRows int // optional, 50000: lookup rows kept in memory for each partition
 
 	// OnCommit, when set, is called after each commit of offsets, once for each
 	// partition of it, from the goroutine of [Sink.Run]. It must not block.
@@ -96,11 +91,8 @@ type Progress struct {
 
 // withDefaults fills the optional fields.
 func (c Config) withDefaults() Config {
-	if c.Tables == (Tables{}) {
-		c.Tables = Tables{
-			Stream: schema.TableName{Schema: "public", Name: "engagement_events"},
-			Lookup: schema.TableName{Schema: "public", Name: "content"},
-		}
+	if c.Plan == nil {
+		c.Plan = plan.Engagement(schema.TableName{Schema: "public", Name: "engagement_events"}, schema.TableName{Schema: "public", Name: "content"}, "")
 	}
 	if c.ReplicationFactor == 0 {
 		c.ReplicationFactor = -1

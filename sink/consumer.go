@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"penstock/internal/fault"
+	"penstock/sink/plan"
 )
 
 const (
@@ -81,8 +82,8 @@ func (c *consumer) dropped(how string, p map[string][]int32) {
 
 func (c *consumer) newOwner(partition int32, next int64, waiting map[string]string) *owner {
 	return &owner{
-		partition: partition, next: next, tables: c.sink.cfg.Tables, stores: c.sink.stores, lookup: c.sink.lookup,
-		cache:       otter.Must(&otter.Options[UUID, Content]{MaximumSize: c.sink.cfg.CacheRows}),
+		partition: partition, next: next, plan: c.sink.cfg.Plan, stores: c.sink.stores, lookup: c.sink.lookup,
+		cache:       otter.Must(&otter.Options[plan.Value, plan.LookupRow]{MaximumSize: c.sink.cfg.CacheRows}),
 		partitionOf: c.partitionOf, waiting: waiting,
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"penstock/schema"
 	"penstock/schema/deadletter"
 	"penstock/sink"
+	"penstock/sink/plan"
 	"penstock/sink/storetest"
 )
 
@@ -153,9 +154,9 @@ func TestWhatWaitsKeepsItsOrderUnderAnotherName(t *testing.T) {
 func TestAnotherKeysValueIsRefused(t *testing.T) {
 	r, s, model := newRig(t), newSource(partitions), storetest.NewModel()
 	id, sound := waitingKey(r, s, model)
-	box := sink.NewLetterbox(sink.LetterboxConfig{Brokers: r.cluster.ListenAddrs(), Topic: "dead", Tables: map[string]sink.Tables{"t": {
-		Stream: schema.TableName{Schema: "public", Name: "engagement_events"}, Lookup: schema.TableName{Schema: "public", Name: "content"},
-	}}})
+	box := sink.NewLetterbox(sink.LetterboxConfig{Brokers: r.cluster.ListenAddrs(), Topic: "dead", Plans: map[string]*plan.Plan{
+		"t": plan.Engagement(schema.TableName{Schema: "public", Name: "engagement_events"}, schema.TableName{Schema: "public", Name: "content"}, ""),
+	}})
 	retry := func(value []byte) error {
 		_, err := box.Decide(t.Context(), sink.Order{State: deadletter.Retried, Value: value, Choose: func(b *sink.Book) ([]*sink.Filed, error) {
 			return []*sink.Filed{b.Find(id)}, nil

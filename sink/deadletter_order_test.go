@@ -8,6 +8,7 @@ import (
 	"penstock/internal/fault"
 	"penstock/schema/deadletter"
 	"penstock/sink"
+	"penstock/sink/engagement"
 	"penstock/sink/storetest"
 )
 
@@ -45,7 +46,7 @@ func TestATruncationLeavesOutWhatWaits(t *testing.T) {
 	s.putContent(someContent(1, 100))
 	s.put(someEvent(1, 1))
 	changed := someEvent(1, 1)
-	changed.DurationMS = sink.Some(int64(7000))
+	changed.DurationMS = engagement.Some(int64(7000))
 	s.put(changed)
 	p := sink.PartitionOf(storetest.ContentID(1).String(), partitions)
 	last := s.partitions[p][2]

@@ -10,6 +10,7 @@ import (
 	"penstock/internal/fault"
 	"penstock/schema/deadletter"
 	"penstock/sink"
+	"penstock/sink/engagement"
 )
 
 // letters is the rig's configuration with dead letters.
@@ -83,7 +84,7 @@ type refusing struct {
 
 func (s refusing) refuses(writes []sink.Write, reason deadletter.Reason) error {
 	for _, w := range writes {
-		if w.Row != nil && w.Row.Device == sink.Some("refused") && !s.mended.Load() {
+		if w.Action == sink.Put && engagement.FromSlots(w.Row).Device == engagement.Some("refused") && !s.mended.Load() {
 			return &sink.RecordError{Reason: reason, Err: &fault.Error{Kind: fault.Runtime, Where: "a store", What: "does not take it"}}
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"penstock/internal/fault"
 	"penstock/schema/deadletter"
 	"penstock/sink"
+	"penstock/sink/engagement"
 	"penstock/sink/storetest"
 )
 
@@ -132,7 +133,7 @@ func TestAKeyWaitsForItsLetter(t *testing.T) {
 			if len(ids) != 3 || len(heads) != 1 || heads[0].ID != ids[0] {
 				t.Fatalf("letters %v, heads %v", ids, heads)
 			}
-			if rows := model.Rows(); rows[2].ID != 2 || rows[1].LengthSeconds != sink.Some(int64(100)) || len(rows) != 2 {
+			if rows := rowsOf(model); rows[2].ID != 2 || rows[1].LengthSeconds != engagement.Some(int64(100)) || len(rows) != 2 {
 				t.Fatalf("rows while the key waits: %+v", rows)
 			}
 			order := sink.Order{State: deadletter.Retried, Value: sound, Note: "corrected"}
@@ -184,7 +185,7 @@ func TestDecisionsAreRefusedThatBreakTheOrder(t *testing.T) {
 	}
 	r.decide(all[0].ID, sink.Order{State: deadletter.Discarded})
 	r.runUntilDrained(r.letters(), model)
-	if rows := model.Rows(); len(rows) != 1 {
+	if rows := rowsOf(model); len(rows) != 1 {
 		t.Errorf("rows %+v, want the event that waited", rows)
 	}
 }
@@ -206,7 +207,7 @@ func TestAKeyWaitsUnderThePolicyStop(t *testing.T) {
 	cfg := r.letters()
 	cfg.OnError = sink.Stop
 	r.runUntilDrained(cfg, model)
-	if rows := model.Rows(); len(rows) != 1 || rows[2].ID != 2 {
+	if rows := rowsOf(model); len(rows) != 1 || rows[2].ID != 2 {
 		t.Fatalf("rows %+v, want the one that does not wait", rows)
 	}
 	r.decide(head.ID, sink.Order{State: deadletter.Retried})
@@ -271,7 +272,7 @@ func TestTwoOperatorsDecideALetterOnce(t *testing.T) {
 func TestARefusedWriteIsTheLetterOfItsRecord(t *testing.T) {
 	r, s, model, strict := newRig(t), played(), storetest.NewModel(), storetest.NewModel()
 	e := someEvent(77, 3)
-	e.Device = sink.Some("refused")
+	e.Device = engagement.Some("refused")
 	s.put(e)
 	s.put(someEvent(78, 3))
 	s.put(someEvent(79, 4))

@@ -153,11 +153,11 @@ func (b *Letterbox) allowed(o *Order, book *Book, f *Filed) error {
 // again, with what waits for it. Of a pipeline that is not known it is not known.
 func (b *Letterbox) fits(o *Order, f *Filed) error {
 	l := f.Letter
-	tables, known := b.cfg.Tables[l.Topic]
+	p, known := b.cfg.Plans[l.Topic]
 	if o.Value == nil || !known {
 		return nil
 	}
-	if _, err := decode(tables, l.Record.Key, o.Value, l.Version); err != nil {
+	if _, err := decode(p, l.Record.Key, o.Value, l.Version); err != nil {
 		return &fault.Error{
 			Kind: fault.Refused, Where: "dead letter " + f.ID, What: "would fail again with this value", Err: err,
 			Fix: fmt.Sprintf("penstock dlq show %s -o json prints the value that the record has; correct what its error names", f.ID),

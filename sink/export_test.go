@@ -6,6 +6,8 @@ import (
 
 	"github.com/maypok86/otter/v2"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/sink/plan"
 )
 
 // Owner is a partition's owner without Kafka, for tests.
@@ -16,10 +18,15 @@ type Owner struct {
 
 // NewOwner returns the owner of one of count partitions, with an empty cache.
 func NewOwner(partition, count int32, lookup Lookup, stores []Store) *Owner {
-	cfg := Config{Pipeline: "p"}.withDefaults()
+	return NewPlanOwner(nil, partition, count, lookup, stores)
+}
+
+// NewPlanOwner is NewOwner for a plan; nil is the preset's.
+func NewPlanOwner(p *plan.Plan, partition, count int32, lookup Lookup, stores []Store) *Owner {
+	cfg := Config{Pipeline: "p", Plan: p}.withDefaults()
 	return &Owner{sink: &Sink{cfg: cfg}, owner: &owner{
-		partition: partition, tables: cfg.Tables, stores: stores, lookup: lookup,
-		cache: otter.Must(&otter.Options[UUID, Content]{MaximumSize: 100}),
+		partition: partition, plan: cfg.Plan, stores: stores, lookup: lookup,
+		cache: otter.Must(&otter.Options[plan.Value, plan.LookupRow]{MaximumSize: 100}),
 		partitionOf: func(context.Context) (func(string) int32, error) {
 			p := kgo.StickyKeyPartitioner(nil).ForTopic("t")
 			return func(key string) int32 { return int32(p.Partition(&kgo.Record{Key: []byte(key)}, int(count))) }, nil
@@ -45,8 +52,11 @@ func PartitionOf(key string, count int32) int32 {
 	return int32(p.Partition(&kgo.Record{Key: []byte(key)}, int(count)))
 }
 
+// AsRecordError is asRecordError.
+func AsRecordError(err error) *RecordError { return asRecordError(err) }
+
 // Coalesce is coalesce.
-func Coalesce(writes []Write) []Write { return coalesce(writes) }
+func Coalesce(p *plan.Plan, writes []Write) []Write { return coalesce(p, writes) }
 
 // DecideAtOnce sets how many letters are decided in one Kafka transaction.
 func (b *Letterbox) DecideAtOnce(letters int) { b.chunk = letters }

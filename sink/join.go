@@ -1,37 +1,46 @@
 package sink
 
-import "slices"
+import (
+	"slices"
 
-// group is what a run of changes did to one content and its events, in the order
-// of the partition. Changes of different contents do not concern each other.
+	"penstock/schema/deadletter"
+	"penstock/sink/plan"
+)
+
+// group is what a run of changes did to one join value and its rows, in the order
+// of the partition. Changes of different join values do not concern each other.
 type group struct {
-	content UUID
-	lookup  *Content          // the content row after the run; nil when the run did not change it
-	events  map[int64]*folded // by event id
+	plan   *plan.Plan
+	join   plan.Value
+	lookup *plan.LookupRow    // the lookup row after the run; nil when the run did not change it
+	rows   map[string]*folded // by the stream row's key
 }
 
-// folded is what a run did to one event under one content.
+// folded is what a run did to one row under one join value.
 type folded struct {
 	version int64       // of the last change
-	row     *Engagement // after the last change; nil when it left
+	row     plan.Row    // after the last change; nil when it left
+	out     bool        // it is known not to be in the result
 	left    []leftPlace // where it was on the way
 }
 
+// leftPlace is a place that a row left, with the row as it was there.
 type leftPlace struct {
-	place   Place
+	place   int
+	row     plan.Row
 	version int64 // of the change that made it leave
 }
 
-// groupByContent folds a run of changes without truncations.
-func groupByContent(changes []change) map[UUID]*group {
-	groups := make(map[UUID]*group)
+// groupByJoin folds a run of changes without truncations.
+func groupByJoin(p *plan.Plan, changes []change) map[plan.Value]*group {
+	groups := make(map[plan.Value]*group)
 	for i := range changes {
 		c := &changes[i]
-		id := c.content()
-		g := groups[id]
+		join := c.join(p)
+		g := groups[join]
 		if g == nil {
-			g = &group{content: id, events: make(map[int64]*folded)}
-			groups[id] = g
+			g = &group{plan: p, join: join, rows: make(map[string]*folded)}
+			groups[join] = g
 		}
 		g.fold(c)
 	}
@@ -45,34 +54,45 @@ func (g *group) fold(c *change) {
 		}
 		return
 	}
-	before, after := c.stream.before, c.stream.after
-	id := eventID(before, after)
-	f := g.events[id]
+	s := c.stream
+	var buffer [64]byte
+	key := g.plan.AppendRowKey(buffer[:0], s.either())
+	f := g.rows[string(key)]
 	if f == nil {
-		f = &folded{version: c.version, row: after}
-		g.events[id] = f
+		f = &folded{version: c.version, row: s.after, out: s.afterOut}
+		g.rows[string(key)] = f
 	} else if c.version > f.version {
-		f.version, f.row = c.version, after
+		f.version, f.row, f.out = c.version, s.after, s.afterOut
 	}
-	if before != nil && (after == nil || before.Place() != after.Place()) {
-		f.left = append(f.left, leftPlace{place: before.Place(), version: c.version})
+	if s.before == nil {
+		return
+	}
+	for place := range g.plan.Places {
+		result := place != g.plan.History.Place // else the history, which keeps every row
+		if result && s.beforeOut {
+			continue
+		}
+		if s.after == nil || result && s.afterOut || !g.plan.SamePlace(place, s.before, s.after) {
+			f.left = append(f.left, leftPlace{place: place, row: s.before, version: c.version})
+		}
 	}
 }
 
-func eventID(before, after *Engagement) int64 {
-	if after != nil {
-		return after.ID
+// either is an image of the row, for its key.
+func (s *streamChange) either() plan.Row {
+	if s.after != nil {
+		return s.after
 	}
-	return before.ID
+	return s.before
 }
 
-// needsContent reports whether the group's own side depends on a content row
-// that the run does not bring along.
-func (g *group) needsContent() bool {
-	if g.lookup != nil || g.content.IsZero() {
+// needsLookup reports whether the group's own side depends on a lookup row that
+// the run does not bring along.
+func (g *group) needsLookup() bool {
+	if g.lookup != nil || g.join.IsNull() {
 		return false
 	}
-	for _, f := range g.events {
+	for _, f := range g.rows {
 		if f.row != nil {
 			return true
 		}
@@ -80,55 +100,99 @@ func (g *group) needsContent() bool {
 	return false
 }
 
-// ownSide returns the writes for everything that the run itself changed: the
-// content row and the events, joined with content, the row as it stands after
-// the run. An event that the content change follows is written once, at the
-// content's version.
-func (g *group) ownSide(content Content) []Write {
-	writes := make([]Write, 0, 2*len(g.events)+1)
+// ownSide appends the writes for everything that the run itself changed: the
+// lookup row and the rows, joined with lookup, the row as it stands after the run.
+// A row that the lookup change follows is written once, at the lookup's version.
+func (g *group) ownSide(writes []Write, lookup *plan.LookupRow) ([]Write, error) {
 	var trigger int64
 	if g.lookup != nil {
-		writes = append(writes, putContent(g.lookup))
+		writes = append(writes, putLookup(g.lookup))
 		trigger = g.lookup.Version
 	}
-	for id, f := range g.events {
+	var err error
+	for _, f := range g.rows {
 		for _, l := range f.left {
-			writes = append(writes, deletePlace(l.version, l.place))
+			writes = append(writes, deleteAt(l.version, l.place, l.row))
 		}
 		if f.row == nil {
-			writes = append(writes, deleteEvent(f.version, id))
 			continue
 		}
-		row := enrich(*f.row, content)
-		writes = append(writes, putEvent(max(f.version, trigger), &row))
+		if writes, err = g.put(writes, max(f.version, trigger), f.row, f.out, lookup); err != nil {
+			return nil, err
+		}
+	}
+	return writes, nil
+}
+
+// put appends the writes that set a row, enriched in place.
+func (g *group) put(writes []Write, version int64, row plan.Row, out bool, lookup *plan.LookupRow) ([]Write, error) {
+	if out {
+		return append(writes, Write{Action: Put, Version: version, Row: row, Hidden: true}), nil
+	}
+	if err := g.plan.Enrich(row, lookup); err != nil {
+		return nil, reasoned(deadletter.Expression, err)
+	}
+	passes, err := g.plan.Passes(row)
+	if err != nil {
+		return nil, reasoned(deadletter.Expression, err)
+	}
+	writes = append(writes, Write{Action: Put, Version: version, Row: row, Hidden: !passes})
+	if passes {
+		return writes, nil
+	}
+	// It may have been in the result with the lookup row as it was.
+	return g.takeOut(writes, version, row), nil
+}
+
+// takeOut appends the writes that remove a row from the result.
+func (g *group) takeOut(writes []Write, version int64, row plan.Row) []Write {
+	for place := range g.plan.Places {
+		if place != g.plan.History.Place {
+			writes = append(writes, deleteAt(version, place, row))
+		}
 	}
 	return writes
 }
 
-// otherSide returns the writes that enrich stored events again because the
-// content changed. Events that the run itself changed are ownSide's, and those
-// written at a higher version come again later in the partition.
-func (g *group) otherSide(stored []Stored) []Write {
+// otherSide returns the writes that enrich stored rows again because the lookup
+// row changed. Rows that the run itself changed are ownSide's, and those written
+// at a higher version come again later in the partition.
+func (g *group) otherSide(stored []plan.Stored) ([]Write, error) {
 	writes := make([]Write, 0, len(stored))
+	filters, byLookup := g.plan.Filters()
+	var buffer [64]byte
 	for i := range stored {
 		s := &stored[i]
-		if _, own := g.events[s.ID]; own || s.Version > g.lookup.Version {
+		if _, own := g.rows[string(g.plan.AppendRowKey(buffer[:0], s.Row))]; own || s.Version > g.lookup.Version {
 			continue
 		}
-		row := enrich(s.Engagement, *g.lookup)
-		writes = append(writes, putEvent(g.lookup.Version, &row))
+		err := g.plan.Derive(s.Row)
+		passes := true
+		if err == nil && filters && !byLookup {
+			passes, err = g.plan.Passes(s.Row)
+		}
+		if err != nil {
+			return nil, reasoned(deadletter.Expression, err)
+		}
+		if !passes {
+			continue
+		}
+		if writes, err = g.put(writes, g.lookup.Version, s.Row, false, g.lookup); err != nil {
+			return nil, err
+		}
 	}
-	return writes
+	return writes, nil
 }
 
-// truncated returns the writes that remove, by id, the stored events which a
-// truncation of the stream table at version found. Their places must stay until
-// these are durable, for a replay finds the events by them.
-func truncated(version int64, stored []Stored) []Write {
+// truncated returns the writes that take out of the result the stored rows which a
+// truncation of the stream table at version found. The history must stay until
+// these are durable, for a replay finds the rows by it.
+func truncated(p *plan.Plan, version int64, stored []plan.Stored) []Write {
+	g := group{plan: p}
 	writes := make([]Write, 0, len(stored))
 	for i := range stored {
-		if stored[i].Version < version {
-			writes = append(writes, deleteEvent(version, stored[i].ID))
+		if stored[i].Version < version && p.Derive(stored[i].Row) == nil { // else it was never there
+			writes = g.takeOut(writes, version, stored[i].Row)
 		}
 	}
 	return writes

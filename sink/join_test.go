@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/sink"
+	"penstock/sink/engagement"
 	"penstock/sink/storetest"
 )
 
@@ -27,16 +28,16 @@ func TestStoresEqualTheQuery(t *testing.T) {
 		{"event before its content", func(s *source) { s.put(someEvent(1, 1)); s.putContent(someContent(1, 1800)) }},
 		{"event without content", func(s *source) {
 			e := someEvent(1, 1)
-			e.ContentID = sink.Null[sink.UUID]{}
+			e.ContentID = engagement.Null[engagement.UUID]{}
 			s.put(e)
 		}},
 		{"null duration, null length, zero length", func(s *source) {
 			none := someContent(2, 0)
-			none.LengthSeconds = sink.Null[int64]{}
+			none.LengthSeconds = engagement.Null[int64]{}
 			s.putContent(someContent(1, 0))
 			s.putContent(none)
 			e := someEvent(1, 1)
-			e.DurationMS = sink.Null[int64]{}
+			e.DurationMS = engagement.Null[int64]{}
 			s.put(e)
 			s.put(someEvent(2, 1))
 			s.put(someEvent(3, 2))
@@ -94,7 +95,7 @@ func TestStoresEqualTheQuery(t *testing.T) {
 		{"columns become null", func(s *source) {
 			s.putContent(someContent(1, 1800))
 			s.put(someEvent(1, 1))
-			s.put(sink.Engagement{ID: 1, ContentID: sink.Some(storetest.ContentID(1)), Time: someEvent(1, 1).Time})
+			s.put(engagement.Event{ID: 1, ContentID: engagement.Some(storetest.ContentID(1)), Time: someEvent(1, 1).Time})
 		}},
 		{"events truncated, some inserted later", func(s *source) {
 			s.putContent(someContent(1, 1800))
@@ -102,7 +103,7 @@ func TestStoresEqualTheQuery(t *testing.T) {
 				s.put(someEvent(id, byte(id)))
 			}
 			none := someEvent(10, 1)
-			none.ContentID = sink.Null[sink.UUID]{}
+			none.ContentID = engagement.Null[engagement.UUID]{}
 			s.put(none)
 			s.truncate("engagement_events")
 			s.put(someEvent(3, 1))
@@ -190,7 +191,7 @@ func TestRandomHistoriesUnderFaults(t *testing.T) {
 		}
 		first, second := storetest.NewModel(), storetest.NewModel()
 		stores := []sink.Store{newFlaky(first, random), newFlaky(second, random)}
-		race(t, random, s, first, stores)
+		race(t, random, s, func(p, count int32) *sink.Owner { return sink.NewOwner(p, count, first, stores) })
 		wantEqual(t, s, first)
 		wantEqual(t, s, second)
 		if t.Failed() {
@@ -206,12 +207,12 @@ func randomStep(random *rand.Rand, s *source) {
 		e := someEvent(int64(1+random.IntN(8)), content)
 		e.Time += int64(random.IntN(3)) * 20 * 60 * 60 * 1_000_000
 		e.Time += int64(random.IntN(2))
-		e.DurationMS = sink.Some(int64(random.IntN(100_000)))
+		e.DurationMS = engagement.Some(int64(random.IntN(100_000)))
 		if random.IntN(8) == 0 {
-			e.ContentID = sink.Null[sink.UUID]{}
+			e.ContentID = engagement.Null[engagement.UUID]{}
 		}
 		if random.IntN(8) == 0 {
-			e.DurationMS = sink.Null[int64]{}
+			e.DurationMS = engagement.Null[int64]{}
 		}
 		s.put(e)
 	case n < 67:
@@ -228,14 +229,14 @@ func randomStep(random *rand.Rand, s *source) {
 }
 
 // race applies the partitions in random turns until all are through.
-func race(t *testing.T, random *rand.Rand, s *source, lookup sink.Lookup, stores []sink.Store) {
+func race(t *testing.T, random *rand.Rand, s *source, newOwner func(partition, count int32) *sink.Owner) {
 	t.Helper()
 	count := len(s.partitions)
 	owners, committed := make([]*sink.Owner, count), make([]int, count)
 	for through := 0; through < count; {
 		p := random.IntN(count)
 		if owners[p] == nil || random.IntN(6) == 0 {
-			owners[p] = sink.NewOwner(int32(p), int32(count), lookup, stores)
+			owners[p] = newOwner(int32(p), int32(count))
 			committed[p] -= random.IntN(committed[p] + 1) // its predecessor's commits were lost
 		}
 		records := s.partitions[p][committed[p]:]

@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"penstock/internal/fault"
-	"penstock/sink"
+	"penstock/sink/engagement"
 	"penstock/sink/storetest"
 )
 
@@ -126,10 +126,10 @@ func TestMarkOfAnUnchangedColumnIsText(t *testing.T) {
 	const mark = "__debezium_unavailable_value"
 	s, model := newSource(partitions), storetest.NewModel()
 	c, e := someContent(1, 1800), someEvent(1, 1)
-	c.Title = sink.Some(mark)
+	c.Title = engagement.Some(mark)
 	s.putContent(c)
 	s.put(e)
-	e.Device = sink.Some(mark)
+	e.Device = engagement.Some(mark)
 	s.put(e)
 	s.put(e)
 	s.putContent(c)

@@ -14,6 +14,7 @@ import (
 
 	"penstock/internal/fault"
 	"penstock/schema/deadletter"
+	"penstock/sink/plan"
 )
 
 // LetterboxConfig names a topic of dead letters.
@@ -22,9 +23,9 @@ type LetterboxConfig struct {
 	Client  []kgo.Opt // optional: TLS and SASL
 	Topic   string    // of the letters
 
-	// Tables are the two sides of each pipeline by its input topic, optional:
+	// Plans are those of each pipeline by its input topic, optional:
 	// corrections of letters of others are not looked at before they are sent.
-	Tables map[string]Tables
+	Plans map[string]*plan.Plan
 }
 
 // Letterbox reads and writes a topic of dead letters. It may be used concurrently.

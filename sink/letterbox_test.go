@@ -15,6 +15,8 @@ import (
 	"penstock/internal/fault"
 	"penstock/schema/deadletter"
 	"penstock/sink"
+	"penstock/sink/engagement"
+	"penstock/sink/plan"
 	"penstock/sink/storetest"
 )
 
@@ -98,7 +100,7 @@ func TestALetterThatDoesNotFitStops(t *testing.T) {
 	large := someEvent(2, 1)
 	random := make([]byte, 5000)
 	_, _ = rand.Read(random) // it never fails, and does not shrink in a batch
-	large.Payload = sink.Some(hex.EncodeToString(random))
+	large.Payload = engagement.Some(hex.EncodeToString(random))
 	s.put(large)
 	p := sink.PartitionOf(storetest.ContentID(1).String(), partitions)
 	r.produce(s, kgo.TryCommit)
@@ -158,7 +160,7 @@ func TestAnOperatorWhoDiedIsNoObstacle(t *testing.T) {
 	r.decide(head.ID, sink.Order{State: deadletter.Retried, Value: sound})
 	r.runUntilDrained(r.letters(), model)
 	wantEqual(t, s, model)
-	if contents, err := model.Contents(context.Background(), []sink.UUID{storetest.ContentID(1)}); err != nil || !contents[0].Exists {
+	if contents, err := model.LookupRows(context.Background(), []plan.Value{engagement.JoinOf(storetest.ContentID(1))}); err != nil || !contents[0].Exists {
 		t.Errorf("the content is not there: %v", err)
 	}
 	if f := r.letter(head.ID); f.State() != deadletter.Retried || !slices.Equal(f.Decision.Value, sound) {

@@ -9,18 +9,28 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/sink"
+	"penstock/sink/engagement"
+	"penstock/sink/plan"
 	"penstock/sink/storetest"
 )
 
 // watching is a lookup that says when the events of a content are read.
 type watching struct {
 	sink.Lookup
-	reads func(sink.UUID)
+	reads func(plan.Value)
 }
 
-func (w watching) Events(ctx context.Context, content sink.UUID, visit func([]sink.Stored) error) error {
+func (w watching) Rows(ctx context.Context, content plan.Value, visit func([]plan.Stored) error) error {
 	w.reads(content)
-	return w.Lookup.Events(ctx, content, visit)
+	return w.Lookup.Rows(ctx, content, visit)
+}
+
+// lengthOf is a content's length.
+func lengthOf(content plan.LookupRow) plan.Value {
+	if !content.Exists {
+		return plan.Value{}
+	}
+	return content.Values[4]
 }
 
 // TestOwnSideFirst: when a batch's owner reads the stored events of a content, the content and
@@ -39,22 +49,23 @@ func TestOwnSideFirst(t *testing.T) {
 	s.put(moved)
 	s.remove(1)
 	s.putContent(someContent(2, 900))
-	reads := map[sink.UUID]int{}
-	lookup := watching{model, func(content sink.UUID) {
+	one, two := engagement.JoinOf(storetest.ContentID(1)), engagement.JoinOf(storetest.ContentID(2))
+	reads := map[plan.Value]int{}
+	lookup := watching{model, func(content plan.Value) {
 		reads[content]++
 		for name, store := range map[string]*storetest.Model{"the store that is read": model, "the other": other} {
-			rows := store.Rows()
+			rows := rowsOf(store)
 			if _, found := rows[1]; found {
 				t.Errorf("%s has the event that the batch removes", name)
 			}
 			for _, id := range []int64{3, 4} {
 				row, found := rows[id]
-				if !found || row.LengthSeconds != sink.Some(int64(1800)) {
+				if !found || row.LengthSeconds != engagement.Some(int64(1800)) {
 					t.Errorf("%s has of event %d of the batch: %+v", name, id, row)
 				}
 			}
-			contents, err := store.Contents(t.Context(), []sink.UUID{storetest.ContentID(1), storetest.ContentID(2)})
-			if err != nil || contents[0].LengthSeconds != sink.Some(int64(1800)) || contents[1].LengthSeconds != sink.Some(int64(900)) {
+			contents, err := store.LookupRows(t.Context(), []plan.Value{one, two})
+			if err != nil || lengthOf(contents[0]) != plan.IntOf(1800) || lengthOf(contents[1]) != plan.IntOf(900) {
 				t.Errorf("%s has contents %+v, %v", name, contents, err)
 			}
 		}
@@ -65,7 +76,7 @@ func TestOwnSideFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := map[sink.UUID]int{storetest.ContentID(1): 1, storetest.ContentID(2): 1}
+	want := map[plan.Value]int{one: 1, two: 1}
 	if diff := cmp.Diff(want, reads); diff != "" {
 		t.Errorf("reads of events (-want +got):\n%s", diff)
 	}
@@ -81,7 +92,7 @@ func TestAnEventThatIsWrittenMeanwhile(t *testing.T) {
 	s.put(someEvent(1, 1))
 	records := s.partitions[0]
 	another := sink.NewOwner(0, 1, model, []sink.Store{model})
-	o := sink.NewOwner(0, 1, watching{model, func(sink.UUID) {
+	o := sink.NewOwner(0, 1, watching{model, func(plan.Value) {
 		if err := another.Apply(t.Context(), records[1:]); err != nil {
 			t.Error(err)
 		}
@@ -107,7 +118,7 @@ func TestAnEventAtItsContentsVersion(t *testing.T) {
 	if err := o.Apply(t.Context(), s.partitions[0][1:]); !errors.Is(err, errFlaky) {
 		t.Fatalf("got %v, want %v", err, errFlaky)
 	}
-	if row, version := model.Rows()[1], s.version; row.Version != version {
+	if row, version := model.Result()[0], s.version; row.Version != version {
 		t.Fatalf("the event has version %d where it was read, its content %d", row.Version, version)
 	}
 	if err := o.Apply(t.Context(), s.partitions[0][1:]); err != nil {

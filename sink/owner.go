@@ -7,9 +7,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"penstock/internal/fault"
+	"penstock/sink/plan"
 )
 
-// maxReading bounds how many contents one owner reads the events of at once, so
+// maxReading bounds how many join values one owner reads the rows of at once, so
 // that their pages stay in memory's bounds.
 const maxReading = 16
 
@@ -18,13 +19,13 @@ const maxReading = 16
 type owner struct {
 	partition int32
 	next      int64 // the offset behind what is durable
-	tables    Tables
+	plan      *plan.Plan
 	stores    []Store
 	lookup    Lookup
 
-	// cache holds content rows as of the last batch, also those known not to
+	// cache holds lookup rows as of the last batch, also those known not to
 	// exist. Nobody else changes them while this owner owns the partition.
-	cache *otter.Cache[UUID, Content]
+	cache *otter.Cache[plan.Value, plan.LookupRow]
 	// waiting are the keys whose records wait, each with the id of the dead letter
 	// that they wait for.
 	waiting map[string]string
@@ -50,18 +51,21 @@ func (o *owner) apply(ctx context.Context, batch []change) error {
 }
 
 // run applies changes without truncations: their own side first, then the stored
-// events of the contents that changed.
+// rows of the join values whose lookup row changed.
 func (o *owner) run(ctx context.Context, changes []change) error {
-	groups := groupByContent(changes)
-	contents, err := o.contents(ctx, groups)
+	groups := groupByJoin(o.plan, changes)
+	lookups, err := o.lookups(ctx, groups)
 	if err != nil {
 		return err
 	}
-	var writes []Write
-	for id, g := range groups {
-		writes = append(writes, g.ownSide(contents[id])...)
+	writes := make([]Write, 0, 2*len(changes))
+	for join, g := range groups {
+		lookup := lookups[join]
+		if writes, err = g.ownSide(writes, &lookup); err != nil {
+			return err
+		}
 	}
-	if err := o.write(ctx, coalesce(writes)); err != nil {
+	if err := o.write(ctx, coalesce(o.plan, writes)); err != nil {
 		return err
 	}
 	var reading errgroup.Group
@@ -71,47 +75,51 @@ func (o *owner) run(ctx context.Context, changes []change) error {
 			continue
 		}
 		reading.Go(func() error {
-			return o.lookup.Events(ctx, g.content, func(stored []Stored) error {
-				return o.write(ctx, g.otherSide(stored))
+			return o.lookup.Rows(ctx, g.join, func(stored []plan.Stored) error {
+				writes, err := g.otherSide(stored)
+				if err != nil {
+					return err
+				}
+				return o.write(ctx, writes)
 			})
 		})
 	}
 	if err := reading.Wait(); err != nil {
 		return err
 	}
-	for id, content := range contents {
-		o.cache.Set(id, content)
+	for join, lookup := range lookups {
+		o.cache.Set(join, lookup)
 	}
 	return nil
 }
 
-// contents returns the content row of every group as it stands after the run.
-func (o *owner) contents(ctx context.Context, groups map[UUID]*group) (map[UUID]Content, error) {
-	contents := make(map[UUID]Content, len(groups))
-	var unknown []UUID
-	for id, g := range groups {
+// lookups returns the lookup row of every group as it stands after the run.
+func (o *owner) lookups(ctx context.Context, groups map[plan.Value]*group) (map[plan.Value]plan.LookupRow, error) {
+	lookups := make(map[plan.Value]plan.LookupRow, len(groups))
+	var unknown []plan.Value
+	for join, g := range groups {
 		if g.lookup != nil {
-			contents[id] = *g.lookup
-		} else if g.needsContent() {
-			cached, found := o.cache.GetIfPresent(id)
+			lookups[join] = *g.lookup
+		} else if g.needsLookup() {
+			cached, found := o.cache.GetIfPresent(join)
 			if !found {
-				unknown = append(unknown, id)
+				unknown = append(unknown, join)
 				continue
 			}
-			contents[id] = cached
+			lookups[join] = cached
 		}
 	}
 	if len(unknown) == 0 {
-		return contents, nil
+		return lookups, nil
 	}
-	rows, err := o.lookup.Contents(ctx, unknown)
+	rows, err := o.lookup.LookupRows(ctx, unknown)
 	if err != nil {
 		return nil, err
 	}
-	for i, id := range unknown {
-		contents[id] = rows[i]
+	for i, join := range unknown {
+		lookups[join] = rows[i]
 	}
-	return contents, nil
+	return lookups, nil
 }
 
 // write applies the writes to all stores at once and waits for all of them. An

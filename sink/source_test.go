@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/sink"
+	"penstock/sink/engagement"
 	"penstock/sink/storetest"
 )
 
@@ -17,20 +18,20 @@ import (
 // to each partition of the input topic what the capture would.
 type source struct {
 	version    int64
-	events     map[int64]sink.Engagement
-	contents   map[sink.UUID]sink.Content
+	events     map[int64]engagement.Event
+	contents   map[engagement.UUID]engagement.Content
 	partitions [][]*kgo.Record
 }
 
 func newSource(partitions int) *source {
 	return &source{
-		version: 1000, events: make(map[int64]sink.Engagement), contents: make(map[sink.UUID]sink.Content),
+		version: 1000, events: make(map[int64]engagement.Event), contents: make(map[engagement.UUID]engagement.Content),
 		partitions: make([][]*kgo.Record, partitions),
 	}
 }
 
 // put inserts or updates an event.
-func (s *source) put(e sink.Engagement) {
+func (s *source) put(e engagement.Event) {
 	s.version += 2
 	old, found := s.events[e.ID]
 	switch {
@@ -55,7 +56,7 @@ func (s *source) remove(id int64) {
 	delete(s.events, id)
 }
 
-func (s *source) putContent(c sink.Content) {
+func (s *source) putContent(c engagement.Content) {
 	s.version += 2
 	op := "c"
 	if _, found := s.contents[c.ID]; found {
@@ -66,7 +67,7 @@ func (s *source) putContent(c sink.Content) {
 	s.contents[c.ID] = c
 }
 
-func (s *source) removeContent(id sink.UUID) {
+func (s *source) removeContent(id engagement.UUID) {
 	old, found := s.contents[id]
 	if !found {
 		return
@@ -89,13 +90,21 @@ func (s *source) truncate(table string) {
 }
 
 func (s *source) send(version int64, key, table, op string, before, after map[string]any) {
-	s.append(sink.PartitionOf(key, int32(len(s.partitions))), version, []byte(key), table, op, before, after)
+	s.sendOf("public", version, key, table, op, before, after)
+}
+
+func (s *source) sendOf(schema string, version int64, key, table, op string, before, after map[string]any) {
+	s.appendOf(schema, sink.PartitionOf(key, int32(len(s.partitions))), version, []byte(key), table, op, before, after)
 }
 
 func (s *source) append(partition int32, version int64, key []byte, table, op string, before, after map[string]any) {
+	s.appendOf("public", partition, version, key, table, op, before, after)
+}
+
+func (s *source) appendOf(schema string, partition int32, version int64, key []byte, table, op string, before, after map[string]any) {
 	value, err := json.Marshal(map[string]any{
 		"before": before, "after": after, "op": op, "ts_ms": 1,
-		"source": map[string]any{"schema": "public", "table": table, "ts_us": version},
+		"source": map[string]any{"schema": schema, "table": table, "ts_us": version},
 	})
 	if err != nil {
 		panic(err) // maps of plain values
@@ -110,17 +119,17 @@ func (s *source) append(partition int32, version int64, key []byte, table, op st
 }
 
 // want is what a query on the tables answers: the stores must equal it.
-func (s *source) want() map[int64]sink.Row {
-	rows := make(map[int64]sink.Row)
+func (s *source) want() map[int64]engagement.Row {
+	rows := make(map[int64]engagement.Row)
 	for id, e := range s.events {
-		row := sink.Row{Engagement: e}
+		row := engagement.Row{Event: e}
 		if e.DurationMS.Valid {
-			row.Seconds = sink.Some(float64(e.DurationMS.Value) / 1000.0)
+			row.Seconds = engagement.Some(float64(e.DurationMS.Value) / 1000.0)
 		}
 		if c, found := s.contents[e.ContentID.Value]; found && e.ContentID.Valid {
 			row.ContentType, row.Slug, row.Title, row.LengthSeconds = c.Type, c.Slug, c.Title, c.LengthSeconds
 			if row.Seconds.Valid && c.LengthSeconds.Valid && c.LengthSeconds.Value != 0 {
-				row.Pct = sink.Some(row.Seconds.Value / float64(c.LengthSeconds.Value))
+				row.Pct = engagement.Some(row.Seconds.Value / float64(c.LengthSeconds.Value))
 			}
 		}
 		rows[id] = row
@@ -128,45 +137,55 @@ func (s *source) want() map[int64]sink.Row {
 	return rows
 }
 
+// rowsOf are the rows that a model of the preset has, by event.
+func rowsOf(model *storetest.Model) map[int64]engagement.Row {
+	rows := make(map[int64]engagement.Row)
+	for _, stored := range model.Result() {
+		row := engagement.FromSlots(stored.Row)
+		rows[row.ID] = row
+	}
+	return rows
+}
+
+// history is the place of the preset's history.
+const history = 0
+
 // wantEqual checks a model against the query, by id and in the history, and that
 // nothing is left over.
 func wantEqual(t *testing.T, s *source, model *storetest.Model) {
 	t.Helper()
 	want := s.want()
-	got := make(map[int64]sink.Row)
-	for id, stored := range model.Rows() {
-		got[id] = stored.Row
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, rowsOf(model)); diff != "" {
 		t.Errorf("by event (-query +store):\n%s", diff)
 	}
-	wantPlaces, gotPlaces := make(map[sink.Place]sink.Row), make(map[sink.Place]sink.Row)
+	wantPlaces, gotPlaces := make(map[engagement.Place]engagement.Row), make(map[engagement.Place]engagement.Row)
 	for _, row := range want {
 		wantPlaces[row.Place()] = row
 	}
-	for place, stored := range model.History() {
-		gotPlaces[place] = stored.Row
+	for _, stored := range model.At(history) {
+		row := engagement.FromSlots(stored.Row)
+		gotPlaces[row.Place()] = row
 	}
 	if diff := cmp.Diff(wantPlaces, gotPlaces); diff != "" {
 		t.Errorf("history (-query +store):\n%s", diff)
 	}
 }
 
-func key(content sink.Null[sink.UUID]) string {
+func key(content engagement.Null[engagement.UUID]) string {
 	if !content.Valid {
 		return ""
 	}
 	return content.Value.String()
 }
 
-func eventImage(e *sink.Engagement) map[string]any {
+func eventImage(e *engagement.Event) map[string]any {
 	return map[string]any{
 		"id": e.ID, "content_id": uuidOf(e.ContentID), "user_id": uuidOf(e.UserID), "event_type": of(e.Type),
 		"event_ts": timeOf(e.Time), "duration_ms": of(e.DurationMS), "device": of(e.Device), "raw_payload": of(e.Payload),
 	}
 }
 
-func contentImage(c *sink.Content) map[string]any {
+func contentImage(c *engagement.Content) map[string]any {
 	image := map[string]any{
 		"id": c.ID.String(), "slug": of(c.Slug), "title": of(c.Title), "content_type": of(c.Type),
 		"length_seconds": of(c.LengthSeconds), "publish_ts": nil,
@@ -177,14 +196,14 @@ func contentImage(c *sink.Content) map[string]any {
 	return image
 }
 
-func of[T any](v sink.Null[T]) any {
+func of[T any](v engagement.Null[T]) any {
 	if !v.Valid {
 		return nil
 	}
 	return v.Value
 }
 
-func uuidOf(v sink.Null[sink.UUID]) any {
+func uuidOf(v engagement.Null[engagement.UUID]) any {
 	if !v.Valid {
 		return nil
 	}
@@ -196,17 +215,17 @@ func timeOf(micros int64) string {
 }
 
 // A content and an event to start from.
-func someContent(n byte, length int64) sink.Content {
-	return sink.Content{
-		ID: storetest.ContentID(n), Slug: sink.Some("slug"), Title: sink.Some("title"), Type: sink.Some("podcast"),
-		LengthSeconds: sink.Some(length), PublishTime: sink.Some[int64](1_756_000_000_000_000),
+func someContent(n byte, length int64) engagement.Content {
+	return engagement.Content{
+		ID: storetest.ContentID(n), Slug: engagement.Some("slug"), Title: engagement.Some("title"), Type: engagement.Some("podcast"),
+		LengthSeconds: engagement.Some(length), PublishTime: engagement.Some[int64](1_756_000_000_000_000),
 	}
 }
 
-func someEvent(id int64, content byte) sink.Engagement {
-	return sink.Engagement{
-		ID: id, ContentID: sink.Some(storetest.ContentID(content)), UserID: sink.Some(sink.UUID{0: 0xaa}),
-		Type: sink.Some("play"), Time: 1_756_138_420_436_907, DurationMS: sink.Some[int64](30_000),
-		Device: sink.Some("ios"), Payload: sink.Some(`{"bitrate": "128kbps"}`),
+func someEvent(id int64, content byte) engagement.Event {
+	return engagement.Event{
+		ID: id, ContentID: engagement.Some(storetest.ContentID(content)), UserID: engagement.Some(engagement.UUID{0: 0xaa}),
+		Type: engagement.Some("play"), Time: 1_756_138_420_436_907, DurationMS: engagement.Some[int64](30_000),
+		Device: engagement.Some("ios"), Payload: engagement.Some(`{"bitrate": "128kbps"}`),
 	}
 }

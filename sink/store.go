@@ -1,8 +1,12 @@
 package sink
 
-import "context"
+import (
+	"context"
 
-// Store keeps rows for readers.
+	"penstock/sink/plan"
+)
+
+// Store keeps the rows of one plan for readers.
 //
 // Ordering: none is needed. Writes of one call and of concurrent calls may reach
 // the store in any order; the highest version wins on each key. The sink gives
@@ -38,20 +42,14 @@ type Checker interface {
 // wrote. A read sees every write whose Apply returned nil before the read began.
 // Errors are classed as for [Store]. It is used from several goroutines.
 type Lookup interface {
-	// Contents returns the content rows of the ids in their order; one that is
-	// unknown or deleted does not exist.
-	Contents(ctx context.Context, ids []UUID) ([]Content, error)
-	// Events calls visit with each event of one content in pages, each row with
-	// the version it was last written at. The page is valid during the call only.
-	// It ends at the first error of visit and returns it.
-	Events(ctx context.Context, content UUID, visit func([]Stored) error) error
-	// ContentIDs calls visit at least once with every id that has a content row
-	// or events, the zero UUID for events without content, in pages as Events does.
-	ContentIDs(ctx context.Context, visit func([]UUID) error) error
-}
-
-// Stored is a row and the version it was written at.
-type Stored struct {
-	Row
-	Version int64
+	// LookupRows returns the lookup rows of the join values in their order; one that
+	// is unknown or deleted does not exist.
+	LookupRows(ctx context.Context, joins []plan.Value) ([]plan.LookupRow, error)
+	// Rows calls visit with each stream row of one join value in pages, each with
+	// the version it was last written at. The page is valid during the call only,
+	// and the rows are visit's. It ends at the first error of visit and returns it.
+	Rows(ctx context.Context, join plan.Value, visit func([]plan.Stored) error) error
+	// Joins calls visit at least once with every join value that has a lookup row
+	// or stream rows, NULL for rows without one, in pages as Rows does.
+	Joins(ctx context.Context, visit func([]plan.Value) error) error
 }

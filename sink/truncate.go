@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"golang.org/x/sync/errgroup"
+
+	"penstock/sink/plan"
 )
 
 // truncate applies a table's truncation, which comes to every partition, to what
@@ -15,43 +17,34 @@ func (o *owner) truncate(ctx context.Context, c *change) error {
 	if err != nil {
 		return err
 	}
-	if *c.truncate == o.tables.Lookup {
-		// An attempt that failed may have deleted contents, which the next one then does not find.
+	if *c.truncate == o.plan.Lookup {
+		// An attempt that failed may have deleted lookup rows, which the next one then does not find.
 		o.cache.InvalidateAll()
 	}
-	return o.lookup.ContentIDs(ctx, func(ids []UUID) error {
-		owned := make([]UUID, 0, len(ids))
-		for _, id := range ids {
-			key := keyOf(id)
+	return o.lookup.Joins(ctx, func(joins []plan.Value) error {
+		owned := make([]plan.Value, 0, len(joins))
+		for _, join := range joins {
+			key := plan.KeyText(join)
 			if c.only != nil && *c.only != key || c.but[key] {
 				continue
 			}
 			if partitionOf(key) == o.partition {
-				owned = append(owned, id)
+				owned = append(owned, join)
 			}
 		}
-		if *c.truncate == o.tables.Lookup {
-			return o.deleteContents(ctx, c.version, owned)
+		if *c.truncate == o.plan.Lookup {
+			return o.deleteLookups(ctx, c.version, owned)
 		}
-		return o.clearEvents(ctx, c.version, owned)
+		return o.clearRows(ctx, c.version, owned)
 	})
 }
 
-// keyOf is the record key of a content's partition; events without content have
-// the empty key.
-func keyOf(content UUID) string {
-	if content.IsZero() {
-		return ""
-	}
-	return content.String()
-}
-
-// deleteContents does what a delete of each content row at version would do.
-func (o *owner) deleteContents(ctx context.Context, version int64, ids []UUID) error {
-	deletes := make([]change, 0, len(ids))
-	for _, id := range ids {
-		if !id.IsZero() {
-			deletes = append(deletes, change{version: version, lookup: &Content{ID: id, Version: version}})
+// deleteLookups does what a delete of each lookup row at version would do.
+func (o *owner) deleteLookups(ctx context.Context, version int64, joins []plan.Value) error {
+	deletes := make([]change, 0, len(joins))
+	for _, join := range joins {
+		if !join.IsNull() {
+			deletes = append(deletes, change{version: version, lookup: &plan.LookupRow{Key: join, Version: version}})
 		}
 	}
 	if len(deletes) == 0 {
@@ -60,24 +53,24 @@ func (o *owner) deleteContents(ctx context.Context, version int64, ids []UUID) e
 	return o.run(ctx, deletes)
 }
 
-// clearEvents removes the events of each content. The history goes last: until
-// then a replay finds the events by it.
-func (o *owner) clearEvents(ctx context.Context, version int64, ids []UUID) error {
+// clearRows removes the rows of each join value. The history goes last: until
+// then a replay finds the rows by it.
+func (o *owner) clearRows(ctx context.Context, version int64, joins []plan.Value) error {
 	var reading errgroup.Group
 	reading.SetLimit(maxReading)
-	for _, id := range ids {
+	for _, join := range joins {
 		reading.Go(func() error {
-			return o.lookup.Events(ctx, id, func(stored []Stored) error {
-				return o.write(ctx, truncated(version, stored))
+			return o.lookup.Rows(ctx, join, func(stored []plan.Stored) error {
+				return o.write(ctx, truncated(o.plan, version, stored))
 			})
 		})
 	}
 	if err := reading.Wait(); err != nil {
 		return err
 	}
-	writes := make([]Write, len(ids))
-	for i, id := range ids {
-		writes[i] = clearHistory(version, id)
+	writes := make([]Write, len(joins))
+	for i, join := range joins {
+		writes[i] = Write{Action: ClearHistory, Version: version, Join: join}
 	}
 	return o.write(ctx, writes)
 }

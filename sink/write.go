@@ -1,22 +1,22 @@
 package sink
 
+import "penstock/sink/plan"
+
 // Action is what a [Write] does to the stores.
 type Action uint8
 
 // The actions. A store ignores those that concern nothing it keeps.
 const (
-	// PutEvent sets an event's row, by its id and at its place in the history.
-	PutEvent Action = iota + 1
-	// DeleteEvent removes an event by its id; its place is another write's.
-	DeleteEvent
-	// DeletePlace removes an event from one place of the history: it was deleted
-	// or has moved.
-	DeletePlace
-	// PutContent sets a content row.
-	PutContent
-	// DeleteContent removes a content row.
-	DeleteContent
-	// ClearHistory removes every place of one content, Place.Content.
+	// Put sets a row at all of its places.
+	Put Action = iota + 1
+	// Delete removes a row from one place: it was deleted, has moved, or does not
+	// pass the filter any more.
+	Delete
+	// PutLookup sets a lookup row.
+	PutLookup
+	// DeleteLookup removes a lookup row.
+	DeleteLookup
+	// ClearHistory removes every row of one join value from the history.
 	ClearHistory
 )
 
@@ -26,69 +26,66 @@ type Write struct {
 	Action  Action
 	Version int64 // microseconds; the version of the change that caused the write
 
-	Row     *Row     // PutEvent
-	Place   Place    // PutEvent, DeletePlace; DeleteEvent uses Event, ClearHistory uses Content
-	Content *Content // PutContent, DeleteContent (which uses ID)
+	Row    plan.Row // Put; Delete, where it has the key of the place
+	Hidden bool     // Put: the filter leaves the row out, so it goes to the history only
+	Place  int      // Delete: which of the plan's places
+
+	Lookup *plan.LookupRow // PutLookup, DeleteLookup (which uses Key)
+	Join   plan.Value      // ClearHistory
 }
 
-func putEvent(version int64, row *Row) Write {
-	return Write{Action: PutEvent, Version: version, Row: row, Place: row.Place()}
+func deleteAt(version int64, place int, row plan.Row) Write {
+	return Write{Action: Delete, Version: version, Place: place, Row: row}
 }
 
-func deleteEvent(version, id int64) Write {
-	return Write{Action: DeleteEvent, Version: version, Place: Place{Event: id}}
-}
-
-func deletePlace(version int64, place Place) Write {
-	return Write{Action: DeletePlace, Version: version, Place: place}
-}
-
-func putContent(c *Content) Write {
-	w := Write{Action: PutContent, Version: c.Version, Content: c}
-	if !c.Exists {
-		w.Action = DeleteContent
+func putLookup(row *plan.LookupRow) Write {
+	w := Write{Action: PutLookup, Version: row.Version, Lookup: row}
+	if !row.Exists {
+		w.Action = DeleteLookup
 	}
 	return w
 }
 
-func clearHistory(version int64, content UUID) Write {
-	return Write{Action: ClearHistory, Version: version, Place: Place{Content: content}}
+// Touches reports whether a Put or Delete concerns a place of the plan.
+func (w *Write) Touches(p *plan.Plan, place int) bool {
+	switch w.Action {
+	case Put:
+		return !w.Hidden || place == p.History.Place
+	case Delete:
+		return w.Place == place
+	default:
+		return false
+	}
 }
 
 // coalesce drops the writes that a higher version among the same writes makes
-// void, in place. A PutEvent stays while it is the newest of either its event or
-// its place. Only event writes are looked at.
-func coalesce(writes []Write) []Write {
-	events := make(map[int64]int64, len(writes))
-	places := make(map[Place]int64, len(writes))
-	for i := range writes {
-		w := &writes[i]
-		if w.Action == PutEvent || w.Action == DeleteEvent {
-			events[w.Place.Event] = max(events[w.Place.Event], w.Version)
-		}
-		if w.Action == PutEvent || w.Action == DeletePlace {
-			places[w.Place] = max(places[w.Place], w.Version)
+// void, in place. A Put stays while it is the newest of one of its places. Only
+// writes of rows are looked at.
+func coalesce(p *plan.Plan, writes []Write) []Write {
+	newest := make([]map[string]int64, len(p.Places))
+	var buffer [128]byte
+	for place := range newest {
+		newest[place] = make(map[string]int64, len(writes))
+		for i := range writes {
+			w := &writes[i]
+			if !w.Touches(p, place) {
+				continue
+			}
+			key := p.AppendKey(buffer[:0], place, w.Row)
+			if have, found := newest[place][string(key)]; !found || w.Version > have {
+				newest[place][string(key)] = w.Version
+			}
 		}
 	}
 	kept := writes[:0]
 	for _, w := range writes {
-		newestEvent := w.Version == events[w.Place.Event]
-		newestPlace := w.Version == places[w.Place]
-		switch w.Action {
-		case PutEvent:
-			if !newestEvent && !newestPlace {
-				continue
-			}
-		case DeleteEvent:
-			if !newestEvent {
-				continue
-			}
-		case DeletePlace:
-			if !newestPlace {
-				continue
-			}
+		stays := w.Action != Put && w.Action != Delete
+		for place := 0; place < len(newest) && !stays; place++ {
+			stays = w.Touches(p, place) && newest[place][string(p.AppendKey(buffer[:0], place, w.Row))] == w.Version
 		}
-		kept = append(kept, w)
+		if stays {
+			kept = append(kept, w)
+		}
 	}
 	return kept
 }

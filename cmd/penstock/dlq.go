@@ -17,6 +17,7 @@ import (
 	"penstock/internal/fault"
 	"penstock/schema/deadletter"
 	"penstock/sink"
+	"penstock/sink/plan"
 )
 
 func (a *app) dlqCommand() *cobra.Command {
@@ -57,11 +58,11 @@ func (a *app) withLetters(ctx context.Context, from *letterFlags, do func(contex
 	}
 	ctx, cancel := context.WithTimeout(ctx, from.timeout)
 	defer cancel()
-	tables := map[string]sink.Tables{}
+	plans := map[string]*plan.Plan{}
 	for name, p := range cfg.Pipelines {
-		tables[p.Topic] = sinkConfig(cfg, name).Tables
+		plans[p.Topic] = planOf(cfg, name)
 	}
-	box := sink.NewLetterbox(sink.LetterboxConfig{Brokers: cfg.Kafka.Brokers, Topic: cfg.Kafka.DeadLetterTopic, Tables: tables})
+	box := sink.NewLetterbox(sink.LetterboxConfig{Brokers: cfg.Kafka.Brokers, Topic: cfg.Kafka.DeadLetterTopic, Plans: plans})
 	if err := box.Reach(ctx); err != nil {
 		return err
 	}

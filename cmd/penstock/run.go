@@ -176,10 +176,20 @@ func (d *daemon) run(ctx context.Context) error {
 	return err
 }
 
-// sink opens the stores and runs every pipeline into them.
+// sink runs every pipeline into stores of its own.
 func (d *daemon) sink(ctx context.Context) error {
 	log := d.log.Named("sink")
-	s, err := openStores(ctx, d.cfg, log)
+	pipelines, ctx := errgroup.WithContext(ctx)
+	for _, name := range slices.Sorted(maps.Keys(d.cfg.Pipelines)) {
+		pipelines.Go(func() error { return d.pipeline(ctx, name, log) })
+	}
+	return pipelines.Wait()
+}
+
+// pipeline opens the stores of one pipeline and runs it.
+func (d *daemon) pipeline(ctx context.Context, name string, log *zap.Logger) error {
+	p := planOf(d.cfg, name)
+	s, err := openStores(ctx, d.cfg, p, log)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil // being told to stop is not a fault
@@ -187,13 +197,9 @@ func (d *daemon) sink(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
-	pipelines, ctx := errgroup.WithContext(ctx)
-	for _, name := range slices.Sorted(maps.Keys(d.cfg.Pipelines)) {
-		pipeline, err := sink.New(sinkConfig(d.cfg, name), s.cassandra, []sink.Store{s.cassandra, s.redis}, log)
-		if err != nil {
-			return err
-		}
-		pipelines.Go(func() error { return pipeline.Run(ctx) })
+	pipeline, err := sink.New(sinkConfig(d.cfg, name), s.cassandra, []sink.Store{s.cassandra, s.redis}, log)
+	if err != nil {
+		return err
 	}
-	return pipelines.Wait()
+	return pipeline.Run(ctx)
 }

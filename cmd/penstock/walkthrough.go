@@ -13,7 +13,8 @@ import (
 	"penstock/internal/config"
 	"penstock/internal/fault"
 	"penstock/internal/stack"
-	"penstock/sink"
+	"penstock/sink/engagement"
+	"penstock/sink/plan"
 	"penstock/testdata"
 )
 
@@ -84,7 +85,7 @@ func (w *walkthrough) open(ctx context.Context) error {
 	if w.cfg, err = w.names.config(w.servers); err != nil {
 		return fmt.Errorf("configure the demo: %w", err)
 	}
-	if w.stores, err = openStores(ctx, w.cfg, w.log); err != nil {
+	if w.stores, err = openStores(ctx, w.cfg, planOf(w.cfg, w.names.Pipeline), w.log); err != nil {
 		return err
 	}
 	w.topics, err = newTopicReader(w.cfg.Kafka.Brokers, w.names.Events, w.names.Content)
@@ -151,17 +152,17 @@ func (w *walkthrough) awaitContent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var ids []sink.UUID
+	var ids []plan.Value
 	for text := range images {
-		id, err := sink.ParseUUID(text)
+		id, err := engagement.ParseUUID(text)
 		if err != nil {
 			return err
 		}
-		ids = append(ids, id)
+		ids = append(ids, engagement.JoinOf(id))
 	}
 	return await(ctx, 10*time.Millisecond, func(ctx context.Context) (bool, error) {
-		rows, err := w.stores.cassandra.Contents(ctx, ids)
-		missing := slices.ContainsFunc(rows, func(c sink.Content) bool { return !c.Exists })
+		rows, err := w.stores.cassandra.LookupRows(ctx, ids)
+		missing := slices.ContainsFunc(rows, func(c plan.LookupRow) bool { return !c.Exists })
 		return err == nil && !missing, err
 	})
 }

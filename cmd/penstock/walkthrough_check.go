@@ -8,7 +8,8 @@ import (
 	"strconv"
 	"time"
 
-	"penstock/sink"
+	"penstock/sink/engagement"
+	"penstock/sink/plan"
 )
 
 // check holds everything that the walk-through made against SQL and says what
@@ -30,14 +31,14 @@ func (w *walkthrough) checkStores(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	differences := []string{}
-	places := map[sink.UUID][]sink.Row{{}: nil}
+	places := map[engagement.UUID][]engagement.Row{{}: nil}
 	for _, row := range rows {
 		places[row.Partition()] = append(places[row.Partition()], row)
-		byID, found, err := w.stores.cassandra.Event(ctx, row.ID)
+		byID, found, err := w.stores.cassandra.Read(ctx, engagement.Key(row.ID))
 		if err != nil {
 			return nil, err
 		}
-		differences = append(differences, compare("cassandra by event", row, byID.Row, found)...)
+		differences = append(differences, compare("cassandra by event", row, rowOf(byID), found)...)
 		inRedis, err := w.checkRedis(ctx, row)
 		if err != nil {
 			return nil, err
@@ -45,10 +46,11 @@ func (w *walkthrough) checkStores(ctx context.Context) ([]string, error) {
 		differences = append(differences, inRedis...)
 	}
 	for content, want := range places {
-		history := map[int64]sink.Row{}
-		err := w.stores.cassandra.Events(ctx, content, func(page []sink.Stored) error {
-			for _, row := range page {
-				history[row.ID] = row.Row
+		history := map[int64]engagement.Row{}
+		err := w.stores.cassandra.Rows(ctx, engagement.JoinOf(content), func(page []plan.Stored) error {
+			for _, stored := range page {
+				row := rowOf(stored)
+				history[row.ID] = row
 			}
 			return nil
 		})
@@ -60,8 +62,16 @@ func (w *walkthrough) checkStores(ctx context.Context) ([]string, error) {
 	return differences, nil
 }
 
+// rowOf is a row that a store has, or has not.
+func rowOf(stored plan.Stored) engagement.Row {
+	if stored.Row == nil {
+		return engagement.Row{}
+	}
+	return engagement.FromSlots(stored.Row)
+}
+
 // compareHistory compares the events of one content with those that the history has.
-func compareHistory(content sink.UUID, want []sink.Row, history map[int64]sink.Row) []string {
+func compareHistory(content engagement.UUID, want []engagement.Row, history map[int64]engagement.Row) []string {
 	var differences []string
 	for _, row := range want {
 		got, found := history[row.ID]
@@ -75,14 +85,14 @@ func compareHistory(content sink.UUID, want []sink.Row, history map[int64]sink.R
 }
 
 // checkRedis compares the hash as a row, and the seed's fields as text.
-func (w *walkthrough) checkRedis(ctx context.Context, row sink.Row) ([]string, error) {
-	got, found, err := w.stores.redis.Event(ctx, row.ID)
+func (w *walkthrough) checkRedis(ctx context.Context, row engagement.Row) ([]string, error) {
+	got, found, err := w.stores.redis.Read(ctx, engagement.Key(row.ID))
 	if err != nil {
 		return nil, err
 	}
-	row.Payload = sink.Null[string]{} // not kept in Redis
-	differences := compare("redis", row, got.Row, found)
-	hash, _, err := w.stores.redis.Hash(ctx, row.ID)
+	row.Payload = engagement.Null[string]{} // not kept in Redis
+	differences := compare("redis", row, rowOf(got), found)
+	hash, _, err := w.stores.redis.Hash(ctx, engagement.Key(row.ID))
 	if err != nil || !found {
 		return differences, err
 	}
@@ -95,7 +105,7 @@ func (w *walkthrough) checkRedis(ctx context.Context, row sink.Row) ([]string, e
 }
 
 // seedHash is the seed's fields of an event's hash, as the seed prints them.
-func seedHash(row sink.Row) map[string]string {
+func seedHash(row engagement.Row) map[string]string {
 	at := time.UnixMicro(row.Time).UTC()
 	layout := "2006-01-02 15:04:05.000000"
 	if at.Nanosecond() == 0 {
@@ -118,7 +128,7 @@ func seedHash(row sink.Row) map[string]string {
 }
 
 // compare says which fields of an event a store has otherwise than Postgres.
-func compare(store string, want, got sink.Row, found bool) []string {
+func compare(store string, want, got engagement.Row, found bool) []string {
 	if !found {
 		return []string{fmt.Sprintf("event %d: %s does not have it", want.ID, store)}
 	}
@@ -135,7 +145,7 @@ func compare(store string, want, got sink.Row, found bool) []string {
 // rowField is one column of a row in a form that is equal when the column is.
 type rowField struct{ name, text string }
 
-func fieldsOf(r sink.Row) []rowField {
+func fieldsOf(r engagement.Row) []rowField {
 	return []rowField{
 		{"event_id", strconv.FormatInt(r.ID, 10)},
 		{"content_id", nullText(r.ContentID)},
@@ -154,7 +164,7 @@ func fieldsOf(r sink.Row) []rowField {
 	}
 }
 
-func nullText[T any](v sink.Null[T]) string {
+func nullText[T any](v engagement.Null[T]) string {
 	if !v.Valid {
 		return "NULL"
 	}

@@ -11,7 +11,7 @@ import (
 
 	"penstock/internal/stack"
 	"penstock/schema"
-	"penstock/sink"
+	"penstock/sink/engagement"
 )
 
 // story is what a walk-through shows and what `penstock demo -o json` prints.
@@ -82,7 +82,7 @@ func (w *walkthrough) follow(ctx context.Context, committed time.Time) ([]trace,
 	return traces, nil
 }
 
-func postgresOf(row sink.Row) postgresStage {
+func postgresOf(row engagement.Row) postgresStage {
 	return postgresStage{
 		ContentID: textOf(row.ContentID), UserID: textOf(row.UserID), Type: row.Type.Value, Device: row.Device.Value,
 		Time: time.UnixMicro(row.Time).UTC().Format(time.RFC3339Nano), DurationMS: pointer(row.DurationMS),
@@ -91,7 +91,7 @@ func postgresOf(row sink.Row) postgresStage {
 
 func (w *walkthrough) followToRedis(ctx context.Context, t *trace, committed time.Time) error {
 	return await(ctx, 2*time.Millisecond, func(ctx context.Context) (bool, error) {
-		hash, found, err := w.stores.redis.Hash(ctx, t.ID)
+		hash, found, err := w.stores.redis.Hash(ctx, engagement.Key(t.ID))
 		if found {
 			t.Redis, t.CommitToRedis = hash, time.Since(committed)
 		}
@@ -101,8 +101,9 @@ func (w *walkthrough) followToRedis(ctx context.Context, t *trace, committed tim
 
 func (w *walkthrough) followToCassandra(ctx context.Context, t *trace) error {
 	return await(ctx, 10*time.Millisecond, func(ctx context.Context) (bool, error) {
-		row, found, err := w.stores.cassandra.Event(ctx, t.ID)
+		stored, found, err := w.stores.cassandra.Read(ctx, engagement.Key(t.ID))
 		if found {
+			row := engagement.FromStored(stored)
 			t.Cassandra = &cassandraStage{Seconds: pointer(row.Seconds), Pct: pointer(row.Pct), Title: row.Title.Value, Version: row.Version}
 		}
 		return found, err
@@ -142,14 +143,14 @@ func idOf(image json.RawMessage) (string, bool) {
 	return fmt.Sprint(row.ID), true
 }
 
-func textOf(u sink.Null[sink.UUID]) string {
+func textOf(u engagement.Null[engagement.UUID]) string {
 	if !u.Valid {
 		return ""
 	}
 	return u.Value.String()
 }
 
-func pointer[T any](v sink.Null[T]) *T {
+func pointer[T any](v engagement.Null[T]) *T {
 	if !v.Valid {
 		return nil
 	}

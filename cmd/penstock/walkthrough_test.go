@@ -12,7 +12,7 @@ import (
 	"penstock/internal/stack"
 	"penstock/schema"
 	"penstock/schema/record"
-	"penstock/sink"
+	"penstock/sink/engagement"
 	"penstock/testdata"
 )
 
@@ -87,12 +87,12 @@ func TestColouredCellsKeepColumnsAligned(t *testing.T) {
 }
 
 func TestComparisonNamesEveryField(t *testing.T) {
-	want := sink.Row{Engagement: sink.Engagement{ID: 7, Time: 1_000_001, Type: sink.Some("play"), DurationMS: sink.Some(int64(5))}, Pct: sink.Some(0.1)}
+	want := engagement.Row{Event: engagement.Event{ID: 7, Time: 1_000_001, Type: engagement.Some("play"), DurationMS: engagement.Some(int64(5))}, Pct: engagement.Some(0.1)}
 	if got := compare("store", want, want, true); got != nil {
 		t.Errorf("equal rows: %v", got)
 	}
 	got := want
-	got.ContentID, got.Time, got.Pct, got.Type = sink.Some(sink.UUID{1}), 1_000_002, sink.Null[float64]{}, sink.Some("NULL")
+	got.ContentID, got.Time, got.Pct, got.Type = engagement.Some(engagement.UUID{1}), 1_000_002, engagement.Null[float64]{}, engagement.Some("NULL")
 	differences := []string{
 		"event 7: store has content_id 01000000-0000-0000-0000-000000000000, Postgres NULL",
 		`event 7: store has event_type "NULL", Postgres "play"`,
@@ -102,12 +102,12 @@ func TestComparisonNamesEveryField(t *testing.T) {
 	if diff := cmp.Diff(differences, compare("store", want, got, true)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"event 7: store does not have it"}, compare("store", want, sink.Row{}, false)); diff != "" {
+	if diff := cmp.Diff([]string{"event 7: store does not have it"}, compare("store", want, engagement.Row{}, false)); diff != "" {
 		t.Error(diff)
 	}
-	history := map[int64]sink.Row{7: want, 8: {}}
+	history := map[int64]engagement.Row{7: want, 8: {}}
 	stray := []string{"event 8: cassandra history of content 00000000-0000-0000-0000-000000000000 has it, Postgres has not"}
-	if diff := cmp.Diff(stray, compareHistory(sink.UUID{}, []sink.Row{want}, history)); diff != "" {
+	if diff := cmp.Diff(stray, compareHistory(engagement.UUID{}, []engagement.Row{want}, history)); diff != "" {
 		t.Error(diff)
 	}
 }

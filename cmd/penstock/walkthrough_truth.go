@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"penstock/sink"
+	"penstock/sink/engagement"
 )
 
 // joinQuery is the truth: what both stores must hold is what this returns. The
@@ -22,7 +22,7 @@ FROM public.engagement_events e LEFT JOIN public.content c ON c.id = e.content_i
 ORDER BY e.id`
 
 // joined runs joinQuery.
-func (o *objects) joined(ctx context.Context) ([]sink.Row, error) {
+func (o *objects) joined(ctx context.Context) ([]engagement.Row, error) {
 	rows, err := o.db.Query(ctx, joinQuery)
 	if err != nil {
 		return nil, fmt.Errorf("join in Postgres: %w", err)
@@ -34,25 +34,25 @@ func (o *objects) joined(ctx context.Context) ([]sink.Row, error) {
 	return list, nil
 }
 
-func scanJoined(r pgx.CollectableRow) (sink.Row, error) {
-	var row sink.Row
+func scanJoined(r pgx.CollectableRow) (engagement.Row, error) {
+	var row engagement.Row
 	var content, user *[16]byte
 	var kind, device, payload, contentType, slug, title *string
 	var duration, length *int64
 	var seconds, pct *float64
 	err := r.Scan(&row.ID, &content, &user, &kind, &row.Time, &duration, &device, &payload, &seconds, &pct, &contentType, &slug, &title, &length)
-	row.ContentID, row.UserID = null((*sink.UUID)(content)), null((*sink.UUID)(user))
+	row.ContentID, row.UserID = null((*engagement.UUID)(content)), null((*engagement.UUID)(user))
 	row.Type, row.DurationMS, row.Device, row.Payload = null(kind), null(duration), null(device), null(payload)
 	row.Seconds, row.Pct = null(seconds), null(pct)
 	row.ContentType, row.Slug, row.Title, row.LengthSeconds = null(contentType), null(slug), null(title), null(length)
 	return row, err
 }
 
-func null[T any](v *T) sink.Null[T] {
+func null[T any](v *T) engagement.Null[T] {
 	if v == nil {
-		return sink.Null[T]{}
+		return engagement.Null[T]{}
 	}
-	return sink.Some(*v)
+	return engagement.Some(*v)
 }
 
 // images returns the rows of a table as JSON objects by id.

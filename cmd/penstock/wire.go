@@ -11,6 +11,7 @@ import (
 	"penstock/internal/config"
 	"penstock/sink"
 	"penstock/sink/cassandra"
+	"penstock/sink/plan"
 	"penstock/sink/redis"
 )
 
@@ -55,28 +56,34 @@ func sinkConfig(cfg *config.Config, name string) sink.Config {
 	return sink.Config{
 		OnError: policy, DeadLetterTopic: cfg.Kafka.DeadLetterTopic, ReplicationFactor: cfg.Kafka.ReplicationFactor, Failpoint: failpoint[sink.Failpoint](),
 		Pipeline: name, Brokers: cfg.Kafka.Brokers, Topic: p.Topic, Group: p.Group,
-		Tables: sink.Tables{Stream: p.Stream.Table, Lookup: p.Lookup.Table}, Wait: cfg.Wait,
+		Plan: planOf(cfg, name), Wait: cfg.Wait,
 	}
 }
 
-// stores are the two that every pipeline writes to.
+// planOf is the plan of one pipeline.
+func planOf(cfg *config.Config, name string) *plan.Plan {
+	p := cfg.Pipelines[name]
+	return plan.Engagement(p.Stream.Table, p.Lookup.Table, cfg.Redis.Prefix+":event:")
+}
+
+// stores are the two that a pipeline writes to.
 type stores struct {
 	cassandra *cassandra.Store
 	redis     *redis.Store
 }
 
 // openStores connects to both, waiting for a server that is still coming up.
-func openStores(ctx context.Context, cfg *config.Config, log *zap.Logger) (*stores, error) {
+func openStores(ctx context.Context, cfg *config.Config, p *plan.Plan, log *zap.Logger) (*stores, error) {
 	history, err := cassandra.Open(ctx, cassandra.Config{
-		Hosts: cfg.Cassandra.Hosts, Username: cfg.Cassandra.Username, Password: cfg.Cassandra.Password.Reveal(),
+		Plan: p, Hosts: cfg.Cassandra.Hosts, Username: cfg.Cassandra.Username, Password: cfg.Cassandra.Password.Reveal(),
 		Keyspace: cfg.Cassandra.Keyspace, Consistency: cassandra.Consistency(cfg.Cassandra.Consistency), Wait: cfg.Wait,
 	}, log)
 	if err != nil {
 		return nil, err
 	}
 	latest, err := redis.Open(ctx, redis.Config{
-		Address: cfg.Redis.Address, Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
-		Database: cfg.Redis.Database, Prefix: cfg.Redis.Prefix + ":event:", TombstoneLife: cfg.Redis.TombstoneTTL, Wait: cfg.Wait,
+		Plan: p, Address: cfg.Redis.Address, Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
+		Database: cfg.Redis.Database, TombstoneLife: cfg.Redis.TombstoneTTL, Wait: cfg.Wait,
 	}, log)
 	if err != nil {
 		history.Close()

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"penstock/sink"
+	"penstock/sink/plan"
 )
 
 const (
@@ -17,27 +18,21 @@ const (
 	maxBatchBytes = 512 << 10
 )
 
-// historyDay is one partition of the history.
-type historyDay struct {
-	content sink.UUID
-	day     int64
-}
-
-// plan sorts the writes of one Apply by where they go.
-type plan struct {
-	history map[historyDay][]gocql.BatchEntry // one unlogged batch or more for each
-	single  []gocql.BatchEntry                // statements on a partition of their own
-	clear   []*sink.Write                     // contents whose whole history goes
+// sorted is the writes of one Apply by where they go.
+type sorted struct {
+	history map[string][]gocql.BatchEntry // by partition: one unlogged batch or more for each
+	single  []gocql.BatchEntry            // statements on a partition of their own
+	clear   []*sink.Write                 // join values whose whole history goes
 }
 
 // Apply makes the writes durable at the configured consistency. See [sink.Store].
 func (s *Store) Apply(ctx context.Context, writes []sink.Write) error {
-	p := plan{history: make(map[historyDay][]gocql.BatchEntry)}
+	p := sorted{history: make(map[string][]gocql.BatchEntry)}
 	for i := range writes {
 		s.add(&p, &writes[i])
 	}
-	// A history row must not be there without its day in the index.
-	if err := s.indexDays(ctx, writes); err != nil {
+	// A history row must not be there without its bucket in the index.
+	if err := s.indexBuckets(ctx, writes); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -74,28 +69,41 @@ func batchLength(entries []gocql.BatchEntry) int {
 	return len(entries)
 }
 
-func (s *Store) add(p *plan, w *sink.Write) {
-	day := historyDay{content: w.Place.Content, day: w.Place.Day()}
+func (s *Store) add(p *sorted, w *sink.Write) {
 	switch w.Action {
-	case sink.PutEvent:
-		history := []any{gocql.UUID(day.content), dayArg(day.day), w.Row.ID}
-		byEvent := []any{uuidArg(w.Row.ContentID), w.Row.ID}
-		p.history[day] = append(p.history[day], entry(s.cql.putHistory, rowArgs(history, w.Row, w.Version)...))
-		p.single = append(p.single, entry(s.cql.putByEvent, rowArgs(byEvent, w.Row, w.Version)...))
-	case sink.DeleteEvent:
-		p.single = append(p.single, entry(s.cql.deleteByEvent, w.Version, w.Place.Event))
-	case sink.DeletePlace:
-		p.history[day] = append(p.history[day], entry(s.cql.deletePlace,
-			w.Version, gocql.UUID(day.content), dayArg(day.day), w.Place.Millis, w.Place.Event))
-	case sink.PutContent:
-		c := w.Content
-		p.single = append(p.single, entry(s.cql.putContent, gocql.UUID(c.ID), arg(c.Slug), arg(c.Title), arg(c.Type),
-			arg(c.LengthSeconds), arg(c.PublishTime), w.Version, w.Version))
-	case sink.DeleteContent:
-		p.single = append(p.single, entry(s.cql.deleteContent, w.Version, gocql.UUID(w.Content.ID)))
+	case sink.Put, sink.Delete:
+		var buffer [64]byte
+		if h := &s.cql.history; w.Touches(s.plan, h.Place) {
+			partition := string(s.plan.AppendPartition(buffer[:0], w.Row))
+			p.history[partition] = append(p.history[partition], s.rowEntry(h, w))
+		}
+		for i := range s.cql.views {
+			if view := &s.cql.views[i]; w.Touches(s.plan, view.Place) {
+				p.single = append(p.single, s.rowEntry(view, w))
+			}
+		}
+	case sink.PutLookup:
+		first, _ := s.plan.LookupSlots()
+		values := make([]any, 0, len(s.cql.lookups.Columns)+2)
+		for _, c := range s.cql.lookups.Columns {
+			values = append(values, arg(c.Form, w.Lookup.Values[c.Slot-first]))
+		}
+		p.single = append(p.single, entry(s.cql.lookups.put, append(values, w.Version, w.Version)...))
+	case sink.DeleteLookup:
+		p.single = append(p.single, entry(s.cql.lookups.remove, w.Version, arg(s.cql.lookups.Columns[0].Form, w.Lookup.Key)))
 	case sink.ClearHistory:
 		p.clear = append(p.clear, w)
 	}
+}
+
+// rowEntry is the statement of a Put or Delete on one table.
+func (s *Store) rowEntry(t *table, w *sink.Write) gocql.BatchEntry {
+	if w.Action == sink.Delete {
+		key := t.Columns[:t.Partition+t.Clustering]
+		return entry(t.remove, args(append(make([]any, 0, len(key)+1), w.Version), s.plan, key, w.Row)...)
+	}
+	values := args(make([]any, 0, len(t.Columns)+2), s.plan, t.Columns, w.Row)
+	return entry(t.put, append(values, w.Version, w.Version)...)
 }
 
 // entry is a statement that may be sent again: its timestamp is fixed.
@@ -125,72 +133,81 @@ func (s *Store) exec(ctx context.Context, entries []gocql.BatchEntry) error {
 	return nil
 }
 
-// clearHistory deletes every day of a content that the index knows.
+// clearHistory deletes every bucket of a join value that the index knows.
 func (s *Store) clearHistory(ctx context.Context, w *sink.Write) error {
-	days, err := s.daysOf(ctx, w.Place.Content)
+	buckets, err := s.bucketsOf(ctx, w.Join)
 	if err != nil {
 		return err
 	}
-	for _, day := range days {
-		if err := s.exec(ctx, []gocql.BatchEntry{entry(s.cql.deleteDay, w.Version, gocql.UUID(w.Place.Content), day)}); err != nil {
+	for _, bucket := range buckets {
+		if err := s.exec(ctx, []gocql.BatchEntry{entry(s.cql.clear, w.Version, s.joinArg(w.Join), bucket)}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// indexDays writes the days of the put events into the index, but for those that
-// this Store has written before. The index is never deleted from.
-func (s *Store) indexDays(ctx context.Context, writes []sink.Write) error {
-	fresh := make(map[historyDay]int64)
+// fresh is a row by which a bucket is new.
+type fresh struct {
+	row     plan.Row
+	version int64
+}
+
+// indexBuckets writes the buckets of the rows that are put into the index, but for
+// those that this Store has written before. The index is never deleted from.
+func (s *Store) indexBuckets(ctx context.Context, writes []sink.Write) error {
+	unseen := make(map[string]fresh)
+	var buffer [64]byte
 	for i := range writes {
 		w := &writes[i]
-		day := historyDay{content: w.Place.Content, day: w.Place.Day()}
-		if w.Action == sink.PutEvent && !s.days.has(day) {
-			fresh[day] = w.Version
+		if w.Action != sink.Put {
+			continue
+		}
+		if bucket := s.plan.AppendPartition(buffer[:0], w.Row); !s.buckets.has(bucket) {
+			unseen[string(bucket)] = fresh{row: w.Row, version: w.Version}
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(cap(s.inFlight))
-	for day, version := range fresh {
+	for _, f := range unseen {
 		group.Go(func() error {
-			return s.exec(ctx, []gocql.BatchEntry{entry(s.cql.putDay, gocql.UUID(day.content), dayArg(day.day), version, version)})
+			return s.exec(ctx, []gocql.BatchEntry{s.rowEntry(&s.cql.days, &sink.Write{Action: sink.Put, Version: f.version, Row: f.row})})
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	s.days.add(fresh)
+	s.buckets.add(unseen)
 	return nil
 }
 
-// maxDays bounds the days remembered, at some 50 bytes each.
-const maxDays = 200_000
+// maxBuckets bounds the buckets remembered, at some 50 bytes each.
+const maxBuckets = 200_000
 
-// dayIndex remembers which days are known to be in the index table.
-type dayIndex struct {
+// bucketIndex remembers which buckets are known to be in the index table.
+type bucketIndex struct {
 	mu   sync.Mutex
-	seen map[historyDay]struct{} // guarded by mu
+	seen map[string]struct{} // guarded by mu
 }
 
-func newDayIndex() *dayIndex { return &dayIndex{seen: make(map[historyDay]struct{})} }
+func newBucketIndex() *bucketIndex { return &bucketIndex{seen: make(map[string]struct{})} }
 
-func (d *dayIndex) has(day historyDay) bool {
+func (d *bucketIndex) has(bucket []byte) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_, found := d.seen[day]
+	_, found := d.seen[string(bucket)]
 	return found
 }
 
-// add remembers the days; when they are too many it forgets all others first,
+// add remembers the buckets; when they are too many it forgets all others first,
 // which costs writing those again.
-func (d *dayIndex) add(days map[historyDay]int64) {
+func (d *bucketIndex) add(buckets map[string]fresh) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.seen)+len(days) > maxDays {
+	if len(d.seen)+len(buckets) > maxBuckets {
 		clear(d.seen)
 	}
-	for day := range days {
-		d.seen[day] = struct{}{}
+	for bucket := range buckets {
+		d.seen[bucket] = struct{}{}
 	}
 }

@@ -1,9 +1,9 @@
-// Package cassandra keeps a pipeline's rows in Apache Cassandra: every event by
-// its content and day and by its id, and the content rows that the join looks up.
+// Package cassandra keeps a plan's rows in Apache Cassandra: the history by join
+// value, the lookup rows that the join reads, and the result under keys of its own.
 // Every write carries its version as the cell timestamp, so that the newest wins
 // in whatever order writes arrive.
 //
-// Read schema.cql, config.go, open.go, statements.go, apply.go, read.go in that order.
+// Read config.go, open.go, schema.go, statements.go, apply.go, scan.go, read.go in that order.
 package cassandra
 
 import (
@@ -17,6 +17,8 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"penstock/internal/fault"
+	"penstock/schema"
+	"penstock/sink/plan"
 )
 
 // Config says where Cassandra is. The zero value of an optional field stands for
@@ -27,7 +29,10 @@ type Config struct {
 	Password string
 	TLS      *tls.Config // optional: nil speaks in the clear
 
-	// Keyspace is created with its tables where absent. Optional: content_analytics.
+	// Plan says which tables there are. Optional: the preset engagement.
+	Plan *plan.Plan
+	// Keyspace has the tables of which the plan does not say where they are, and is created with
+	// them where absent. Optional: content_analytics.
 	Keyspace string
 	// Replication is the CQL map for a keyspace that is created. Optional:
 	// {'class': 'SimpleStrategy', 'replication_factor': 1}, for one node.
@@ -79,6 +84,9 @@ const (
 )
 
 func (c Config) withDefaults() Config {
+	if c.Plan == nil {
+		c.Plan = plan.Engagement(schema.TableName{}, schema.TableName{}, "")
+	}
 	if c.Keyspace == "" {
 		c.Keyspace = defaultKeyspace
 	}

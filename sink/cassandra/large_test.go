@@ -8,7 +8,7 @@ import (
 
 	"penstock/schema/deadletter"
 	"penstock/sink"
-	"penstock/sink/storetest"
+	"penstock/sink/engagement"
 )
 
 // TestLargeRows: a server takes what passes the check, many of them at once, and
@@ -17,8 +17,8 @@ func TestLargeRows(t *testing.T) {
 	s := open(t, config(t))
 	large := func(id int64, bytes int) sink.Write {
 		row := someRow()
-		row.ID, row.Payload = id, sink.Some(strings.Repeat("x", bytes))
-		return storetest.Put(1, row)
+		row.ID, row.Payload = id, engagement.Some(strings.Repeat("x", bytes))
+		return put(1, row)
 	}
 	passes := 1 << 10 // the largest power of two that does
 	for s.Check([]sink.Write{large(1, 2*passes)}) == nil {

@@ -2,7 +2,6 @@ package cassandra
 
 import (
 	"context"
-	_ "embed" // for schema.cql
 	"errors"
 	"fmt"
 	"strings"
@@ -14,27 +13,26 @@ import (
 
 	"penstock/internal/fault"
 	"penstock/sink"
+	"penstock/sink/plan"
 )
 
-//go:embed schema.cql
-var schemaCQL string // never written
-
-// Store is a [sink.Store] and a [sink.Lookup] in one keyspace. Its methods may
-// be called concurrently.
+// Store is a [sink.Store] and a [sink.Lookup] of one plan. Its methods may be
+// called concurrently.
 type Store struct {
 	session  *gocql.Session
 	address  string
+	plan     *plan.Plan
 	cql      statements
 	inFlight chan struct{} // one token for each statement in work; its capacity is Config.InFlight
-	days     *dayIndex
+	buckets  *bucketIndex
 	maxRow   int // bytes of text that a row may have
 }
 
 // Open connects, waiting for a node that is still coming up, and creates the
-// keyspace and its tables where they are absent. The caller closes the Store.
+// keyspaces and tables of the plan where they are absent. The caller closes the Store.
 //
 // Errors are faults: Unreachable when no node answered within Config.Wait, Usage
-// for a configuration that cannot work or a login that is refused for longer than
+// for a configuration that cannot work, a table that is not as the plan needs it, or a login that is refused for longer than
 // a new node does. log may be nil.
 func Open(ctx context.Context, cfg Config, log *zap.Logger) (*Store, error) {
 	cfg = cfg.withDefaults()
@@ -46,9 +44,10 @@ func Open(ctx context.Context, cfg Config, log *zap.Logger) (*Store, error) {
 	}
 	s := &Store{
 		address:  strings.Join(cfg.Hosts, ","),
-		cql:      newStatements(cfg.Keyspace),
+		plan:     cfg.Plan,
+		cql:      newStatements(cfg.Plan, cfg.Keyspace),
 		inFlight: make(chan struct{}, cfg.InFlight),
-		days:     newDayIndex(),
+		buckets:  newBucketIndex(),
 	}
 	if err := s.login(ctx, cfg, log); err != nil {
 		return nil, err
@@ -136,34 +135,6 @@ func (s *Store) openFault(cfg Config, err error, refusal gocql.RequestError) err
 		Kind: fault.Unreachable, Where: "cassandra at " + s.address, What: "no connection", Err: err,
 		Fix: "start Cassandra or set cassandra.hosts",
 	}
-}
-
-// createSchema creates what is absent, so that a role without the right to
-// create works where everything is there.
-func (s *Store) createSchema(ctx context.Context, session *gocql.Session, cfg Config) error {
-	var present int
-	const count = "SELECT count(*) FROM system_schema.tables WHERE keyspace_name = ? " +
-		"AND table_name IN ('engagement_metrics', 'engagement_by_event', 'engagement_days', 'content')"
-	if err := session.Query(count, cfg.Keyspace).Idempotent(true).ScanContext(ctx, &present); err != nil {
-		return s.fault("read the schema", err)
-	}
-	if present == 4 {
-		return nil
-	}
-	create := "CREATE KEYSPACE IF NOT EXISTS " + cfg.Keyspace + " WITH replication = " + cfg.Replication + ";\n" +
-		strings.ReplaceAll(schemaCQL, "${keyspace}", cfg.Keyspace)
-	for statement := range strings.SplitSeq(create, ";\n") {
-		if strings.TrimSpace(statement) == "" {
-			continue
-		}
-		if err := session.Query(statement).Idempotent(true).ExecContext(ctx); err != nil {
-			return s.fault("create keyspace "+cfg.Keyspace, err)
-		}
-	}
-	if err := session.AwaitSchemaAgreement(ctx); err != nil {
-		return s.fault("await schema agreement", err)
-	}
-	return nil
 }
 
 // fault classes an error of the driver. What a node refuses for good is final;

@@ -3,39 +3,48 @@ package cassandra
 import (
 	"context"
 	"errors"
-	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 	"golang.org/x/sync/errgroup"
 
-	"penstock/sink"
+	"penstock/sink/plan"
 )
 
 // pageRows is how many rows a page of a scan holds.
 const pageRows = 1000
 
-// Event returns the row of one event by its id and whether there is one. Errors
-// are classed as for [sink.Store].
-func (s *Store) Event(ctx context.Context, id int64) (row sink.Stored, found bool, err error) {
-	var r scannedRow
-	err = s.session.Query(s.cql.event, id).Idempotent(true).ScanContext(ctx, r.dest()...)
+// Read returns the row of the result that has the key of another, as the plan's
+// last view has it, and whether there is one. Slots that it does not keep are
+// NULL. Errors are classed as for [sink.Store].
+func (s *Store) Read(ctx context.Context, key plan.Row) (row plan.Stored, found bool, err error) {
+	view := &s.cql.views[len(s.cql.views)-1]
+	into := newScanned(view)
+	columns := view.Columns[:view.Partition+view.Clustering]
+	err = s.session.Query(view.one, args(nil, s.plan, columns, key)...).Idempotent(true).ScanContext(ctx, into.next()...)
 	if errors.Is(err, gocql.ErrNotFound) {
-		return sink.Stored{}, false, nil
+		return plan.Stored{}, false, nil
+	}
+	if err == nil {
+		row = plan.Stored{Row: s.plan.NewRow(), Version: into.version}
+		err = into.fill(row.Row, 0)
 	}
 	if err != nil {
-		return sink.Stored{}, false, s.fault("read event", err)
+		return plan.Stored{}, false, s.fault("read a row of "+view.name, err)
 	}
-	return r.stored(), true, nil
+	return row, true, nil
 }
 
-// Events visits the history of one content, day by day in the order of time; the
-// zero UUID has the events without content. See [sink.Lookup].
-func (s *Store) Events(ctx context.Context, content sink.UUID, visit func([]sink.Stored) error) error {
-	days, err := s.daysOf(ctx, content)
+// Kept lists the slots that [Store.Read] gives back.
+func (s *Store) Kept() []int { return s.plan.Views[len(s.plan.Views)-1].Kept() }
+
+// Rows visits the history of one join value, bucket by bucket; the days of the
+// preset come in the order of time. See [sink.Lookup].
+func (s *Store) Rows(ctx context.Context, join plan.Value, visit func([]plan.Stored) error) error {
+	buckets, err := s.bucketsOf(ctx, join)
 	if err != nil {
 		return err
 	}
-	page := make([]sink.Stored, 0, pageRows)
+	page := make([]plan.Stored, 0, pageRows)
 	flush := func() error {
 		if len(page) == 0 {
 			return nil
@@ -44,14 +53,15 @@ func (s *Store) Events(ctx context.Context, content sink.UUID, visit func([]sink
 		page = page[:0]
 		return err
 	}
-	for _, day := range days {
-		scanner := s.session.Query(s.cql.history, gocql.UUID(content), day).Idempotent(true).PageSize(pageRows).IterContext(ctx).Scanner()
+	into := newScanned(&s.cql.history)
+	for _, bucket := range buckets {
+		scanner := s.session.Query(s.cql.history.some, s.joinArg(join), bucket).Idempotent(true).PageSize(pageRows).IterContext(ctx).Scanner()
 		for scanner.Next() {
-			var r scannedRow
-			if err := scanner.Scan(r.dest()...); err != nil {
+			row := s.plan.NewRow()
+			if err := errors.Join(scanner.Scan(into.next()...), into.fill(row, 0)); err != nil {
 				return s.fault("read history", err)
 			}
-			if page = append(page, r.stored()); len(page) == pageRows {
+			if page = append(page, plan.Stored{Row: row, Version: into.version}); len(page) == pageRows {
 				if err := flush(); err != nil {
 					return err
 				}
@@ -64,58 +74,70 @@ func (s *Store) Events(ctx context.Context, content sink.UUID, visit func([]sink
 	return flush()
 }
 
-// Contents reads the content rows, several at a time. See [sink.Lookup].
-func (s *Store) Contents(ctx context.Context, ids []sink.UUID) ([]sink.Content, error) {
-	contents := make([]sink.Content, len(ids))
+// joinArg is the bound value of the history's join column.
+func (s *Store) joinArg(join plan.Value) any { return arg(s.plan.History.Columns[0].Form, join) }
+
+// LookupRows reads the lookup rows side by side. See [sink.Lookup].
+func (s *Store) LookupRows(ctx context.Context, joins []plan.Value) ([]plan.LookupRow, error) {
+	rows := make([]plan.LookupRow, len(joins))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(cap(s.inFlight))
-	for i, id := range ids {
-		group.Go(func() (err error) {
-			contents[i], err = s.contentRow(ctx, id)
+	for i, join := range joins {
+		group.Go(func() error {
+			var err error
+			rows[i], err = s.lookupRow(ctx, join)
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	return contents, nil
+	return rows, nil
 }
 
-func (s *Store) contentRow(ctx context.Context, id sink.UUID) (sink.Content, error) {
-	c := sink.Content{ID: id}
-	var slug, title, kind *string
-	var length, published *int64
-	err := s.session.Query(s.cql.content, gocql.UUID(id)).Idempotent(true).ScanContext(ctx, &slug, &title, &kind, &length, &published, &c.Version)
+func (s *Store) lookupRow(ctx context.Context, join plan.Value) (plan.LookupRow, error) {
+	row, t := plan.LookupRow{Key: join}, &s.cql.lookups
+	into := newScanned(t)
+	err := s.session.Query(t.one, arg(t.Columns[0].Form, join)).Idempotent(true).ScanContext(ctx, into.next()...)
 	if errors.Is(err, gocql.ErrNotFound) {
-		return c, nil
+		return row, nil
+	}
+	first, end := s.plan.LookupSlots()
+	row.Values = make([]plan.Value, end-first)
+	if err == nil {
+		err = into.fill(row.Values, first)
 	}
 	if err != nil {
-		return c, s.fault("read content", err)
+		return row, s.fault("read a lookup row", err)
 	}
-	c.Exists = true
-	c.Slug, c.Title, c.Type, c.LengthSeconds, c.PublishTime = null(slug), null(title), null(kind), null(length), null(published)
-	return c, nil
+	row.Exists, row.Version = true, into.version
+	return row, nil
 }
 
-// ContentIDs scans the content rows and the index of days. See [sink.Lookup].
-func (s *Store) ContentIDs(ctx context.Context, visit func([]sink.UUID) error) error {
-	for _, query := range []string{s.cql.contentIDs, s.cql.historyContents} {
-		if err := s.scanIDs(ctx, query, visit); err != nil {
-			return err
-		}
+// Joins scans the lookup rows and the index of buckets. See [sink.Lookup].
+func (s *Store) Joins(ctx context.Context, visit func([]plan.Value) error) error {
+	err := s.scanJoins(ctx, s.cql.joinsOfLookups, s.plan.Lookups.Columns[0], visit)
+	if err != nil {
+		return err
 	}
-	return nil
+	return s.scanJoins(ctx, s.cql.joinsOfHistory, s.plan.Days.Columns[0], visit)
 }
 
-func (s *Store) scanIDs(ctx context.Context, query string, visit func([]sink.UUID) error) error {
+func (s *Store) scanJoins(ctx context.Context, query string, column plan.TableColumn, visit func([]plan.Value) error) error {
 	scanner := s.session.Query(query).Idempotent(true).PageSize(pageRows).IterContext(ctx).Scanner()
-	page := make([]sink.UUID, 0, pageRows)
+	page := make([]plan.Value, 0, pageRows)
 	for scanner.Next() {
-		var id gocql.UUID
-		if err := scanner.Scan(&id); err != nil {
-			return s.fault("scan contents", err)
+		var c cell
+		err := scanner.Scan(c.dest(column))
+		if err == nil {
+			var join plan.Value
+			join, err = c.value(column)
+			page = append(page, join)
 		}
-		if page = append(page, sink.UUID(id)); len(page) == pageRows {
+		if err != nil {
+			return s.fault("scan join values", err)
+		}
+		if len(page) == pageRows {
 			if err := visit(page); err != nil {
 				return err
 			}
@@ -123,7 +145,7 @@ func (s *Store) scanIDs(ctx context.Context, query string, visit func([]sink.UUI
 		}
 	}
 	if err := scanner.Err(); err != nil {
-		return s.fault("scan contents", err)
+		return s.fault("scan join values", err)
 	}
 	if len(page) == 0 {
 		return nil
@@ -131,59 +153,20 @@ func (s *Store) scanIDs(ctx context.Context, query string, visit func([]sink.UUI
 	return visit(page)
 }
 
-// daysOf returns the days on which a content has, or once had, events.
-func (s *Store) daysOf(ctx context.Context, content sink.UUID) ([]time.Time, error) {
-	scanner := s.session.Query(s.cql.days, gocql.UUID(content)).Idempotent(true).IterContext(ctx).Scanner()
-	var days []time.Time
+// bucketsOf returns the bound values of the buckets, or days, in which a join value
+// has rows, or once had.
+func (s *Store) bucketsOf(ctx context.Context, join plan.Value) ([]any, error) {
+	scanner := s.session.Query(s.cql.bucketsOf, s.joinArg(join)).Idempotent(true).IterContext(ctx).Scanner()
+	var buckets []any
 	for scanner.Next() {
-		var day time.Time
-		if err := scanner.Scan(&day); err != nil {
-			return nil, s.fault("read days", err)
+		bucket, err := s.scanBucket(scanner)
+		if err != nil {
+			return nil, s.fault("read buckets", err)
 		}
-		days = append(days, day)
+		buckets = append(buckets, bucket)
 	}
 	if err := scanner.Err(); err != nil {
-		return nil, s.fault("read days", err)
+		return nil, s.fault("read buckets", err)
 	}
-	return days, nil
-}
-
-// scannedRow takes the columns of a row in the order of the statements.
-type scannedRow struct {
-	id, timeUS, version      int64
-	millis                   time.Time
-	content, user            *gocql.UUID
-	kind, device, payload    *string
-	duration, length         *int64
-	seconds, pct             *float64
-	contentType, slug, title *string
-}
-
-func (r *scannedRow) dest() []any {
-	return []any{
-		&r.id, &r.content, &r.millis, &r.timeUS, &r.user, &r.kind, &r.duration, &r.device, &r.payload,
-		&r.seconds, &r.pct, &r.contentType, &r.slug, &r.title, &r.length, &r.version,
-	}
-}
-
-func (r *scannedRow) stored() sink.Stored {
-	row := sink.Stored{Version: r.version}
-	row.ID, row.Time = r.id, r.timeUS
-	if r.content != nil && !sink.UUID(*r.content).IsZero() {
-		row.ContentID = sink.Some(sink.UUID(*r.content))
-	}
-	if r.user != nil {
-		row.UserID = sink.Some(sink.UUID(*r.user))
-	}
-	row.Type, row.DurationMS, row.Device, row.Payload = null(r.kind), null(r.duration), null(r.device), null(r.payload)
-	row.Seconds, row.Pct = null(r.seconds), null(r.pct)
-	row.ContentType, row.Slug, row.Title, row.LengthSeconds = null(r.contentType), null(r.slug), null(r.title), null(r.length)
-	return row
-}
-
-func null[T any](v *T) sink.Null[T] {
-	if v == nil {
-		return sink.Null[T]{}
-	}
-	return sink.Some(*v)
+	return buckets, nil
 }

@@ -16,6 +16,7 @@ import (
 	"penstock/internal/stack/stacktest"
 	"penstock/sink"
 	"penstock/sink/cassandra"
+	"penstock/sink/engagement"
 	"penstock/sink/storetest"
 )
 
@@ -54,29 +55,44 @@ func raw(t *testing.T, cfg cassandra.Config) *gocql.Session {
 }
 
 func TestConformance(t *testing.T) {
-	cfg := config(t)
-	open(t, cfg) // creates the tables
-	session := raw(t, cfg)
-	empty := func(t *testing.T) *cassandra.Store {
-		t.Helper()
-		for _, table := range []string{"engagement_metrics", "engagement_by_event", "engagement_days", "content"} {
-			if err := session.Query("TRUNCATE " + table).ExecContext(t.Context()); err != nil {
-				t.Fatal(err)
+	for _, specimen := range storetest.Specimens("p:") {
+		cfg := config(t)
+		cfg.Plan = specimen.Plan
+		open(t, cfg) // creates the tables
+		session := raw(t, cfg)
+		empty := func(t *testing.T) *cassandra.Store {
+			t.Helper()
+			for _, table := range specimen.Plan.Tables() {
+				if err := session.Query("TRUNCATE " + table.Name).ExecContext(t.Context()); err != nil {
+					t.Fatal(err)
+				}
 			}
+			return open(t, cfg)
 		}
-		return open(t, cfg)
+		storetest.Exercise(t, specimen, func(t *testing.T) storetest.Subject { return empty(t) })
+		storetest.ExerciseLookup(t, specimen, func(t *testing.T) storetest.LookupSubject { return empty(t) })
 	}
-	storetest.Exercise(t, func(t *testing.T) storetest.Subject { return empty(t) })
-	storetest.ExerciseLookup(t, func(t *testing.T) storetest.LookupSubject { return empty(t) })
 }
 
-func someRow() sink.Row {
-	return sink.Row{
-		Engagement: sink.Engagement{
-			ID: 1, ContentID: sink.Some(storetest.ContentID(1)), Type: sink.Some("play"), Time: 1_756_138_420_436_907,
-			DurationMS: sink.Some[int64](30_000), Payload: sink.Some(`{"bitrate": "128kbps"}`),
+func put(version int64, row engagement.Row) sink.Write { return storetest.Put(version, row.Slots()) }
+
+// event reads an event of the preset.
+func event(t *testing.T, s *cassandra.Store, id int64) (row engagement.Stored, found bool, err error) {
+	t.Helper()
+	stored, found, err := s.Read(t.Context(), engagement.Key(id))
+	if found {
+		row = engagement.FromStored(stored)
+	}
+	return row, found, err
+}
+
+func someRow() engagement.Row {
+	return engagement.Row{
+		Event: engagement.Event{
+			ID: 1, ContentID: engagement.Some(storetest.ContentID(1)), Type: engagement.Some("play"), Time: 1_756_138_420_436_907,
+			DurationMS: engagement.Some[int64](30_000), Payload: engagement.Some(`{"bitrate": "128kbps"}`),
 		},
-		Seconds: sink.Some(30.0),
+		Seconds: engagement.Some(30.0),
 	}
 }
 
@@ -84,7 +100,7 @@ func TestWritetimeIsTheVersion(t *testing.T) {
 	cfg := config(t)
 	s, session := open(t, cfg), raw(t, cfg)
 	const version = int64(1_756_138_420_436_907)
-	if err := s.Apply(t.Context(), []sink.Write{storetest.Put(version, someRow())}); err != nil {
+	if err := s.Apply(t.Context(), []sink.Write{put(version, someRow())}); err != nil {
 		t.Fatal(err)
 	}
 	for _, query := range []string{
@@ -104,11 +120,11 @@ func TestWritetimeIsTheVersion(t *testing.T) {
 
 func TestPayloadComesBack(t *testing.T) {
 	s := open(t, config(t))
-	want := sink.Stored{Row: someRow(), Version: 5}
-	if err := s.Apply(t.Context(), []sink.Write{storetest.Put(5, someRow())}); err != nil {
+	want := engagement.Stored{Row: someRow(), Version: 5}
+	if err := s.Apply(t.Context(), []sink.Write{put(5, someRow())}); err != nil {
 		t.Fatal(err)
 	}
-	got, _, err := s.Event(t.Context(), 1)
+	got, _, err := event(t, s, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +137,7 @@ func TestPayloadComesBack(t *testing.T) {
 func TestOpenWithoutTheRightToCreate(t *testing.T) {
 	cfg := config(t)
 	first := open(t, cfg)
-	if err := first.Apply(t.Context(), []sink.Write{storetest.Put(5, someRow())}); err != nil {
+	if err := first.Apply(t.Context(), []sink.Write{put(5, someRow())}); err != nil {
 		t.Fatal(err)
 	}
 	session, role := raw(t, cfg), cfg.Keyspace+"_role"
@@ -136,10 +152,10 @@ func TestOpenWithoutTheRightToCreate(t *testing.T) {
 	}
 	cfg.Username, cfg.Password = role, "p"
 	second := open(t, cfg)
-	if err := second.Apply(t.Context(), []sink.Write{storetest.Put(6, someRow())}); err != nil {
+	if err := second.Apply(t.Context(), []sink.Write{put(6, someRow())}); err != nil {
 		t.Fatal(err)
 	}
-	if row, found, err := second.Event(t.Context(), 1); err != nil || !found || row.Version != 6 {
+	if row, found, err := event(t, second, 1); err != nil || !found || row.Version != 6 {
 		t.Errorf("row %+v, found %v, error %v", row, found, err)
 	}
 	if err := session.Query("DROP ROLE " + role).ExecContext(t.Context()); err != nil {
@@ -194,11 +210,11 @@ func TestConsistencyIsTheConfigured(t *testing.T) {
 	} {
 		cfg.Consistency = level
 		s := open(t, cfg)
-		err := s.Apply(t.Context(), []sink.Write{storetest.Put(5, someRow()), storetest.Put(5, next)})
+		err := s.Apply(t.Context(), []sink.Write{put(5, someRow()), put(5, next)})
 		if want != (err == nil) || err != nil && fault.KindOf(err) != fault.Unreachable {
 			t.Errorf("%q: write: %v", level, err)
 		}
-		if _, _, err := s.Event(t.Context(), 1); want != (err == nil) {
+		if _, _, err := event(t, s, 1); want != (err == nil) {
 			t.Errorf("%q: read: %v", level, err)
 		}
 	}
@@ -233,7 +249,7 @@ func TestRefusedStatementIsFinal(t *testing.T) {
 	if err := session.Query("DROP TABLE engagement_by_event").ExecContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	err := s.Apply(t.Context(), []sink.Write{storetest.Put(5, someRow())})
+	err := s.Apply(t.Context(), []sink.Write{put(5, someRow())})
 	if err == nil || fault.KindOf(err) != fault.Runtime {
 		t.Errorf("got %v", err)
 	}

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/redis/rueidis"
 
@@ -12,22 +11,20 @@ import (
 // maxPipeline bounds the scripts sent before their answers are read.
 const maxPipeline = 500
 
-// Apply sets the hashes of put events and leaves a tombstone for deleted ones;
-// other writes concern nothing that is kept here. See [sink.Store].
+// Apply sets the hashes of the rows of the result and leaves a tombstone for those
+// that left it; other writes concern nothing that is kept here. See [sink.Store].
 func (s *Store) Apply(ctx context.Context, writes []sink.Write) error {
 	scripts := make([]rueidis.LuaExec, 0, min(len(writes), maxPipeline))
 	for i := range writes {
 		w := &writes[i]
-		switch w.Action {
-		case sink.PutEvent:
-			args := append(make([]string, 0, 32), formatVersion(w.Version), "")
-			scripts = append(scripts, rueidis.LuaExec{Keys: []string{s.key(w.Row.ID)}, Args: fields(args, w.Row)})
-		case sink.DeleteEvent:
-			scripts = append(scripts, rueidis.LuaExec{Keys: []string{s.key(w.Place.Event)}, Args: []string{formatVersion(w.Version), s.life}})
-		default:
+		if !w.Touches(s.plan, s.plan.Redis.Place) {
 			continue
 		}
-		if len(scripts) == maxPipeline {
+		args := []string{formatVersion(w.Version), s.life}
+		if w.Action == sink.Put {
+			args = s.fields(append(make([]string, 0, 2+2*len(s.plan.Redis.Fields)), formatVersion(w.Version), ""), w.Row)
+		}
+		if scripts = append(scripts, rueidis.LuaExec{Keys: []string{s.key(w.Row)}, Args: args}); len(scripts) == maxPipeline {
 			if err := s.exec(ctx, scripts); err != nil {
 				return err
 			}
@@ -48,5 +45,3 @@ func (s *Store) exec(ctx context.Context, scripts []rueidis.LuaExec) error {
 	}
 	return nil
 }
-
-func (s *Store) key(id int64) string { return s.prefix + strconv.FormatInt(id, 10) }

@@ -1,6 +1,6 @@
-// Package redis keeps the current row of every event as a Redis hash, for
-// readers that need one event fast. A script compares versions, so that the
-// newest wins in whatever order writes arrive. Payloads are not kept.
+// Package redis keeps the current row of a plan's result as a Redis hash, for
+// readers that need one row fast. A script compares versions, so that the newest
+// wins in whatever order writes arrive.
 //
 // nil from [Store.Apply] means that the server has the writes in memory; how
 // much of that survives the server is up to its own persistence settings.
@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"penstock/internal/fault"
+	"penstock/schema"
+	"penstock/sink/plan"
 )
 
 // Config says where Redis or Valkey is. The zero value of an optional field
@@ -25,21 +27,20 @@ type Config struct {
 	Database int
 	TLS      *tls.Config // optional: nil speaks in the clear
 
-	// Prefix goes before an event's id. Optional: "engagement_events:event:".
-	Prefix string
-	// TombstoneLife is how long a deleted event's version is remembered; a replay
-	// from further back could bring the event back until its delete is replayed
+	// Plan says which keys and fields there are. Optional: the preset engagement, under
+	// engagement_events:event:.
+	Plan *plan.Plan
+	// TombstoneLife is how long a deleted row's version is remembered; a replay
+	// from further back could bring the row back until its delete is replayed
 	// too. Optional: 7 days.
 	TombstoneLife time.Duration
 
 	Wait time.Duration // optional, 1 minute: how long Open waits for a server that is coming up
 }
 
-const defaultPrefix = "engagement_events:event:"
-
 func (c Config) withDefaults() Config {
-	if c.Prefix == "" {
-		c.Prefix = defaultPrefix
+	if c.Plan == nil {
+		c.Plan = plan.Engagement(schema.TableName{}, schema.TableName{}, "engagement_events:event:")
 	}
 	if c.TombstoneLife == 0 {
 		c.TombstoneLife = 7 * 24 * time.Hour

@@ -14,18 +14,19 @@ import (
 	"penstock/internal/fault"
 	"penstock/schema/deadletter"
 	"penstock/sink"
+	"penstock/sink/plan"
 )
 
 //go:embed guard.lua
 var guardLua string // never written
 
-// Store is a [sink.Store] under one key prefix. Its methods may be called
+// Store is a [sink.Store] of one plan. Its methods may be called
 // concurrently.
 type Store struct {
 	client  rueidis.Client
 	guard   *rueidis.Lua
 	address string
-	prefix  string
+	plan    *plan.Plan
 	life    string // of a tombstone, in seconds
 }
 
@@ -45,7 +46,7 @@ func Open(ctx context.Context, cfg Config, log *zap.Logger) (*Store, error) {
 	s := &Store{
 		guard:   rueidis.NewLuaScript(guardLua),
 		address: cfg.Address,
-		prefix:  cfg.Prefix,
+		plan:    cfg.Plan,
 		life:    strconv.FormatInt(int64(cfg.TombstoneLife/time.Second), 10),
 	}
 	patience := sink.Patience{Wait: cfg.Wait, Log: log}
@@ -95,13 +96,13 @@ func (s *Store) fault(doing string, err error) error {
 	case "NOAUTH", "WRONGPASS":
 		f.Kind, f.Fix = fault.Usage, "set redis.username and redis.password"
 	case "NOPERM":
-		f.Kind, f.Fix = fault.Usage, fmt.Sprintf("ACL SETUSER <user> ~%s* +@hash +@scripting +del +expire +ping", s.prefix)
+		f.Kind, f.Fix = fault.Usage, fmt.Sprintf("ACL SETUSER <user> ~%s* +@hash +@scripting +del +expire +ping", s.plan.Redis.Prefix())
 	case "LOADING", "OOM", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS", "MISCONF", "UNBLOCKED":
 	default:
 		f.Kind = fault.Runtime
 	}
 	if strings.Contains(answer.Error(), "WRONGTYPE") { // of one key; Redis before 7 has other words around it
-		f.Fix = "the key is not this pipeline's: delete it, or set redis.prefix"
+		f.Fix = "the key is not this pipeline's: delete it, or set redis.prefix, or redis.key of the pipeline"
 		return &sink.RecordError{Reason: deadletter.Refused, Err: f}
 	}
 	return f

@@ -17,6 +17,7 @@ import (
 	"penstock/internal/stack/stacktest"
 	"penstock/schema/deadletter"
 	"penstock/sink"
+	"penstock/sink/engagement"
 	"penstock/sink/redis"
 	"penstock/sink/storetest"
 )
@@ -26,40 +27,54 @@ func TestMain(m *testing.M) { stacktest.Main(m) }
 // open returns a store under a prefix of its own.
 func open(t *testing.T, cfg redis.Config) (store *redis.Store, prefix string) {
 	t.Helper()
-	cfg.Address, cfg.Prefix = stacktest.Servers(t).Redis.Address, stacktest.Prefix(t)
+	prefix = stacktest.Prefix(t)
+	if cfg.Address = stacktest.Servers(t).Redis.Address; cfg.Plan == nil {
+		cfg.Plan = storetest.Engagement(prefix).Plan
+	}
 	s, err := redis.Open(t.Context(), cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	return s, cfg.Prefix
+	return s, prefix
 }
 
 func TestConformance(t *testing.T) {
-	storetest.Exercise(t, func(t *testing.T) storetest.Subject {
-		s, _ := open(t, redis.Config{})
-		return s
-	})
+	for i := range storetest.Specimens("") {
+		specimen := storetest.Specimens(stacktest.Prefix(t))[i]
+		storetest.Exercise(t, specimen, func(t *testing.T) storetest.Subject {
+			t.Helper()
+			empty := storetest.Specimens(stacktest.Prefix(t))[i] // the same but for the keys
+			s, _ := open(t, redis.Config{Plan: empty.Plan})
+			return s
+		})
+	}
+}
+
+func put(version int64, row engagement.Row) sink.Write { return storetest.Put(version, row.Slots()) }
+
+func remove(version int64, row engagement.Row) []sink.Write {
+	return storetest.Remove(storetest.Engagement("").Plan, version, row.Slots())
 }
 
 // seedRow is the first event of the walk-through.
-func seedRow() sink.Row {
-	return sink.Row{
-		Engagement: sink.Engagement{
-			ID: 1, ContentID: sink.Some(sink.UUID{0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11}),
-			UserID: sink.Some(sink.UUID{0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa}),
-			Type:   sink.Some("play"), Time: 1_756_138_420_436_907, DurationMS: sink.Some[int64](30_000), Device: sink.Some("ios"),
+func seedRow() engagement.Row {
+	return engagement.Row{
+		Event: engagement.Event{
+			ID: 1, ContentID: engagement.Some(engagement.UUID{0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11}),
+			UserID: engagement.Some(engagement.UUID{0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa}),
+			Type:   engagement.Some("play"), Time: 1_756_138_420_436_907, DurationMS: engagement.Some[int64](30_000), Device: engagement.Some("ios"),
 		},
-		Seconds: sink.Some(30.0), Pct: sink.Some(30.0 / 1800), ContentType: sink.Some("podcast"), LengthSeconds: sink.Some[int64](1800),
+		Seconds: engagement.Some(30.0), Pct: engagement.Some(30.0 / 1800), ContentType: engagement.Some("podcast"), LengthSeconds: engagement.Some[int64](1800),
 	}
 }
 
 func TestHashHasTheSeedsFields(t *testing.T) {
 	s, _ := open(t, redis.Config{})
-	if err := s.Apply(t.Context(), []sink.Write{storetest.Put(7, seedRow())}); err != nil {
+	if err := s.Apply(t.Context(), []sink.Write{put(7, seedRow())}); err != nil {
 		t.Fatal(err)
 	}
-	hash, found, err := s.Hash(t.Context(), 1)
+	hash, found, err := s.Hash(t.Context(), engagement.Key(1))
 	if err != nil || !found {
 		t.Fatalf("found %v, error %v", found, err)
 	}
@@ -86,16 +101,16 @@ func TestTombstoneExpiresAndAPutLastsForEver(t *testing.T) {
 		}
 		return seconds
 	}
-	if err := s.Apply(t.Context(), storetest.Remove(10, seedRow())); err != nil {
+	if err := s.Apply(t.Context(), remove(10, seedRow())); err != nil {
 		t.Fatal(err)
 	}
 	if seconds := life(); seconds < 3500 || seconds > 3600 {
 		t.Errorf("tombstone lives %d s", seconds)
 	}
-	if _, found, err := s.Hash(t.Context(), 1); err != nil || found {
+	if _, found, err := s.Hash(t.Context(), engagement.Key(1)); err != nil || found {
 		t.Errorf("tombstone: found %v, error %v", found, err)
 	}
-	if err := s.Apply(t.Context(), []sink.Write{storetest.Put(11, seedRow())}); err != nil {
+	if err := s.Apply(t.Context(), []sink.Write{put(11, seedRow())}); err != nil {
 		t.Fatal(err)
 	}
 	if seconds := life(); seconds != -1 {
@@ -113,15 +128,15 @@ func TestForeignKeyIsAFaultAndForeignHashIsReplaced(t *testing.T) {
 		}
 	}
 	do("HSET", key, "event_id", "1", "left_over", "x") // as the Spark job wrote it, without a version
-	if err := s.Apply(t.Context(), []sink.Write{storetest.Put(1, seedRow())}); err != nil {
+	if err := s.Apply(t.Context(), []sink.Write{put(1, seedRow())}); err != nil {
 		t.Fatal(err)
 	}
-	if hash, _, err := s.Hash(t.Context(), 1); err != nil || hash["left_over"] != "" || hash["_v"] == "" {
+	if hash, _, err := s.Hash(t.Context(), engagement.Key(1)); err != nil || hash["left_over"] != "" || hash["_v"] == "" {
 		t.Errorf("hash %v, error %v", hash, err)
 	}
 	do("DEL", key)
 	do("SET", key, "x")
-	err := s.Apply(t.Context(), []sink.Write{storetest.Put(2, seedRow())})
+	err := s.Apply(t.Context(), []sink.Write{put(2, seedRow())})
 	if err == nil || fault.KindOf(err) != fault.Runtime || !strings.Contains(err.Error(), key) {
 		t.Errorf("got %v, want a fault that names the key", err)
 	}
@@ -134,12 +149,12 @@ func TestForeignKeyIsAFaultAndForeignHashIsReplaced(t *testing.T) {
 // store works again once it is back.
 func TestServerThatGoesAwayIsUnreachable(t *testing.T) {
 	proxy := listen(t, "127.0.0.1:0", stacktest.Servers(t).Redis.Address)
-	s, err := redis.Open(t.Context(), redis.Config{Address: proxy.address(), Prefix: stacktest.Prefix(t)}, nil)
+	s, err := redis.Open(t.Context(), redis.Config{Address: proxy.address(), Plan: storetest.Engagement(stacktest.Prefix(t)).Plan}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	write := func() error { return s.Apply(t.Context(), []sink.Write{storetest.Put(1, seedRow())}) }
+	write := func() error { return s.Apply(t.Context(), []sink.Write{put(1, seedRow())}) }
 	if err := write(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,13 @@
 package storetest
 
 import (
-	"cmp"
 	"slices"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"penstock/sink"
+	"penstock/sink/plan"
 )
 
 // LookupSubject is a store that the join can read back.
@@ -16,156 +16,172 @@ type LookupSubject interface {
 	sink.Lookup
 }
 
+// recall is one case's subject with its rows.
+type recall struct {
+	exercise
+
+	lookup sink.Lookup
+}
+
 // ExerciseLookup runs the conformance suite of [sink.Lookup]. open is called as
 // for [Exercise].
-func ExerciseLookup(t *testing.T, open func(t *testing.T) LookupSubject) {
+func ExerciseLookup(t *testing.T, with Specimen, open func(t *testing.T) LookupSubject) {
 	t.Helper()
 	for _, c := range []struct {
 		name string
-		test func(*testing.T, LookupSubject)
+		test func(*recall)
 	}{
-		{"contents come back in the order asked", contentsInOrder},
-		{"the newest content wins and a deleted one does not exist", contentVersions},
-		{"the history has each event once at its place", historyPlaces},
-		{"events without content have a history", historyWithoutContent},
-		{"the history keeps what is newer than a clearing", historyCleared},
-		{"a history longer than a page is read whole", historyLong},
-		{"every content with a row or events is listed", contentIDs},
+		{"lookup rows come back in the order asked", (*recall).inOrder},
+		{"the newest lookup row wins and a deleted one does not exist", (*recall).versions},
+		{"the history has each row once at its place", (*recall).places},
+		{"rows without a join value have a history", (*recall).alone},
+		{"the history keeps what is newer than a clearing", (*recall).clearing},
+		{"a history longer than a page is read whole", (*recall).long},
+		{"a row that the filter leaves out is in the history", (*recall).leftOut},
+		{"every join value with a lookup row or rows is listed", (*recall).joins},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
+		t.Run(with.Name+": "+c.name, func(t *testing.T) {
+			subject := open(t)
+			c.test(&recall{exercise: exercise{Specimen: with, T: t, Subject: subject}, lookup: subject})
+		})
 	}
 }
 
-func content(n byte, version int64) sink.Content {
-	return sink.Content{
-		ID: ContentID(n), Slug: sink.Some("slug"), Title: sink.Some("title"), Type: sink.Some("video"),
-		LengthSeconds: sink.Some[int64](5400), PublishTime: sink.Some[int64](1_756_000_000_000_001),
-		Exists: true, Version: version,
-	}
+func (r *recall) put(row plan.LookupRow) sink.Write {
+	return sink.Write{Action: sink.PutLookup, Version: row.Version, Lookup: &row}
 }
 
-func putContent(c sink.Content) sink.Write {
-	return sink.Write{Action: sink.PutContent, Version: c.Version, Content: &c}
+func (r *recall) remove(n byte, version int64) sink.Write {
+	return sink.Write{Action: sink.DeleteLookup, Version: version, Lookup: &plan.LookupRow{Key: r.Join(n), Version: version}}
 }
 
-func deleteContent(n byte, version int64) sink.Write {
-	return sink.Write{Action: sink.DeleteContent, Version: version, Content: &sink.Content{ID: ContentID(n), Version: version}}
-}
-
-func wantContents(t *testing.T, s LookupSubject, want ...sink.Content) {
-	t.Helper()
-	ids := make([]sink.UUID, len(want))
+func (r *recall) wantLookups(want ...plan.LookupRow) {
+	r.Helper()
+	joins := make([]plan.Value, len(want))
 	for i := range want {
-		ids[i] = want[i].ID
+		joins[i] = want[i].Key
 	}
-	got, err := s.Contents(t.Context(), ids)
+	got, err := r.lookup.LookupRows(r.Context(), joins)
 	if err != nil {
-		t.Fatal(err)
+		r.Fatal(err)
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
-		t.Errorf("contents (-want +got):\n%s", diff)
+		r.Errorf("lookup rows (-want +got):\n%s", diff)
 	}
 }
 
-func contentsInOrder(t *testing.T, s LookupSubject) {
-	bare := sink.Content{ID: ContentID(2), Exists: true, Version: 6}
-	apply(t, s, []sink.Write{putContent(content(1, 5)), putContent(bare)})
-	wantContents(t, s, bare, sink.Content{ID: ContentID(9)}, content(1, 5))
+func (r *recall) inOrder() {
+	r.Helper()
+	bare := r.Bare(2, 6)
+	r.apply([]sink.Write{r.put(r.Specimen.Lookup(1, 5)), r.put(bare)})
+	r.wantLookups(bare, plan.LookupRow{Key: r.Join(9)}, r.Specimen.Lookup(1, 5))
 }
 
-func contentVersions(t *testing.T, s LookupSubject) {
-	apply(t, s, []sink.Write{putContent(content(1, 5)), putContent(content(2, 5)), deleteContent(3, 7)})
-	older := sink.Content{ID: ContentID(1), Exists: true, Version: 4}
-	apply(t, s, []sink.Write{putContent(older), deleteContent(1, 3), deleteContent(2, 6), putContent(content(3, 6))})
-	wantContents(t, s, content(1, 5), sink.Content{ID: ContentID(2)}, sink.Content{ID: ContentID(3)})
+func (r *recall) versions() {
+	r.Helper()
+	r.apply([]sink.Write{r.put(r.Specimen.Lookup(1, 5)), r.put(r.Specimen.Lookup(2, 5)), r.remove(3, 7)})
+	r.apply([]sink.Write{r.put(r.Bare(1, 4)), r.remove(1, 3), r.remove(2, 6), r.put(r.Specimen.Lookup(3, 6))})
+	r.wantLookups(r.Specimen.Lookup(1, 5), plan.LookupRow{Key: r.Join(2)}, plan.LookupRow{Key: r.Join(3)})
 }
 
-func history(t *testing.T, s LookupSubject, id sink.UUID) []sink.Stored {
-	t.Helper()
-	var rows []sink.Stored
-	err := s.Events(t.Context(), id, func(page []sink.Stored) error {
-		rows = append(rows, page...)
+// wantHistory compares what the history has of a join value, as far as it keeps it.
+func (r *recall) wantHistory(join plan.Value, want ...plan.Stored) {
+	r.Helper()
+	byKey := func(rows []plan.Stored) map[string]map[string]string {
+		out := make(map[string]map[string]string)
+		for _, s := range rows {
+			key := string(r.Plan.AppendRowKey(nil, s.Row))
+			if _, twice := out[key]; twice {
+				r.Errorf("row %v is there twice", s.Row)
+			}
+			out[key] = r.masked(s, r.Plan.History.Kept())
+		}
+		return out
+	}
+	var got []plan.Stored
+	err := r.lookup.Rows(r.Context(), join, func(page []plan.Stored) error {
+		got = append(got, slices.Clone(page)...)
 		return nil
 	})
 	if err != nil {
-		t.Fatal(err)
+		r.Fatal(err)
 	}
-	slices.SortFunc(rows, func(a, b sink.Stored) int { return cmp.Compare(a.ID, b.ID) })
-	return rows
-}
-
-func wantHistory(t *testing.T, s LookupSubject, id sink.UUID, want ...sink.Stored) {
-	t.Helper()
-	if diff := gocmp.Diff(want, history(t, s, id)); diff != "" {
-		t.Errorf("history (-want +got):\n%s", diff)
+	if diff := gocmp.Diff(byKey(want), byKey(got)); diff != "" {
+		r.Errorf("history (-want +got):\n%s", diff)
 	}
 }
 
-func historyPlaces(t *testing.T, s LookupSubject) {
-	stays, moves, leaves := fullRow(1), fullRow(51), fullRow(101) // one content
-	moved := moves
-	moved.Time += 25 * 60 * 60 * 1_000_000
-	nudged := stays
-	nudged.Time++ // within the same millisecond: the same place
-	apply(t, s, []sink.Write{Put(10, stays), Put(11, moves), Put(12, leaves)})
-	apply(t, s, Move(13, moves, moved))
-	apply(t, s, Remove(14, leaves))
-	apply(t, s, []sink.Write{Put(15, nudged)})
-	apply(t, s, []sink.Write{Put(11, moves), Put(12, leaves)}) // replayed
-	wantHistory(t, s, ContentID(1), sink.Stored{Row: nudged, Version: 15}, sink.Stored{Row: moved, Version: 13})
+func (r *recall) places() {
+	r.Helper()
+	stays, moves, leaves := r.Full(1), r.Full(51), r.Full(101) // one join value
+	moved, counted := r.Moved(moves), r.Counted(stays, 7)
+	r.apply([]sink.Write{Put(10, stays), Put(11, moves), Put(12, leaves)})
+	r.apply(Move(r.Plan, 13, moves, moved))
+	r.apply(Remove(r.Plan, 14, leaves))
+	r.apply([]sink.Write{Put(15, counted)})
+	r.apply([]sink.Write{Put(11, moves), Put(12, leaves)}) // replayed
+	r.wantHistory(r.Join(1), plan.Stored{Row: counted, Version: 15}, plan.Stored{Row: moved, Version: 13})
 }
 
-func historyWithoutContent(t *testing.T, s LookupSubject) {
-	row := sparseRow(1)
-	row.ContentID = sink.Null[sink.UUID]{}
-	row.Time = -1 // before the epoch: another day
-	apply(t, s, []sink.Write{Put(10, row)})
-	wantHistory(t, s, sink.UUID{}, sink.Stored{Row: row, Version: 10})
-	wantRow(t, s, sink.Stored{Row: row, Version: 10})
+func (r *recall) alone() {
+	r.Helper()
+	row := r.Alone(1)
+	r.apply([]sink.Write{Put(10, row)})
+	r.wantHistory(plan.Value{}, plan.Stored{Row: row, Version: 10})
+	r.wantRow(plan.Stored{Row: row, Version: 10})
 }
 
-func historyCleared(t *testing.T, s LookupSubject) {
-	older, newer, other := fullRow(1), fullRow(51), fullRow(2)
-	apply(t, s, []sink.Write{Put(10, older), Put(20, newer), Put(10, other)})
-	clearing := []sink.Write{{Action: sink.ClearHistory, Version: 15, Place: sink.Place{Content: ContentID(1)}}}
-	apply(t, s, clearing)
-	apply(t, s, clearing)
-	apply(t, s, []sink.Write{Put(10, older)}) // replayed
-	wantHistory(t, s, ContentID(1), sink.Stored{Row: newer, Version: 20})
-	wantHistory(t, s, ContentID(2), sink.Stored{Row: other, Version: 10})
-	wantRow(t, s, sink.Stored{Row: older, Version: 10}) // by id it is another write's
+func (r *recall) clearing() {
+	r.Helper()
+	older, newer, other := r.Full(1), r.Full(51), r.Full(2)
+	r.apply([]sink.Write{Put(10, older), Put(20, newer), Put(10, other)})
+	clearing := []sink.Write{{Action: sink.ClearHistory, Version: 15, Join: r.Join(1)}}
+	r.apply(clearing)
+	r.apply(clearing)
+	r.apply([]sink.Write{Put(10, older)}) // replayed
+	r.wantHistory(r.Join(1), plan.Stored{Row: newer, Version: 20})
+	r.wantHistory(r.Join(2), plan.Stored{Row: other, Version: 10})
+	r.wantRow(plan.Stored{Row: older, Version: 10}) // in the result it is another write's
 }
 
-func historyLong(t *testing.T, s LookupSubject) {
+func (r *recall) long() {
+	r.Helper()
 	var writes []sink.Write
-	var want []sink.Stored
-	for id := int64(1); id <= 2500; id++ {
-		row := fullRow(id)
-		row.ContentID = sink.Some(ContentID(1))
-		writes = append(writes, Put(id, row))
-		want = append(want, sink.Stored{Row: row, Version: id})
+	var want []plan.Stored
+	for n := int64(1); n <= 2500; n++ {
+		row := r.Full(n)
+		row[r.Plan.Join] = r.Join(1)
+		writes = append(writes, Put(n, row))
+		want = append(want, plan.Stored{Row: row, Version: n})
 	}
-	apply(t, s, writes)
-	wantHistory(t, s, ContentID(1), want...)
+	r.apply(writes)
+	r.wantHistory(r.Join(1), want...)
 }
 
-func contentIDs(t *testing.T, s LookupSubject) {
-	none := sparseRow(7)
-	none.ContentID = sink.Null[sink.UUID]{}
-	apply(t, s, []sink.Write{putContent(content(1, 5)), Put(10, fullRow(2)), Put(10, none)})
-	seen := make(map[sink.UUID]bool)
-	err := s.ContentIDs(t.Context(), func(ids []sink.UUID) error {
-		for _, id := range ids {
-			seen[id] = true
+func (r *recall) leftOut() {
+	r.Helper()
+	row := r.Full(1)
+	r.apply([]sink.Write{{Action: sink.Put, Version: 10, Row: row, Hidden: true}})
+	r.wantHistory(r.Join(1), plan.Stored{Row: row, Version: 10})
+	r.wantAbsent(row)
+}
+
+func (r *recall) joins() {
+	r.Helper()
+	r.apply([]sink.Write{r.put(r.Specimen.Lookup(1, 5)), Put(10, r.Full(2)), Put(10, r.Alone(7))})
+	seen := make(map[plan.Value]bool)
+	err := r.lookup.Joins(r.Context(), func(joins []plan.Value) error {
+		for _, join := range joins {
+			seen[join] = true
 		}
 		return nil
 	})
 	if err != nil {
-		t.Fatal(err)
+		r.Fatal(err)
 	}
-	for _, id := range []sink.UUID{ContentID(1), ContentID(2), {}} {
-		if !seen[id] {
-			t.Errorf("content %s is not listed", id)
+	for _, join := range []plan.Value{r.Join(1), r.Join(2), {}} {
+		if !seen[join] {
+			r.Errorf("join value %q is not listed", join)
 		}
 	}
 }

@@ -2,39 +2,58 @@ package storetest
 
 import (
 	"context"
+	"slices"
 	"sync"
 
+	"penstock/schema"
 	"penstock/sink"
+	"penstock/sink/plan"
 )
 
 // Model is a store and a lookup in memory: the meaning of [sink.Store] in the
 // fewest words. Its methods may be called concurrently.
 type Model struct {
+	plan *plan.Plan
+
 	mu sync.Mutex
-	// Guarded by mu. A nil row or content is a tombstone.
-	events   map[int64]versioned[*sink.Row]
-	places   map[sink.Place]versioned[*sink.Row]
-	contents map[sink.UUID]versioned[*sink.Content]
-	cleared  map[sink.UUID]int64 // the highest version a history was cleared at
+	// Guarded by mu. What is gone is a tombstone.
+	places  []map[string]entry // of each place of the plan, by key
+	lookups map[plan.Value]plan.LookupRow
+	cleared map[plan.Value]int64 // the highest version a history was cleared at
 }
 
-type versioned[T any] struct {
-	value   T
+// entry is what a place holds under one key: the row, or who left it.
+type entry struct {
+	row     plan.Row
+	gone    bool
 	version int64
 }
 
-// NewModel returns an empty model.
+// NewModel returns an empty model of the preset.
 func NewModel() *Model {
-	return &Model{
-		events:   make(map[int64]versioned[*sink.Row]),
-		places:   make(map[sink.Place]versioned[*sink.Row]),
-		contents: make(map[sink.UUID]versioned[*sink.Content]),
-		cleared:  make(map[sink.UUID]int64),
+	return NewModelOf(plan.Engagement(schema.TableName{Schema: "public", Name: "engagement_events"}, schema.TableName{Schema: "public", Name: "content"}, ""))
+}
+
+// NewModelOf returns an empty model of a plan.
+func NewModelOf(p *plan.Plan) *Model {
+	m := &Model{plan: p, lookups: make(map[plan.Value]plan.LookupRow), cleared: make(map[plan.Value]int64)}
+	for range p.Places {
+		m.places = append(m.places, make(map[string]entry))
 	}
+	return m
 }
 
 // Name is "model".
 func (m *Model) Name() string { return "model" }
+
+// Kept is every slot.
+func (m *Model) Kept() []int {
+	slots := make([]int, len(m.plan.Slots))
+	for i := range slots {
+		slots[i] = i
+	}
+	return slots
+}
 
 // Apply never fails.
 func (m *Model) Apply(_ context.Context, writes []sink.Write) error {
@@ -47,60 +66,57 @@ func (m *Model) Apply(_ context.Context, writes []sink.Write) error {
 }
 
 func (m *Model) apply(w *sink.Write) {
+	for place := range m.places {
+		if !w.Touches(m.plan, place) {
+			continue
+		}
+		key := string(m.plan.AppendKey(nil, place, w.Row))
+		if have, found := m.places[place][key]; !found || have.version < w.Version {
+			m.places[place][key] = entry{row: slices.Clone(w.Row), gone: w.Action == sink.Delete, version: w.Version}
+		}
+	}
 	switch w.Action {
-	case sink.PutEvent:
-		row := *w.Row
-		set(m.events, row.ID, w.Version, &row)
-		set(m.places, row.Place(), w.Version, &row)
-	case sink.DeleteEvent:
-		set(m.events, w.Place.Event, w.Version, nil)
-	case sink.DeletePlace:
-		set(m.places, w.Place, w.Version, nil)
-	case sink.PutContent:
-		content := *w.Content
-		set(m.contents, content.ID, w.Version, &content)
-	case sink.DeleteContent:
-		set(m.contents, w.Content.ID, w.Version, nil)
+	case sink.PutLookup, sink.DeleteLookup:
+		if have, found := m.lookups[w.Lookup.Key]; !found || have.Version < w.Version {
+			row := *w.Lookup
+			row.Values, row.Exists, row.Version = slices.Clone(row.Values), w.Action == sink.PutLookup, w.Version
+			m.lookups[row.Key] = row
+		}
 	case sink.ClearHistory:
-		m.cleared[w.Place.Content] = max(m.cleared[w.Place.Content], w.Version)
+		m.cleared[w.Join] = max(m.cleared[w.Join], w.Version)
 	}
 }
 
-func set[K comparable, T any](in map[K]versioned[*T], key K, version int64, value *T) {
-	if have, found := in[key]; found && have.version >= version {
-		return
-	}
-	in[key] = versioned[*T]{value: value, version: version}
-}
-
-// Event returns the row of one event by its id.
-func (m *Model) Event(_ context.Context, id int64) (sink.Stored, bool, error) {
+// Read returns the row of the result that has the key of another.
+func (m *Model) Read(_ context.Context, key plan.Row) (plan.Stored, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e := m.events[id]
-	if e.value == nil {
-		return sink.Stored{}, false, nil
+	place := m.plan.Views[0].Place
+	e, found := m.places[place][string(m.plan.AppendKey(nil, place, key))]
+	if !found || e.gone {
+		return plan.Stored{}, false, nil
 	}
-	return sink.Stored{Row: *e.value, Version: e.version}, true, nil
+	return plan.Stored{Row: slices.Clone(e.row), Version: e.version}, true, nil
 }
 
-// Contents is as [sink.Lookup] says.
-func (m *Model) Contents(_ context.Context, ids []sink.UUID) ([]sink.Content, error) {
+// LookupRows is as [sink.Lookup] says.
+func (m *Model) LookupRows(_ context.Context, joins []plan.Value) ([]plan.LookupRow, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	out := make([]sink.Content, len(ids))
-	for i, id := range ids {
-		out[i].ID = id
-		if c := m.contents[id]; c.value != nil {
-			out[i] = *c.value
+	out := make([]plan.LookupRow, len(joins))
+	for i, join := range joins {
+		out[i].Key = join
+		if row := m.lookups[join]; row.Exists {
+			row.Values = slices.Clone(row.Values)
+			out[i] = row
 		}
 	}
 	return out, nil
 }
 
-// Events is as [sink.Lookup] says; its pages hold two rows, so that paging shows.
-func (m *Model) Events(_ context.Context, content sink.UUID, visit func([]sink.Stored) error) error {
-	rows := m.history(content)
+// Rows is as [sink.Lookup] says; its pages hold two rows, so that paging shows.
+func (m *Model) Rows(_ context.Context, join plan.Value, visit func([]plan.Stored) error) error {
+	rows := slices.DeleteFunc(m.At(m.plan.History.Place), func(s plan.Stored) bool { return s.Row[m.plan.Join] != join })
 	for len(rows) > 0 {
 		n := min(2, len(rows))
 		if err := visit(rows[:n]); err != nil {
@@ -111,60 +127,41 @@ func (m *Model) Events(_ context.Context, content sink.UUID, visit func([]sink.S
 	return nil
 }
 
-func (m *Model) history(content sink.UUID) []sink.Stored {
+// Joins is as [sink.Lookup] says.
+func (m *Model) Joins(_ context.Context, visit func([]plan.Value) error) error {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	var rows []sink.Stored
-	for place, p := range m.places {
-		if place.Content == content && p.value != nil && p.version > m.cleared[content] {
-			rows = append(rows, sink.Stored{Row: *p.value, Version: p.version})
-		}
+	seen := make(map[plan.Value]bool)
+	for _, e := range m.places[m.plan.History.Place] {
+		seen[e.row[m.plan.Join]] = true
 	}
-	return rows
-}
-
-// ContentIDs is as [sink.Lookup] says.
-func (m *Model) ContentIDs(_ context.Context, visit func([]sink.UUID) error) error {
-	m.mu.Lock()
-	seen := make(map[sink.UUID]bool)
-	for place := range m.places {
-		seen[place.Content] = true
-	}
-	for id, c := range m.contents {
-		if c.value != nil {
-			seen[id] = true
+	for join, row := range m.lookups {
+		if row.Exists {
+			seen[join] = true
 		}
 	}
 	m.mu.Unlock()
-	ids := make([]sink.UUID, 0, len(seen))
-	for id := range seen {
-		ids = append(ids, id)
+	joins := make([]plan.Value, 0, len(seen))
+	for join := range seen {
+		joins = append(joins, join)
 	}
-	return visit(ids)
+	return visit(joins)
 }
 
-// Rows returns every event that is there, by id.
-func (m *Model) Rows() map[int64]sink.Stored {
+// At returns every row that stands at a place of the plan.
+func (m *Model) At(place int) []plan.Stored {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	rows := make(map[int64]sink.Stored)
-	for id, e := range m.events {
-		if e.value != nil {
-			rows[id] = sink.Stored{Row: *e.value, Version: e.version}
+	var rows []plan.Stored
+	for _, e := range m.places[place] {
+		if place == m.plan.History.Place && e.version <= m.cleared[e.row[m.plan.Join]] {
+			continue
+		}
+		if !e.gone {
+			rows = append(rows, plan.Stored{Row: slices.Clone(e.row), Version: e.version})
 		}
 	}
 	return rows
 }
 
-// History returns every place that holds an event, with its row.
-func (m *Model) History() map[sink.Place]sink.Stored {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	rows := make(map[sink.Place]sink.Stored)
-	for place, p := range m.places {
-		if p.value != nil && p.version > m.cleared[place.Content] {
-			rows[place] = sink.Stored{Row: *p.value, Version: p.version}
-		}
-	}
-	return rows
-}
+// Result returns every row of the result: what the first view holds.
+func (m *Model) Result() []plan.Stored { return m.At(m.plan.Views[0].Place) }

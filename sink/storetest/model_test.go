@@ -7,6 +7,8 @@ import (
 )
 
 func TestModelConforms(t *testing.T) {
-	storetest.Exercise(t, func(*testing.T) storetest.Subject { return storetest.NewModel() })
-	storetest.ExerciseLookup(t, func(*testing.T) storetest.LookupSubject { return storetest.NewModel() })
+	for _, s := range storetest.Specimens("p:") {
+		storetest.Exercise(t, s, func(*testing.T) storetest.Subject { return storetest.NewModelOf(s.Plan) })
+		storetest.ExerciseLookup(t, s, func(*testing.T) storetest.LookupSubject { return storetest.NewModelOf(s.Plan) })
+	}
 }

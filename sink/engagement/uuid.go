@@ -1,4 +1,4 @@
-package sink
+package engagement
 
 import (
 	"encoding/hex"

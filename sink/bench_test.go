@@ -1,0 +1,43 @@
+package sink_test
+
+import (
+	"context"
+	"testing"
+
+	"penstock/sink"
+	"penstock/sink/plan"
+)
+
+// idle is a store that keeps nothing.
+type idle struct{ sink.Lookup }
+
+func (idle) Name() string                              { return "idle" }
+func (idle) Apply(context.Context, []sink.Write) error { return nil }
+func (idle) Rows(context.Context, plan.Value, func([]plan.Stored) error) error {
+	return nil
+}
+
+// BenchmarkDecodeAndJoin is what a record costs the sink between Kafka and the
+// stores: 10 contents, 1000 events, a tenth of them updated.
+func BenchmarkDecodeAndJoin(b *testing.B) {
+	s := newSource(1)
+	for n := byte(1); n <= 10; n++ {
+		s.putContent(someContent(n, 1800))
+	}
+	for id := range int64(1000) {
+		s.put(someEvent(id, byte(1+id%10)))
+	}
+	for id := range int64(100) {
+		e := someEvent(id, byte(1+id%10))
+		e.Time += 5_000_000
+		s.put(e)
+	}
+	o := sink.NewOwner(0, 1, idle{}, []sink.Store{idle{}})
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := o.Apply(b.Context(), s.partitions[0]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N*len(s.partitions[0]))/b.Elapsed().Seconds(), "records/s")
+}
