@@ -73,7 +73,8 @@ func FindPublication(ctx context.Context, db DB, name string) (Publication, bool
 // one that is dropped while it makes the list, also if its successor comes in the same
 // transaction, so that no other session ever misses the table.
 func publishedTables(ctx context.Context, db DB, name string) ([]PublishedTable, error) {
-	for {
+	const tries = 100
+	for range tries {
 		before, err := whichTables(ctx, db)
 		if err != nil {
 			return nil, err
@@ -83,6 +84,11 @@ func publishedTables(ctx context.Context, db DB, name string) ([]PublishedTable,
 		if err != nil || before == after {
 			return tables, cmp.Or(failed, err)
 		}
+	}
+	return nil, &fault.Error{
+		Kind: fault.Unreachable, Where: publicationPlace(name),
+		What: fmt.Sprintf("tables came and went each of the %d times that its tables were listed", tries),
+		Why:  "Postgres may leave out one that does", Fix: "wait for what creates and drops them",
 	}
 }
 
