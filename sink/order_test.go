@@ -3,6 +3,7 @@ package sink_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -50,8 +51,11 @@ func TestOwnSideFirst(t *testing.T) {
 	s.remove(1)
 	s.putContent(someContent(2, 900))
 	one, two := engagement.JoinOf(storetest.ContentID(1)), engagement.JoinOf(storetest.ContentID(2))
+	var mu sync.Mutex // the contents' events are read at the same time
 	reads := map[plan.Value]int{}
 	lookup := watching{model, func(content plan.Value) {
+		mu.Lock()
+		defer mu.Unlock()
 		reads[content]++
 		for name, store := range map[string]*storetest.Model{"the store that is read": model, "the other": other} {
 			rows := rowsOf(store)
