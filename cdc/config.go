@@ -156,6 +156,11 @@ type Pipeline struct {
 type JoinSide struct {
 	Table  schema.TableName
 	Column string
+
+	// What the pipeline takes the table for, which is held against the catalogue at
+	// the start: its columns, and the columns of its key. None is not looked at.
+	Columns []JoinColumn
+	Key     []string
 }
 
 // DefaultTransactionTimeout bounds how long a daemon that died holds back the

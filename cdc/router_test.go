@@ -44,7 +44,7 @@ func testRouter() *Router {
 		Tables: []Table{{Name: contentTable, Topic: "content"}, {Name: eventsTable, Topic: "events"}, {Name: plainTable, Topic: "plain"}},
 		Pipelines: []Pipeline{{
 			Name: "metrics", Topic: "input",
-			Stream: JoinSide{eventsTable, "content_id"}, Lookup: JoinSide{contentTable, "id"},
+			Stream: JoinSide{Table: eventsTable, Column: "content_id"}, Lookup: JoinSide{Table: contentTable, Column: "id"},
 		}},
 	}
 	return newRouter(cfg, "db", layout{partitions: map[string]int32{"content": 2, "events": 2, "plain": 2, "input": 3}},

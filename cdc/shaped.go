@@ -58,6 +58,7 @@ func (c *Capture) checkShapes(ctx context.Context, db *pgx.Conn) error {
 			lost = lost || isPlacing(err)
 		}
 		problems = append(problems, c.cfg.unjoined(rel)...)
+		problems = append(problems, c.cfg.undeclared(rel)...)
 	}
 	misfits := errors.Join(problems...)
 	if misfits == nil {
@@ -113,12 +114,12 @@ func (c *Config) unjoined(rel *schema.Relation) (faults []error) {
 // describeShaped describes the tables that have rules, as the log announces them, and of
 // those that are only joined the columns.
 func (c *Capture) describeShaped(ctx context.Context, db *pgx.Conn) ([]*schema.Relation, error) {
-	named := map[schema.TableName]bool{} // and whether they have rules
+	named := map[schema.TableName]bool{} // and whether their types and keys are needed
 	for i := range c.cfg.Tables {
 		t := &c.cfg.Tables[i]
-		joined := slices.ContainsFunc(c.cfg.Pipelines, func(p Pipeline) bool { return p.Stream.Table == t.Name || p.Lookup.Table == t.Name })
+		joined, declared := c.cfg.joins(t.Name)
 		if ruled := !reflect.ValueOf(t.Rules).IsZero(); ruled || joined {
-			named[t.Name] = ruled
+			named[t.Name] = ruled || declared
 		}
 	}
 	if len(named) == 0 {

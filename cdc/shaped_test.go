@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"penstock/cdc"
 	"penstock/internal/fault"
 	"penstock/internal/stack/stacktest"
 	"penstock/schema"
@@ -127,6 +128,53 @@ func TestMisspeltJoinColumnsAreRefused(t *testing.T) {
 			plant(s)
 			side := s.cfg.Pipelines[0].Stream
 			expect(t, s.refusal(), fault.Usage, "pipelines.metrics.stream.column: table "+side.Table.String()+` has no column "`+side.Column+`"`)
+			if slots := s.one("SELECT count(*)::text FROM pg_replication_slots WHERE database = current_database()"); slots != "0" {
+				t.Errorf("%s slots were created", slots)
+			}
+		})
+	}
+}
+
+// TestDeclarationsAreHeldAgainstTheCatalogue before anything is created.
+func TestDeclarationsAreHeldAgainstTheCatalogue(t *testing.T) {
+	column := func(name string, types ...string) cdc.JoinColumn { return cdc.JoinColumn{Name: name, Types: types} }
+	for name, c := range map[string]struct {
+		stream, lookup cdc.JoinSide // of which columns and key count
+		want           []string
+	}{
+		"as it is": {
+			stream: cdc.JoinSide{Key: []string{"id"}, Columns: []cdc.JoinColumn{
+				{Name: "id", Types: []string{"int2", "int4", "int8"}, NotNull: true}, column("content_id"),
+			}},
+			lookup: cdc.JoinSide{Key: []string{"id"}, Columns: []cdc.JoinColumn{{Name: "id", NotNull: true}}},
+		},
+		"other types": {
+			stream: cdc.JoinSide{Columns: []cdc.JoinColumn{column("id"), column("content_id", "int8"), column("zebra", "int8"), {Name: "content_id", NotNull: true}}},
+			lookup: cdc.JoinSide{Key: []string{"slug"}, Columns: []cdc.JoinColumn{column("id", "float8", "uuid")}},
+			want: []string{
+				"pipelines.metrics.stream.columns.id: column id of public.events is int8",
+				"pipelines.metrics.stream.columns.content_id: column content_id of public.events is text",
+				`pipelines.metrics.stream.columns.zebra: table public.events has no column "zebra"`,
+				"pipelines.metrics.stream.columns.content_id: column content_id of public.events takes NULL",
+				"pipelines.metrics.lookup.columns.id: column id of public.content is text",
+				"pipelines.metrics.lookup.column: the key of public.content is (id), not (slug)",
+			},
+		},
+		"another key": {
+			stream: cdc.JoinSide{Key: []string{"content_id", "id"}, Columns: []cdc.JoinColumn{column("id", "int8")}},
+			want:   []string{"pipelines.metrics.stream.key: the key of public.events is (id), not (content_id, id)"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSource(t)
+			p := &s.cfg.Pipelines[0]
+			p.Stream.Columns, p.Stream.Key, p.Lookup.Columns, p.Lookup.Key = c.stream.Columns, c.stream.Key, c.lookup.Columns, c.lookup.Key
+			if len(c.want) == 0 {
+				capture := s.start()
+				capture.finish()
+				return
+			}
+			expect(t, s.refusal(), fault.Usage, c.want...)
 			if slots := s.one("SELECT count(*)::text FROM pg_replication_slots WHERE database = current_database()"); slots != "0" {
 				t.Errorf("%s slots were created", slots)
 			}

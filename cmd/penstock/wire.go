@@ -32,11 +32,43 @@ func captureConfig(cfg *config.Config, word operatorWord) (cdc.Config, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Pipelines)) {
 		p := cfg.Pipelines[name]
+		stream, lookup := cfg.Declared(name)
+		if p.Lookup.Key = nil; len(lookup) > 0 {
+			p.Lookup.Key = []string{p.Lookup.Column} // else several lookup rows would be joined
+		}
 		c.Pipelines = append(c.Pipelines, cdc.Pipeline{
-			Name: name, Topic: p.Topic, Stream: cdc.JoinSide(p.Stream), Lookup: cdc.JoinSide(p.Lookup),
+			Name: name, Topic: p.Topic, Stream: joinSide(&p.Stream, stream), Lookup: joinSide(&p.Lookup, lookup),
 		})
 	}
 	return c, nil
+}
+
+// joinSide is one side of a pipeline's join, with what the pipeline takes it for.
+func joinSide(declared *config.Side, columns []plan.Column) cdc.JoinSide {
+	side := cdc.JoinSide{Table: declared.Table, Column: declared.Column, Key: declared.Key}
+	for _, c := range columns {
+		side.Columns = append(side.Columns, cdc.JoinColumn{Name: c.Name, Types: catalogTypes(c.Type), NotNull: c.NotNull})
+	}
+	return side
+}
+
+// catalogTypes are the names that pg_type has for a type of a plan, none for text,
+// which takes many.
+func catalogTypes(t plan.Type) []string {
+	switch t {
+	case plan.Bool:
+		return []string{"bool"}
+	case plan.Int:
+		return []string{"int2", "int4", "int8"}
+	case plan.Float:
+		return []string{"float8"}
+	case plan.UUID:
+		return []string{"uuid"}
+	case plan.Time:
+		return []string{"timestamptz"}
+	default:
+		return nil
+	}
 }
 
 func limits(t config.Transaction) cdc.Limits {
@@ -62,8 +94,8 @@ func sinkConfig(cfg *config.Config, name string) sink.Config {
 
 // planOf is the plan of one pipeline.
 func planOf(cfg *config.Config, name string) *plan.Plan {
-	p := cfg.Pipelines[name]
-	return plan.Engagement(p.Stream.Table, p.Lookup.Table, cfg.Redis.Prefix+":event:")
+	p, _ := cfg.Plan(name) // its problems are the configuration's, which has none
+	return p
 }
 
 // stores are the two that a pipeline writes to.

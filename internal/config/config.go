@@ -128,30 +128,15 @@ type Transaction struct {
 	Timeout time.Duration `yaml:"timeout"` // after which Kafka aborts one that is left open
 }
 
-// Pipeline joins the rows of a stream table to those of a lookup table and
-// carries the result to the stores.
-type Pipeline struct {
-	Preset string `yaml:"preset"` // engagement: fills stream and lookup
-	Topic  string `yaml:"topic"`  // input topic; default penstock.<pipeline>.input
-	Group  string `yaml:"group"`  // consumer group; default penstock.<pipeline>
-	Stream Side   `yaml:"stream"`
-	Lookup Side   `yaml:"lookup"`
-
-	// OnError is stop or dead-letter: what becomes of a record that the sink cannot
-	// process.
-	OnError string `yaml:"on_error"`
-}
-
-// The policies of Pipeline.OnError.
-const (
-	OnErrorStop       = "stop"
-	OnErrorDeadLetter = "dead-letter"
-)
-
 // Side is one table of a pipeline's join.
 type Side struct {
 	Table  schema.TableName `yaml:"table"`
 	Column string           `yaml:"column"` // join column
+
+	// Of a declared pipeline: the columns that it uses, each with its type and
+	// perhaps "not null", and the stream table's primary key.
+	Columns map[string]string `yaml:"columns"`
+	Key     []string          `yaml:"key"`
 }
 
 // Cassandra is the store of record for enriched events.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
 
 	"penstock/internal/fault"
 )
@@ -123,7 +124,14 @@ func addressText(n ast.Node) (string, bool) {
 }
 
 func (d *decoder) scalar(n ast.Node, v reflect.Value, path string) {
-	d.cfg.origins[path] = d.place(n)
+	at := d.place(n)
+	switch t := n.(type) {
+	case *ast.StringNode:
+		at.quoted = t.Token.Type == token.SingleQuoteType || t.Token.Type == token.DoubleQuoteType
+	case *ast.LiteralNode:
+		at.folded = true
+	}
+	d.cfg.origins[path] = at
 	secret := isSecret(v.Type())
 	text, ok := d.scalarText(n, path, secret)
 	if !ok {

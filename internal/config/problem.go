@@ -27,6 +27,20 @@ func (p *Problem) Unwrap() error { return p.Fault }
 type origin struct {
 	label        string
 	line, column int
+	quoted       bool // the value begins with a quote
+	folded       bool // it begins on another line
+}
+
+// within is the place so many characters into the value.
+func (o origin) within(offset int) origin {
+	switch {
+	case o.line == 0 || o.folded:
+		return o
+	case o.quoted:
+		o.column++
+	}
+	o.column += offset
+	return o
 }
 
 // String is file:line:column, or the label alone.

@@ -137,7 +137,7 @@ func (v *validator) pipelines(captured bool) {
 		case p.Preset != "":
 			v.oneOf(path+".preset", p.Preset, PresetEngagement)
 			continue
-		case p.Stream.Table == (schema.TableName{}) && p.Lookup.Table == (schema.TableName{}):
+		case !p.hasTables():
 			v.missing(path+".preset", "the pipeline names neither a preset nor tables", "preset: engagement")
 			continue
 		}
