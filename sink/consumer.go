@@ -83,7 +83,8 @@ func (c *consumer) dropped(how string, p map[string][]int32) {
 func (c *consumer) newOwner(partition int32, next int64, waiting map[string]string) *owner {
 	return &owner{
 		partition: partition, next: next, plan: c.sink.cfg.Plan, stores: c.sink.stores, lookup: c.sink.lookup,
-		cache:       otter.Must(&otter.Options[plan.Value, plan.LookupRow]{MaximumSize: c.sink.cfg.CacheRows}),
+		cache:       otter.Must(&otter.Options[plan.Value, known]{MaximumSize: c.sink.cfg.CacheRows}),
+		begun:       make(map[plan.Value]int64),
 		partitionOf: c.partitionOf, waiting: waiting,
 	}
 }

@@ -13,6 +13,7 @@ type group struct {
 	plan   *plan.Plan
 	join   plan.Value
 	lookup *plan.LookupRow    // the lookup row after the run; nil when the run did not change it
+	turns  []*plan.LookupRow  // the lookup row after each change of it, in the order of the run
 	rows   map[string]*folded // by the stream row's key
 }
 
@@ -49,6 +50,7 @@ func groupByJoin(p *plan.Plan, changes []change) map[plan.Value]*group {
 
 func (g *group) fold(c *change) {
 	if c.lookup != nil {
+		g.turns = append(g.turns, c.lookup)
 		if g.lookup == nil || c.version > g.lookup.Version {
 			g.lookup = c.lookup
 		}
@@ -152,6 +154,19 @@ func (g *group) takeOut(writes []Write, version int64, row plan.Row) []Write {
 		}
 	}
 	return writes
+}
+
+// sameUse reports whether the stored rows are what they would be made to, before
+// being the lookup row that they were joined with: no change of the run has another
+// value in a column that the result depends on. One that has, even if a later one
+// takes it back, may have been written by a predecessor of the owner.
+func (g *group) sameUse(before *plan.LookupRow) bool {
+	for _, turn := range g.turns {
+		if turn.Version <= before.Version || !g.plan.SameUse(before, turn) {
+			return false
+		}
+	}
+	return true
 }
 
 // otherSide returns the writes that enrich stored rows again because the lookup

@@ -25,12 +25,22 @@ type owner struct {
 
 	// cache holds lookup rows as of the last batch, also those known not to
 	// exist. Nobody else changes them while this owner owns the partition.
-	cache *otter.Cache[plan.Value, plan.LookupRow]
+	cache *otter.Cache[plan.Value, known]
+	// begun are the lookup rows that a run began to carry and none has finished since,
+	// each with the highest version: some stored rows may be joined with them.
+	begun map[plan.Value]int64
 	// waiting are the keys whose records wait, each with the id of the dead letter
 	// that they wait for.
 	waiting map[string]string
 	// partitionOf maps a record key to its partition of the input topic.
 	partitionOf func(ctx context.Context) (func(key string) int32, error)
+}
+
+// known is a lookup row of which all stored rows are known to be joined with it,
+// if carried.
+type known struct {
+	plan.LookupRow
+	carried bool
 }
 
 // apply makes a batch of changes durable in every store. It may be called again
@@ -58,6 +68,7 @@ func (o *owner) run(ctx context.Context, changes []change) error {
 	if err != nil {
 		return err
 	}
+	stale := o.begin(groups)
 	writes := make([]Write, 0, 2*len(changes))
 	for join, g := range groups {
 		lookup := lookups[join]
@@ -70,10 +81,7 @@ func (o *owner) run(ctx context.Context, changes []change) error {
 	}
 	var reading errgroup.Group
 	reading.SetLimit(maxReading)
-	for _, g := range groups {
-		if g.lookup == nil {
-			continue
-		}
+	for _, g := range stale {
 		reading.Go(func() error {
 			return o.lookup.Rows(ctx, g.join, func(stored []plan.Stored) error {
 				writes, err := g.otherSide(stored)
@@ -87,10 +95,39 @@ func (o *owner) run(ctx context.Context, changes []change) error {
 	if err := reading.Wait(); err != nil {
 		return err
 	}
-	for join, lookup := range lookups {
-		o.cache.Set(join, lookup)
-	}
+	o.finish(groups, lookups)
 	return nil
+}
+
+// begin notes which lookup rows the run is going to carry, and returns the groups
+// whose stored rows have to be joined again.
+func (o *owner) begin(groups map[plan.Value]*group) (stale []*group) {
+	for join, g := range groups {
+		if g.lookup == nil {
+			continue
+		}
+		before, cached := o.cache.GetIfPresent(join)
+		_, unfinished := o.begun[join]
+		if !cached || !before.carried || unfinished || !g.sameUse(&before.LookupRow) {
+			stale = append(stale, g)
+		}
+		o.begun[join] = max(o.begun[join], g.lookup.Version)
+	}
+	return stale
+}
+
+// finish notes what is durable.
+func (o *owner) finish(groups map[plan.Value]*group, lookups map[plan.Value]plan.LookupRow) {
+	for join, lookup := range lookups {
+		k := known{LookupRow: lookup}
+		if groups[join].lookup == nil {
+			before, cached := o.cache.GetIfPresent(join)
+			k.carried = cached && before.carried
+		} else if k.carried = lookup.Version >= o.begun[join]; k.carried {
+			delete(o.begun, join)
+		}
+		o.cache.Set(join, k)
+	}
 }
 
 // lookups returns the lookup row of every group as it stands after the run.
@@ -106,7 +143,7 @@ func (o *owner) lookups(ctx context.Context, groups map[plan.Value]*group) (map[
 				unknown = append(unknown, join)
 				continue
 			}
-			lookups[join] = cached
+			lookups[join] = cached.LookupRow
 		}
 	}
 	if len(unknown) == 0 {
