@@ -3,6 +3,7 @@ package sink_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -15,11 +16,11 @@ import (
 // counting counts how often stored rows are read to be joined again.
 type counting struct {
 	sink.Lookup
-	reads int
+	reads atomic.Int64
 }
 
 func (c *counting) Rows(ctx context.Context, join plan.Value, visit func([]plan.Stored) error) error {
-	c.reads++
+	c.reads.Add(1)
 	return c.Lookup.Rows(ctx, join, visit)
 }
 
@@ -38,17 +39,17 @@ func TestStoredRowsAreReadOnlyIfTheirResultChanges(t *testing.T) {
 	stores := []sink.Store{model}
 	o := sink.NewOwner(0, 1, lookup, stores)
 	done := 0
-	step := func(what string, wantReads int, changes ...func()) {
+	step := func(what string, wantReads int64, changes ...func()) {
 		t.Helper()
 		for _, change := range changes {
 			change()
 		}
-		before := lookup.reads
+		before := lookup.reads.Load()
 		if err := o.Apply(t.Context(), s.partitions[0][done:]); err != nil {
 			t.Fatal(err)
 		}
 		done = len(s.partitions[0])
-		if got := lookup.reads - before; got != wantReads {
+		if got := lookup.reads.Load() - before; got != wantReads {
 			t.Errorf("%s: stored rows were read %d times, want %d", what, got, wantReads)
 		}
 		wantEqual(t, s, model)

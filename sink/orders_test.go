@@ -7,9 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/twmb/franz-go/pkg/kgo"
 
-	"penstock/schema/deadletter"
 	"penstock/sink"
 	"penstock/sink/plan"
 	"penstock/sink/storetest"
@@ -338,30 +336,5 @@ func TestRandomHistoriesOfAnUnlikePipeline(t *testing.T) {
 		if t.Failed() {
 			return
 		}
-	}
-}
-
-// A record of which an expression fails is that record's own error, wherever the
-// expression needs the lookup row or not.
-func TestAnExpressionThatFailsIsTheRecords(t *testing.T) {
-	d := storetest.OrdersDeclaration("")
-	for name, expression := range map[string]string{
-		"of the stream row": "stream.quantity * 9223372036854775807", "of both rows": "stream.quantity * 9223372036854775807 * (lookup.blocked ? 1 : 1)",
-	} {
-		t.Run(name, func(t *testing.T) {
-			d.Columns[9].Expr = expression
-			p, problems := plan.Compile(d)
-			if len(problems) > 0 {
-				t.Fatal(problems)
-			}
-			s := newShop(1, byBoth)
-			two := int64(2)
-			s.put(order{region: "north", number: 1, quantity: &two})
-			model := storetest.NewModelOf(p)
-			err := sink.NewPlanOwner(p, 0, 1, model, []sink.Store{model}).Apply(t.Context(), []*kgo.Record{s.partitions[0][0]})
-			if cause := sink.AsRecordError(err); cause == nil || cause.Reason != deadletter.Expression || !strings.Contains(err.Error(), "column gross: number out of range") {
-				t.Errorf("got %v", err)
-			}
-		})
 	}
 }

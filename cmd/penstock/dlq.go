@@ -60,7 +60,9 @@ func (a *app) withLetters(ctx context.Context, from *letterFlags, do func(contex
 	defer cancel()
 	plans := map[string]*plan.Plan{}
 	for name, p := range cfg.Pipelines {
-		plans[p.Topic] = planOf(cfg, name)
+		if compiled := planOf(cfg, name); compiled != nil { // else the sink tells what is wrong with it
+			plans[p.Topic] = compiled
+		}
 	}
 	box := sink.NewLetterbox(sink.LetterboxConfig{Brokers: cfg.Kafka.Brokers, Topic: cfg.Kafka.DeadLetterTopic, Plans: plans})
 	if err := box.Reach(ctx); err != nil {

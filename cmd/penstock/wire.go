@@ -92,9 +92,10 @@ func sinkConfig(cfg *config.Config, name string) sink.Config {
 	}
 }
 
-// planOf is the plan of one pipeline.
+// planOf is the plan of one pipeline; nil when it has problems, which the role of the
+// sink does not start with.
 func planOf(cfg *config.Config, name string) *plan.Plan {
-	p, _ := cfg.Plan(name) // its problems are the configuration's, which has none
+	p, _ := cfg.Plan(name)
 	return p
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"penstock/internal/config"
 	"penstock/internal/fault"
@@ -264,5 +265,25 @@ func TestTableNames(t *testing.T) {
 		if again, err2 := config.ParseTable(config.FormatTable(table)); err == nil && (err2 != nil || again != table) {
 			t.Errorf("%q: formats as %s", text, config.FormatTable(table))
 		}
+	}
+}
+
+// A declared pipeline that is rendered is the same when it is loaded again.
+func TestADeclaredPipelineIsRendered(t *testing.T) {
+	const file = "source: {dsn: x, slot: s, publication: p, tables: [shop.orders, shop.customers]}\nkafka: {brokers: [a:1]}\ncassandra: {hosts: [c]}\nredis: {address: r:1}\n" +
+		"pipelines: {orders: {stream: {table: shop.orders, column: customer, key: [id], columns: {id: bigint not null, customer: integer, Odd Name: text}}, " +
+		"lookup: {table: shop.customers, column: id, columns: {id: integer not null, name: text}}, columns: {id: stream.id, name: 'lookup.name ?? \"-\"'}, " +
+		"filter: stream.id > 0, cassandra: {table: shop.o, partition_key: [id], ttl: 1h}, redis: {key: 'o:{id}', fields: [name]}}}\n"
+	cfg := parse(t, file)
+	text, err := cfg.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := parse(t, strings.ReplaceAll(string(text), "dsn: '***'", "dsn: x"))
+	if diff := cmp.Diff(cfg.Pipelines, again.Pipelines, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("rendered\n%s\n%s", text, diff)
+	}
+	if p, problems := again.Plan("orders"); p == nil || len(problems) > 0 {
+		t.Errorf("got %v", problems)
 	}
 }

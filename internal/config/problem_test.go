@@ -139,6 +139,8 @@ func TestSecretsAreNotInProblems(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(smallest)
 	f.Add("a: [1,\n")
+	f.Add("pipelines: {o: {stream: {table: a, column: b, key: [b], columns: {b: bigint}}, lookup: {table: c, column: d, columns: {d: bigint}}, columns: {x: 'stream.b + 1'}, " +
+		"filter: 'lookup.d in [1]', cassandra: {table: k.t, partition_key: [x], clustering: [x desc]}, redis: {key: 'p:{x}'}}}\n")
 	f.Add("x: &x *x\n")
 	f.Add("? [a]\n: b\n")
 	f.Add("records: {time.precision.mode: x, tables: {a.b: &t {key: [c, c], mask: {c: d}, truncate: {c: -1}}, '\"a\".b': *t}}\n")

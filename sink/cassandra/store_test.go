@@ -1,6 +1,7 @@
 package cassandra_test
 
 import (
+	"errors"
 	"net"
 	"strings"
 	"testing"
@@ -14,9 +15,11 @@ import (
 
 	"penstock/internal/fault"
 	"penstock/internal/stack/stacktest"
+	"penstock/schema/deadletter"
 	"penstock/sink"
 	"penstock/sink/cassandra"
 	"penstock/sink/engagement"
+	"penstock/sink/plan"
 	"penstock/sink/storetest"
 )
 
@@ -252,5 +255,97 @@ func TestRefusedStatementIsFinal(t *testing.T) {
 	err := s.Apply(t.Context(), []sink.Write{put(5, someRow())})
 	if err == nil || fault.KindOf(err) != fault.Runtime {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A table that exists is not written to unless it is as the plan needs it, and
+// what it has beside that is its own.
+func TestOpenChecksTablesThatExist(t *testing.T) {
+	const columns = "placed_at timestamp, placed_us bigint, customer bigint, quantity bigint, paid boolean, ref uuid, gross double, total double, name text, loyal boolean, "
+	const key = "PRIMARY KEY ((region, day), placed_at, number)) WITH CLUSTERING ORDER BY (placed_at DESC, number ASC)"
+	for _, c := range []struct{ name, columns, key, want string }{
+		{"as it is made, with another column", "region text, day text, number bigint, version bigint, mine text, " + columns, key, ""},
+		{"another type", "region text, day text, number int, version bigint, " + columns, key, "column number is int, not bigint"},
+		{"a column less", "region text, day text, number bigint, version bigint, " + strings.Replace(columns, "loyal boolean, ", "", 1), key, "it has no column loyal boolean"},
+		{"no version", "region text, day text, number bigint, " + columns, key, "it has no column version bigint"},
+		{
+			"another order", "region text, day text, number bigint, version bigint, " + columns, "PRIMARY KEY ((region, day), placed_at, number))",
+			"column placed_at is clustering 0 asc, not clustering 0 desc",
+		},
+		{
+			"another partition key", "region text, day text, number bigint, version bigint, " + columns,
+			"PRIMARY KEY (region, day, placed_at, number)) WITH CLUSTERING ORDER BY (day ASC, placed_at DESC, number ASC)", "column day is clustering 0 asc, not partition_key 1 none",
+		},
+		{
+			"a longer key", "region text, day text, number bigint, version bigint, other text, " + columns,
+			"PRIMARY KEY ((region, day), placed_at, number, other)) WITH CLUSTERING ORDER BY (placed_at DESC, number ASC, other ASC)", "its key has 5 columns, not 4",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := config(t)
+			cfg.Plan = storetest.Orders("p:").Plan
+			if err := raw(t, cfg).Query("CREATE TABLE orders_by_region (" + c.columns + c.key).ExecContext(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s, err := cassandra.Open(t.Context(), cfg, nil)
+			if err == nil {
+				s.Close()
+			}
+			if c.want == "" && err == nil {
+				return
+			}
+			if c.want == "" || fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "orders_by_region") || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// Rows live as long as the plan says, their history does not end.
+func TestRowsLiveAsLongAsThePlanSays(t *testing.T) {
+	d := storetest.OrdersDeclaration("p:")
+	d.Cassandra.TTL = time.Hour
+	p, problems := plan.Compile(d)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	cfg := config(t)
+	cfg.Plan = p
+	s, session := open(t, cfg), raw(t, cfg)
+	if err := s.Apply(t.Context(), []sink.Write{storetest.Put(5, storetest.Orders("p:").Full(1))}); err != nil {
+		t.Fatal(err)
+	}
+	var seconds, history *int
+	if err := session.Query("SELECT ttl(quantity) FROM orders_by_region").ScanContext(t.Context(), &seconds); err != nil || seconds == nil || *seconds > 3600 || *seconds < 3500 {
+		t.Errorf("a row lives %v s, %v", seconds, err)
+	}
+	if err := session.Query("SELECT ttl(s_quantity) FROM penstock_orders_history").ScanContext(t.Context(), &history); err != nil || history != nil {
+		t.Errorf("its history lives %v s, %v", history, err)
+	}
+}
+
+// What no server takes is the record's own error, before it is sent.
+func TestKeysThatCassandraDoesNotTake(t *testing.T) {
+	d := storetest.OrdersDeclaration("p:")
+	d.Columns[2].Expr = `"x"`
+	d.Cassandra.Partition, d.Cassandra.Clustering = []string{"region"}, []plan.Order{{Column: "number"}}
+	p, problems := plan.Compile(d)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	cfg := config(t)
+	cfg.Plan = p
+	s := open(t, cfg)
+	for region, want := range map[string]deadletter.Reason{"": deadletter.Refused, strings.Repeat("x", 70_000): deadletter.TooLarge, strings.Repeat("x", 60_000): ""} {
+		row := storetest.Orders("p:").Full(1)
+		row[p.Slot("stream.region")] = plan.TextOf(region)
+		writes := []sink.Write{storetest.Put(5, row)}
+		err := s.Check(writes)
+		if refused, ok := errors.AsType[*sink.RecordError](err); ok != (want != "") || ok && refused.Reason != want {
+			t.Errorf("a region of %d bytes: got %v, want %q", len(region), err, want)
+		}
+		if applied := s.Apply(t.Context(), writes); (applied == nil) != (want == "") {
+			t.Errorf("a region of %d bytes: the server says %v", len(region), applied)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 	"unicode/utf8"
 )
@@ -112,6 +113,9 @@ func decodeValue(t Type, raw []byte) (Value, error) {
 	}
 	switch t {
 	case Int:
+		if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+			return IntOf(n), nil
+		}
 		var n int64
 		err := json.Unmarshal(raw, &n)
 		return IntOf(n), err
