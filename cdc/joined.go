@@ -86,8 +86,9 @@ func (j *JoinColumn) misfit(rel *schema.Relation) *fault.Error {
 	switch {
 	case !fits:
 		return &fault.Error{
-			What: fmt.Sprintf("column %s of %s is %s", j.Name, rel.Table, name), Why: "records hold it in another form than the declared type has",
-			Fix: "declare it as it is; text stands for every type that is no number and no boolean, and for domains",
+			What: fmt.Sprintf("column %s of %s is %s", j.Name, rel.Table, name),
+			Why:  "records hold it in another form than the declared type has, or equal values of it in more than one",
+			Fix:  "declare it as it is; text stands for every type that is no number and no boolean, and for domains",
 		}
 	case j.NotNull && !column.NotNull:
 		return &fault.Error{

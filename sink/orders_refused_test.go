@@ -21,7 +21,7 @@ func TestAnExpressionThatFailsIsTheRecords(t *testing.T) {
 		"of the stream row": "stream.quantity * 9223372036854775807", "of both rows": "stream.quantity * 9223372036854775807 * (lookup.blocked ? 1 : 1)",
 	} {
 		t.Run(name, func(t *testing.T) {
-			d.Columns[9].Expr = expression
+			d.Columns[10].Expr = expression
 			p, problems := plan.Compile(d)
 			if len(problems) > 0 {
 				t.Fatal(problems)
@@ -42,7 +42,7 @@ func TestAnExpressionThatFailsIsTheRecords(t *testing.T) {
 // what the operator gives it.
 func TestAnExpressionThatFailsIsADeadLetter(t *testing.T) {
 	d := storetest.OrdersDeclaration("")
-	d.Columns[9].Expr = "stream.quantity * 4611686018427387904" // 2 are too many
+	d.Columns[10].Expr = "stream.quantity * 4611686018427387904" // 2 are too many
 	p, problems := plan.Compile(d)
 	if len(problems) > 0 {
 		t.Fatal(problems)

@@ -65,7 +65,7 @@ func (o *order) key() [2]any { return [2]any{o.region, o.number} }
 func (o *order) image() map[string]any {
 	return map[string]any{
 		"region": o.region, "number": o.number, "customer": valueOf(o.customer), "placed_at": timeOf(o.placed), "quantity": valueOf(o.quantity),
-		"price": o.price, "Paid": true, "ref": nil, "left over": "x",
+		"price": o.price, "Paid": true, "ref": nil, `odd "name"`: nil, "left over": "x",
 	}
 }
 

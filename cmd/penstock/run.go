@@ -176,30 +176,30 @@ func (d *daemon) run(ctx context.Context) error {
 	return err
 }
 
-// sink runs every pipeline into stores of its own.
+// sink opens the stores of every pipeline, one after the other, so that no table is
+// made by two at once and nothing is written while another's is not as it should be;
+// then it runs all of them.
 func (d *daemon) sink(ctx context.Context) error {
 	log := d.log.Named("sink")
 	pipelines, ctx := errgroup.WithContext(ctx)
+	var runs []func() error
 	for _, name := range slices.Sorted(maps.Keys(d.cfg.Pipelines)) {
-		pipelines.Go(func() error { return d.pipeline(ctx, name, log) })
+		s, err := openStores(ctx, d.cfg, planOf(d.cfg, name), log)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil // being told to stop is not a fault
+			}
+			return err
+		}
+		defer s.close()
+		pipeline, err := sink.New(sinkConfig(d.cfg, name), s.cassandra, []sink.Store{s.cassandra, s.redis}, log)
+		if err != nil {
+			return err
+		}
+		runs = append(runs, func() error { return pipeline.Run(ctx) })
+	}
+	for _, run := range runs {
+		pipelines.Go(run)
 	}
 	return pipelines.Wait()
-}
-
-// pipeline opens the stores of one pipeline and runs it.
-func (d *daemon) pipeline(ctx context.Context, name string, log *zap.Logger) error {
-	p := planOf(d.cfg, name)
-	s, err := openStores(ctx, d.cfg, p, log)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil // being told to stop is not a fault
-		}
-		return err
-	}
-	defer s.close()
-	pipeline, err := sink.New(sinkConfig(d.cfg, name), s.cassandra, []sink.Store{s.cassandra, s.redis}, log)
-	if err != nil {
-		return err
-	}
-	return pipeline.Run(ctx)
 }

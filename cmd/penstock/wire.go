@@ -47,7 +47,11 @@ func captureConfig(cfg *config.Config, word operatorWord) (cdc.Config, error) {
 func joinSide(declared *config.Side, columns []plan.Column) cdc.JoinSide {
 	side := cdc.JoinSide{Table: declared.Table, Column: declared.Column, Key: declared.Key}
 	for _, c := range columns {
-		side.Columns = append(side.Columns, cdc.JoinColumn{Name: c.Name, Types: catalogTypes(c.Type), NotNull: c.NotNull})
+		types := catalogTypes(c.Type)
+		if c.Name == declared.Column && c.Type == plan.Text {
+			types = []string{"text", "varchar"} // of which equal values have equal texts
+		}
+		side.Columns = append(side.Columns, cdc.JoinColumn{Name: c.Name, Types: types, NotNull: c.NotNull})
 	}
 	return side
 }

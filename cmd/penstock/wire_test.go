@@ -187,3 +187,42 @@ func TestWordsThatAreAccepted(t *testing.T) {
 		t.Errorf("slot_lost: got %v", err)
 	}
 }
+
+// What a pipeline declares of its tables is the capture's to hold against the catalogue.
+func TestDeclaredPipelinesAreWired(t *testing.T) {
+	cfg, err := config.Parse("penstock.yaml", []byte("source: {dsn: x, slot: s, publication: p, tables: [content, engagement_events, shop.o, shop.c]}\nkafka: {brokers: [a:1]}\n"+
+		"cassandra: {hosts: [c]}\nredis: {address: r:1}\npipelines:\n  m: {preset: engagement}\n  o: {stream: {table: shop.o, column: c, key: [a, b], columns: "+
+		"{a: bigint, b: text, c: text, d: timestamptz not null, e: boolean, f: uuid, g: double precision}}, lookup: {table: shop.c, column: id, columns: {id: varchar}}, "+
+		"columns: {a: stream.a, b: stream.b}, cassandra: {table: o, partition_key: [a, b]}, redis: {key: 'o:{a}:{b}'}}\n"), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	capture, err := captureConfig(cfg, operatorWord{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := func(name string) schema.TableName { return schema.TableName{Schema: "shop", Name: name} }
+	want := []cdc.Pipeline{
+		{
+			Name: "m", Topic: "penstock.m.input", Stream: cdc.JoinSide{Table: schema.TableName{Schema: "public", Name: "engagement_events"}, Column: "content_id"},
+			Lookup: cdc.JoinSide{Table: schema.TableName{Schema: "public", Name: "content"}, Column: "id"},
+		},
+		{
+			Name: "o", Topic: "penstock.o.input",
+			Stream: cdc.JoinSide{Table: table("o"), Column: "c", Key: []string{"a", "b"}, Columns: []cdc.JoinColumn{
+				{Name: "a", Types: []string{"int2", "int4", "int8"}, NotNull: true}, {Name: "b", NotNull: true}, {Name: "c", Types: []string{"text", "varchar"}},
+				{Name: "d", Types: []string{"timestamptz"}, NotNull: true}, {Name: "e", Types: []string{"bool"}}, {Name: "f", Types: []string{"uuid"}},
+				{Name: "g", Types: []string{"float8"}},
+			}},
+			Lookup: cdc.JoinSide{
+				Table: table("c"), Column: "id", Key: []string{"id"}, Columns: []cdc.JoinColumn{{Name: "id", Types: []string{"text", "varchar"}, NotNull: true}},
+			},
+		},
+	}
+	if diff := cmp.Diff(want, capture.Pipelines); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if one, two := sinkConfig(cfg, "m"), sinkConfig(cfg, "o"); one.Group == two.Group || one.Topic == two.Topic || one.Plan.Name == two.Plan.Name {
+		t.Errorf("got %s %s %s and %s %s %s", one.Group, one.Topic, one.Plan.Name, two.Group, two.Topic, two.Plan.Name)
+	}
+}

@@ -142,6 +142,7 @@ func parseOrder(text string) (plan.Order, bool) {
 
 // declaration reads the types of a side's columns.
 func (s *Side) declaration(side string) (plan.Side, []*plan.Problem) {
+	texts := []string{"text", "varchar", "character varying"} // of the types that are kept as text
 	d := plan.Side{Table: s.Table, Join: s.Column}
 	var problems []*plan.Problem
 	for _, name := range slices.Sorted(maps.Keys(s.Columns)) {
@@ -153,6 +154,13 @@ func (s *Side) declaration(side string) (plan.Side, []*plan.Problem) {
 				fix = "did you mean " + meant + "? Else " + fix
 			}
 			problems = append(problems, &plan.Problem{Path: side + ".columns." + name, What: fmt.Sprintf("unknown type %q", s.Columns[name]), Fix: fix})
+		}
+		if ok && name == s.Column && column.Type == plan.Text && !slices.Contains(texts, typeOf(s.Columns[name])) {
+			problems = append(problems, &plan.Problem{
+				Path: side + ".column", What: fmt.Sprintf("column %s is %s", name, typeOf(s.Columns[name])),
+				Why: "equal values of it may have other texts, by which rows are joined",
+				Fix: "join by an integer, a text or a uuid",
+			})
 		}
 		d.Columns = append(d.Columns, column)
 	}

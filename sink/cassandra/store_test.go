@@ -261,7 +261,7 @@ func TestRefusedStatementIsFinal(t *testing.T) {
 // A table that exists is not written to unless it is as the plan needs it, and
 // what it has beside that is its own.
 func TestOpenChecksTablesThatExist(t *testing.T) {
-	const columns = "placed_at timestamp, placed_us bigint, customer bigint, quantity bigint, paid boolean, ref uuid, gross double, total double, name text, loyal boolean, "
+	const columns = "placed_at timestamp, placed_us bigint, customer bigint, quantity bigint, paid boolean, ref uuid, odd text, gross double, total double, name text, loyal boolean, "
 	const key = "PRIMARY KEY ((region, day), placed_at, number)) WITH CLUSTERING ORDER BY (placed_at DESC, number ASC)"
 	for _, c := range []struct{ name, columns, key, want string }{
 		{"as it is made, with another column", "region text, day text, number bigint, version bigint, mine text, " + columns, key, ""},

@@ -226,10 +226,10 @@ var functions = map[string][]function{ //nolint:gochecknoglobals // a table that
 	},
 	"floor": {ofFloat(math.Floor)},
 	"ceil":  {ofFloat(math.Ceil)},
-	"round": {ofFloat(math.Round)},
+	"round": {ofFloat(math.RoundToEven)}, // as Postgres does
 	"lower": {ofText(strings.ToLower)},
 	"upper": {ofText(strings.ToUpper)},
-	"trim":  {ofText(strings.TrimSpace)},
+	"trim":  {ofText(func(s string) string { return strings.Trim(s, " ") })},
 	"len":   {{Text, Int, func(v Value) (Value, error) { return IntOf(int64(utf8.RuneCountInString(v.text))), nil }}},
 	"int": {
 		{Float, Int, func(v Value) (Value, error) {

@@ -41,7 +41,7 @@ func TestExpressionsAreSQLs(t *testing.T) {
 		"stream.i + 1": IntOf(8), "stream.i - 10": IntOf(-3), "-stream.i": IntOf(-7), "stream.i * 2.0": FloatOf(14), "1 + 2 * 3": IntOf(7),
 		"stream.i / 2": FloatOf(3.5), "stream.i % 4": IntOf(3), "-7 % 4": IntOf(-3), "stream.f - 1": FloatOf(1.5),
 		"stream.i / 0": null, "stream.i % 0": null, "stream.f / 0.0": null, "1 + stream.i / 0": null, "coalesce(stream.i / 0, 1)": FloatOf(1),
-		"abs(-3)": IntOf(3), "abs(-2.5)": FloatOf(2.5), "floor(2.7)": FloatOf(2), "ceil(2.2)": FloatOf(3), "round(2.5)": FloatOf(3),
+		"abs(-3)": IntOf(3), "abs(-2.5)": FloatOf(2.5), "floor(2.7)": FloatOf(2), "ceil(2.2)": FloatOf(3), "round(2.5)": FloatOf(2), "round(3.5)": FloatOf(4),
 		"int(2.9)": IntOf(2), "int(-2.9)": IntOf(-2), `int("12")`: IntOf(12), "float(stream.i)": FloatOf(7), `float("1e3")`: FloatOf(1000),
 		// NULL.
 		"stream.n": null, "stream.n + 1": null, "-stream.n": null, "stream.n == 1": null, "stream.n != 1": null, "not stream.b": null, "lower(lookup.s)": null,

@@ -108,6 +108,7 @@ func OrdersDeclaration(prefix string) *plan.Declaration {
 			{Name: "region", Type: plan.Text, NotNull: true}, {Name: "number", Type: plan.Int, NotNull: true}, {Name: "customer", Type: plan.Int},
 			{Name: "placed_at", Type: plan.Time, NotNull: true}, {Name: "quantity", Type: plan.Int}, {Name: "price", Type: plan.Float},
 			{Name: "Paid", Type: plan.Bool}, {Name: "ref", Type: plan.UUID},
+			{Name: `odd "name"`, Type: plan.Text},
 		}},
 		Key: []string{"region", "number"},
 		Lookup: plan.Side{Table: schema.TableName{Schema: "shop", Name: "customers"}, Join: "id", Columns: []plan.Column{
@@ -119,7 +120,7 @@ func OrdersDeclaration(prefix string) *plan.Declaration {
 			{Name: "number", Expr: "stream.number"}, {Name: "region", Expr: "stream.region"}, {Name: "day", Expr: "day(stream.placed_at)"},
 			{Name: "placed_at", Expr: "stream.placed_at"}, {Name: "placed_us", Expr: "micros(stream.placed_at)"},
 			{Name: "customer", Expr: "stream.customer"}, {Name: "quantity", Expr: "stream.quantity"}, {Name: "paid", Expr: "stream.Paid"},
-			{Name: "ref", Expr: "stream.ref"}, {Name: "gross", Expr: "stream.quantity * stream.price"},
+			{Name: "ref", Expr: "stream.ref"}, {Name: "odd", Expr: `stream["odd \"name\""]`}, {Name: "gross", Expr: "stream.quantity * stream.price"},
 			{Name: "total", Expr: "stream.quantity * stream.price * (1 - coalesce(lookup.discount, 0))"},
 			{Name: "name", Expr: "upper(lookup.name)"}, {Name: "loyal", Expr: "lookup.since < stream.placed_at"},
 		},
@@ -152,6 +153,7 @@ func Orders(prefix string) Specimen {
 		set(p, row, "stream.price", plan.FloatOf(19.9))
 		set(p, row, "stream.Paid", plan.BoolOf(true))
 		set(p, row, "stream.ref", ref)
+		set(p, row, `stream.odd "name"`, plan.TextOf("odd"))
 		return row
 	}
 	lookup := func(n byte, version int64) plan.LookupRow {
