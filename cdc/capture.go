@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -35,6 +36,8 @@ type Capture struct {
 
 	delivering bool         // the last attempt has come so far
 	entries    []slot.Entry // of the publications, at the last look; the watch's alone while it runs
+
+	seen atomic.Pointer[[]slot.Entry] // entries that the watch has found, for the session to write down; nil for none
 }
 
 // New checks the configuration, all of it, and does no I/O.
@@ -207,10 +210,7 @@ func (c *Capture) prepare(ctx context.Context) (ready preparation, err error) {
 		if err := checkTables(ctx, db, &c.cfg); err != nil {
 			return err
 		}
-		if err := errors.Join(c.checkShapes(ctx, db), c.checkGenerated(ctx, db)); err != nil {
-			return err
-		}
-		if err := c.checkPlacing(ctx, db); err != nil {
+		if err := errors.Join(c.checkColumns(ctx, db), c.checkGenerated(ctx, db)); err != nil {
 			return err
 		}
 		if err := c.prepareTopics(ctx, &ready); err != nil {
@@ -277,7 +277,7 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topi
 	entries := entriesOf(found)
 	if remembered := slices.Equal(entries, kept.entries); position != e.position || !remembered {
 		if !remembered {
-			err = c.rememberEntries(ctx, producer, entries)
+			err = c.remember(ctx, producer, entries)
 		}
 		if err == nil {
 			err = producer.Commit(ctx, position)
@@ -288,6 +288,7 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topi
 	}
 	c.sayNewPosition(&e, position, overruled)
 	c.position, c.entries = position, entries
+	c.seen.Store(nil)
 	c.sayUnneeded(position, overruled)
 	c.cfg.Accept = Accept{} // the operator's word holds once
 	return position, nil

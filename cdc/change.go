@@ -190,7 +190,12 @@ func withEvents(hs []kgo.RecordHeader, events []cloudevents.Header) []kgo.Record
 }
 
 // key is nil for a table without one.
-func (c *change) key(row schema.Tuple) ([]byte, error) { return c.route.encoder.AppendKey(nil, row) }
+func (c *change) key(row schema.Tuple) ([]byte, error) {
+	if err := c.checkKey(row); err != nil {
+		return nil, err
+	}
+	return c.route.encoder.AppendKey(nil, row)
+}
 
 // value is nil when the format has none. It gets as much room as least says that it
 // takes, or as the last one took, so that it does not grow step by step.

@@ -19,6 +19,7 @@ func (c *Capture) deliver(ctx context.Context, l *lease, producer *Producer, rea
 		producer.Learn(topic, info.maxBytes)
 		return info, err
 	})
+	router.seen = &c.seen
 	router.octets = l.server.octets
 	router.last, router.accepted, router.log = c.relations, c.accepted, c.log
 	s := newSession(&c.cfg, l.stream, producer, router, from, c.log)

@@ -131,7 +131,7 @@ func TestSettingsOfTheRoleChangeNothing(t *testing.T) {
 		database, role := s.one("SELECT quote_ident(current_database())"), s.one("SELECT quote_ident(current_user)")
 		for setting, value := range map[string]string{
 			"DateStyle": "German", "IntervalStyle": "iso_8601", "bytea_output": "escape", "TimeZone": "Asia/Kolkata", "extra_float_digits": "-15",
-			"client_encoding": "LATIN1", "search_path": "pg_catalog",
+			"client_encoding": "LATIN1", "search_path": "pg_catalog", "client_min_messages": "error",
 		} {
 			s.exec(fmt.Sprintf("ALTER DATABASE %s SET %s = '%s'", database, setting, value))
 			s.exec(fmt.Sprintf("ALTER ROLE %s IN DATABASE %s SET %s = '%s'", role, database, setting, value))

@@ -26,18 +26,70 @@ func (c *Capture) look(ctx context.Context) (found []slot.Publication, err error
 	return found, err
 }
 
-// rememberEntries hands over the record of what the publications are made of, for the next
-// Kafka transaction with a position.
-func (c *Capture) rememberEntries(ctx context.Context, producer *Producer, entries []slot.Entry) error {
-	key, err := record.AppendPublicationsKey(nil, c.cfg.Name)
+// remember hands over what the publications are made of, for the next Kafka transaction.
+func (c *Capture) remember(ctx context.Context, producer *Producer, entries []slot.Entry) error {
+	r, err := c.cfg.entriesRecord(entries)
 	if err != nil {
 		return err
 	}
-	value, err := json.Marshal(entries)
-	if err != nil {
-		return fmt.Errorf("encode the publications' entries: %w", err)
+	return producer.Produce(ctx, []*kgo.Record{r})
+}
+
+// keptEntry is an entry as the position topic holds it: many have to fit into one record.
+type keptEntry struct {
+	OID    uint32 `json:"o"`
+	RelID  uint32 `json:"r,omitempty"`
+	Schema string `json:"s,omitempty"`
+	Table  string `json:"t,omitempty"`
+}
+
+// keptPublication is a publication likewise.
+type keptPublication struct {
+	Name    string      `json:"publication"`
+	OID     uint32      `json:"oid"`
+	Entries []keptEntry `json:"entries"`
+}
+
+// entriesRecord is the record of what the publications are made of.
+func (c *Config) entriesRecord(entries []slot.Entry) (*kgo.Record, error) {
+	var kept []keptPublication
+	at := map[string]int{}
+	for _, e := range entries {
+		if _, known := at[e.Publication]; !known {
+			at[e.Publication] = len(kept)
+			kept = append(kept, keptPublication{Name: e.Publication})
+		}
+		p := &kept[at[e.Publication]]
+		if e.Self {
+			p.OID = e.OID
+		} else {
+			p.Entries = append(p.Entries, keptEntry{e.OID, e.RelID, e.Table.Schema, e.Table.Name})
+		}
 	}
-	return producer.Produce(ctx, []*kgo.Record{{Topic: c.cfg.PositionTopic, Key: key, Value: value}})
+	key, err := record.AppendPublicationsKey(nil, c.Name)
+	if err != nil {
+		return nil, err
+	}
+	value, err := json.Marshal(kept)
+	if err != nil {
+		return nil, fmt.Errorf("encode what the publications are made of: %w", err)
+	}
+	return &kgo.Record{Topic: c.PositionTopic, Key: key, Value: value}, nil
+}
+
+// parseEntries reads the value of an entriesRecord.
+func parseEntries(value []byte) (entries []slot.Entry, err error) {
+	var kept []keptPublication
+	if err := json.Unmarshal(value, &kept); err != nil {
+		return nil, fmt.Errorf("record of what the publications are made of: %w", err)
+	}
+	for _, p := range kept {
+		entries = append(entries, slot.Entry{Publication: p.Name, OID: p.OID, Self: true})
+		for _, e := range p.Entries {
+			entries = append(entries, slot.Entry{Publication: p.Name, OID: e.OID, RelID: e.RelID, Table: schema.TableName{Schema: e.Schema, Name: e.Table}})
+		}
+	}
+	return entries, nil
 }
 
 // stillOf are the entries of publications that have not been dropped since. One that was, and
@@ -56,8 +108,14 @@ func stillOf(entries []slot.Entry, found []slot.Publication) []slot.Entry {
 // entriesOf are what the publications are made of.
 func entriesOf(found []slot.Publication) []slot.Entry {
 	var all []slot.Entry
-	for i := range found {
-		all = append(all, found[i].Entries...)
+	for i := range found { // itself first
+		for _, self := range []bool{true, false} {
+			for _, e := range found[i].Entries {
+				if e.Self == self {
+					all = append(all, e)
+				}
+			}
+		}
 	}
 	return all
 }
@@ -71,7 +129,7 @@ func (c *Config) replaced(before []slot.Entry, found []slot.Publication) (name s
 	for _, e := range before {
 		kept := slices.ContainsFunc(now, func(n slot.Entry) bool { return n.OID == e.OID })
 		if !kept && !c.mayLeave(e, now) && !c.left(e.Table, found) {
-			return e.Name
+			return e.String()
 		}
 	}
 	return ""
@@ -102,9 +160,13 @@ func (c *Config) left(table schema.TableName, found []slot.Publication) bool {
 	})
 }
 
-// mayLeave reports whether an entry that is gone was of a table that is captured for
-// its name alone, and that same table has not come back.
+// mayLeave reports whether an entry that is gone was of what is captured for its name alone, a
+// table or all of a schema, and that same one has not come back.
 func (c *Config) mayLeave(e slot.Entry, now []slot.Entry) bool {
-	named := slices.ContainsFunc(c.Tables, func(t Table) bool { return t.Name == e.Table && !t.Matched })
-	return e.RelID != 0 && !named && !slices.ContainsFunc(now, func(n slot.Entry) bool { return n.RelID == e.RelID })
+	named := slices.ContainsFunc(c.Tables, func(t Table) bool {
+		return !t.Matched && t.Name.Schema == e.Table.Schema && (e.RelID == 0 || t.Name == e.Table)
+	})
+	return !e.Self && !named && !slices.ContainsFunc(now, func(n slot.Entry) bool {
+		return !n.Self && n.RelID == e.RelID && (e.RelID != 0 || n.Table.Schema == e.Table.Schema)
+	})
 }

@@ -86,6 +86,7 @@ func (c *change) tooLarge(r *kgo.Record, limit, least int) error {
 // is not text has no shorter form: the placeholder of an unknown value stands for it.
 func (c *change) truncate(dst []*kgo.Record, r kgo.Record, image debezium.Image, limit int) ([]*kgo.Record, error) {
 	lengths := map[string]int{} // in bytes, of what was cut
+	r.Headers = c.withoutOctets(r.Headers, image)
 	hs := r.Headers
 	for {
 		// The value is made once for many cuts, of which there may be 1,600, and not before

@@ -104,6 +104,10 @@ func TestPlacingOutsideTheIdentityIsRefused(t *testing.T) {
 func TestKeyOutsideTheIdentityIsRefused(t *testing.T) {
 	s := newTables(t, stacktest.Database(t), `CREATE TABLE t (id int PRIMARY KEY, code text NOT NULL UNIQUE);
 		ALTER TABLE t REPLICA IDENTITY USING INDEX t_code_key`, "t").plainly()
+	expect(t, s.refusal(), fault.Usage, "USING INDEX, which does not hold its primary key", "records.tables.public.t.key: [code]")
+	s.exec("ALTER TABLE t REPLICA IDENTITY DEFAULT")
+	s.startStreaming().finishAt(s)
+	s.exec("ALTER TABLE t REPLICA IDENTITY USING INDEX t_code_key")
 	c := s.startStreaming()
 	s.exec("INSERT INTO t VALUES (1, 'a')")
 	s.delivered("an insert", `{"id":1} {"id":1,"code":"a"}`)
@@ -114,4 +118,27 @@ func TestKeyOutsideTheIdentityIsRefused(t *testing.T) {
 	c = s.startStreaming()
 	s.delivered("by the identity", `{"id":1} {"id":1,"code":"a"}`, `{"code":"a"} {"id":2,"code":"a"}`, `{"code":"a"}`)
 	c.finish()
+}
+
+// TestWhatOldRowsHold is asked of the catalogue as the log has it: a column that an index
+// only includes is not held; a table that nobody can update has no old rows.
+func TestWhatOldRowsHold(t *testing.T) {
+	s := newTables(t, stacktest.Database(t), "CREATE TABLE t (id int, tenant int, PRIMARY KEY (id) INCLUDE (tenant))", "t").plainly()
+	s.cfg.Tables[0].Rules.Key = []string{"id", "tenant"}
+	expect(t, s.refusal(), fault.Usage, "key[1]", "column tenant", "name columns of the replica identity (id)")
+	for name, ddl := range map[string]string{
+		"no key": "CREATE TABLE t (id int NOT NULL, v int)", "a deferrable key": "CREATE TABLE t (id int PRIMARY KEY DEFERRABLE, v int)",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newTables(t, stacktest.Database(t), ddl, "t").plainly()
+			s.cfg.Tables[0].Rules.Key = []string{"id"}
+			c := s.startStreaming()
+			s.exec("INSERT INTO t VALUES (1, 2)")
+			s.delivered("an insert", `{"id":1} {"id":1,"v":2}`)
+			c.finish()
+			if _, err := s.db.Exec(t.Context(), "UPDATE t SET v = 3"); err == nil {
+				t.Error("the table can be updated")
+			}
+		})
+	}
 }

@@ -2,7 +2,6 @@ package cdc
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -190,8 +189,7 @@ func (m *memory) take(capture string, r *kgo.Record) (err error) {
 	} else if table, ok := record.ParseRelationKey(r.Key, capture); ok {
 		m.relations[table], err = record.ParseRelation(table, r.Value)
 	} else if record.IsPublicationsKey(r.Key, capture) {
-		m.entries = nil
-		err = json.Unmarshal(r.Value, &m.entries)
+		m.entries, err = parseEntries(r.Value)
 	} else if other, bad := record.ParsePosition(r.Value); bad == nil { // what others keep is theirs to read
 		m.others[string(r.Key)] = other
 	}

@@ -129,6 +129,11 @@ func publicationProblems(cfg *Config, found []slot.Publication) error {
 		t := &cfg.Tables[i]
 		switch p, ok := offered[t.Name]; {
 		case !ok && t.Matched: // it has left, as it may
+		case !ok && slices.ContainsFunc(found, func(p slot.Publication) bool { return p.Torn }):
+			problems = append(problems, &fault.Error{
+				Kind: fault.Unreachable, Where: place, What: fmt.Sprintf("whether table %s is published cannot be told while others come and go", t.Name),
+				Why: "Postgres may leave out of its list one that is there", Fix: "wait for what creates and drops tables",
+			})
 		case !ok:
 			bad(fmt.Sprintf("does not publish table %s", t.Name), "what is written to it until it is added is never sent", cfg.addTable(t.Name))
 		case p.operations != (operations{true, true, true, true}):

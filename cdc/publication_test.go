@@ -116,8 +116,8 @@ func TestATableThatIsOutOfThePublicationForAWhile(t *testing.T) {
 			return false
 		}
 	})
-	expect(t, c.wait(), fault.Refused, "publication of table events in publication p", "was taken out and put back", "start again")
-	s.refuses(fault.GapDetected, "publication of table events in publication p was taken out and put back", "--accept gap_detected@")
+	expect(t, c.wait(), fault.Refused, "table public.events in publication p", "was taken out and put back", "start again")
+	s.refuses(fault.GapDetected, "table public.events in publication p was taken out and put back", "--accept gap_detected@")
 }
 
 // TestWhatLeavesAPublicationWhileNobodyLooks is found at the next start, by what the position
@@ -125,7 +125,7 @@ func TestATableThatIsOutOfThePublicationForAWhile(t *testing.T) {
 // holds for this one time, and nothing is sent again because of it.
 func TestWhatLeavesAPublicationWhileNobodyLooks(t *testing.T) {
 	s := newTables(t, stacktest.Database(t), "CREATE TABLE t (id int PRIMARY KEY)", "t").plainly()
-	const reason = "publication of table t in publication p was taken out and put back"
+	const reason = "table public.t in publication p was taken out and put back"
 	leaves := func(missed, sent int) {
 		for _, sql := range []string{"DROP TABLE t", fmt.Sprintf("INSERT INTO t VALUES (%d)", missed), "ADD TABLE t", fmt.Sprintf("INSERT INTO t VALUES (%d)", sent)} {
 			if !strings.HasPrefix(sql, "INSERT") {
@@ -166,16 +166,22 @@ func TestAPublicationMadeAnewWhileNobodyLooks(t *testing.T) {
 	c.finish()
 }
 
+// looks counts connections to Postgres: each look of the watch is one.
+func (s *source) looks() *atomic.Int64 {
+	var dialled atomic.Int64
+	s.cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dialled.Add(1)
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
+	return &dialled
+}
+
 // TestMatchedTablesMayLeave the publication and the database, and come back as other tables.
 func TestMatchedTablesMayLeave(t *testing.T) {
 	s := newSource(t)
 	s.matchingLate()
 	s.cfg.Watch = 20 * time.Millisecond
-	var dialled atomic.Int64 // each look is a connection
-	s.cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-		dialled.Add(1)
-		return new(net.Dialer).DialContext(ctx, network, address)
-	}
+	dialled := s.looks()
 	s.exec("CREATE TABLE late_come (id int PRIMARY KEY); CREATE TABLE late_go (id int PRIMARY KEY); CREATE PUBLICATION p FOR TABLE content, events, late_come, late_go")
 	c := s.startStreaming()
 	for _, sql := range []string{
@@ -187,5 +193,66 @@ func TestMatchedTablesMayLeave(t *testing.T) {
 	}
 	s.exec("INSERT INTO late_come VALUES (1)")
 	s.read(s.cfg.Name+".late_come", 1)
+	s.exec("ALTER PUBLICATION p ADD TABLE late_go")
+	s.exec("INSERT INTO late_go VALUES (1)")
+	s.read(s.cfg.Name+".late_go", 1)
 	c.finish()
+	c = s.startStreaming() // refuses nothing that went on while running
+	s.exec("INSERT INTO late_go VALUES (2)")
+	s.read(s.cfg.Name+".late_go", 2)
+	c.finish()
+}
+
+// TestMatchedTablesMayLeaveWithTheirSchema, seen by the running capture or by the next start.
+func TestMatchedTablesMayLeaveWithTheirSchema(t *testing.T) {
+	for _, running := range []bool{true, false} {
+		t.Run(fmt.Sprintf("running %t", running), func(t *testing.T) {
+			s := newSource(t)
+			prefix := s.cfg.Name
+			s.cfg.Match = func(name schema.TableName) (cdc.Table, bool) {
+				return cdc.Table{Topic: prefix + "." + name.Name}, name.Schema == "tenant"
+			}
+			s.cfg.Watch = 20 * time.Millisecond
+			looks := s.looks()
+			s.exec("CREATE SCHEMA tenant; CREATE TABLE tenant.orders (id int PRIMARY KEY); CREATE PUBLICATION p FOR TABLE content, events, TABLES IN SCHEMA tenant")
+			c := s.startStreaming()
+			s.exec("INSERT INTO tenant.orders VALUES (1)")
+			s.read(prefix+".orders", 1)
+			if !running {
+				c.finish()
+			}
+			s.exec("DROP SCHEMA tenant CASCADE")
+			if !running {
+				c = s.startStreaming()
+			}
+			before := looks.Load()
+			eventually(t, "two more looks", func() bool { return looks.Load() >= before+3 })
+			s.exec("INSERT INTO content VALUES ('a', 'A')")
+			s.read(s.cfg.Tables[0].Topic, 1)
+			c.finish()
+		})
+	}
+}
+
+// TestEveryTableThatLeavesIsNamed at once.
+func TestEveryTableThatLeavesIsNamed(t *testing.T) {
+	s := newSource(t)
+	s.cfg.Watch = 50 * time.Millisecond
+	s.exec("CREATE TABLE more (id int PRIMARY KEY)")
+	s.cfg.Tables = append(s.cfg.Tables, cdc.Table{Name: schema.TableName{Schema: "public", Name: "more"}, Topic: s.cfg.Name + ".more"})
+	c := s.startStreaming()
+	s.exec("ALTER PUBLICATION p DROP TABLE events, content")
+	expect(t, c.wait(), fault.Refused, "does not publish table public.events", "does not publish table public.content")
+}
+
+// TestADroppedPublicationIsToldWhateverTheRoleHears: where the server only warns of it, nobody may
+// have turned warnings off.
+func TestADroppedPublicationIsToldWhateverTheRoleHears(t *testing.T) {
+	s := newTables(t, stacktest.Database(t), "CREATE TABLE t (id int PRIMARY KEY)", "t").plainly()
+	s.exec("ALTER DATABASE " + s.one("SELECT quote_ident(current_database())") + " SET client_min_messages = 'error'")
+	s.startStreaming().finishAt(s)
+	for _, sql := range []string{"DROP PUBLICATION p", "INSERT INTO t VALUES (1)", "CREATE PUBLICATION p FOR TABLE t", "INSERT INTO t VALUES (2)"} {
+		s.exec(sql)
+	}
+	s.refuses(fault.SlotLost, "publication")
 }

@@ -50,11 +50,12 @@ type join struct {
 	index    int // of column in route.relation
 }
 
-// fit makes the route one for the event's version of the relation.
-func (rt *route) fit(ctx context.Context, e *schema.Event, origin *debezium.Origin) error {
+// fit makes the route one for the event's version of the relation. gone are the columns that
+// the table had when the rules were held against it, and that were dropped.
+func (rt *route) fit(ctx context.Context, e *schema.Event, gone []string, origin *debezium.Origin) error {
 	rel := e.Relation
 	var err error
-	if rt.shape, err = shape.Compile(rel, rt.table.Rules); err != nil {
+	if rt.shape, err = shape.Compile(rel, rt.table.Rules.Without(gone, rel)); err != nil {
 		return unshapable(e, rt.cfg, err)
 	}
 	rt.shaped, rt.shapedKey, rt.key = rt.shape.Relation(), rt.shape.KeyColumns(), rel.Key

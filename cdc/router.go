@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
+	"penstock/cdc/slot"
 	"penstock/internal/fault"
 	"penstock/schema"
 	"penstock/schema/debezium"
@@ -23,6 +25,7 @@ type Router struct {
 	last     map[schema.TableName]record.Relation // what was delivered last of each, also by an earlier daemon
 	fresh    []record.Relation                    // of it, what is not written down yet
 	accepted schema.LSN                           // the commit in which frozen tables may change, by the operator's word
+	seen     *atomic.Pointer[[]slot.Entry]        // what the publications are made of, since it was written down last; nil without a watch
 	octets   bool                                 // the database does not know which encoding its text has
 	cfg      *Config
 	messages *messenger
@@ -125,10 +128,13 @@ func (r *Router) route(ctx context.Context, e *schema.Event) (*route, error) {
 	now := record.RelationOf(e.Relation, e.Source.CommitLSN)
 	before, seen := r.last[e.Relation.Table]
 	same := seen && before.Same(&now)
+	if seen {
+		now.Follow(&before)
+	}
 	if seen && !same && rt.table.Frozen && r.accepted != e.Source.CommitLSN {
 		return nil, r.frozen(e, &before, &now)
 	}
-	if err := rt.fit(ctx, e, &r.origin); err != nil {
+	if err := rt.fit(ctx, e, now.Gone, &r.origin); err != nil {
 		return nil, err
 	}
 	if !same {
@@ -143,7 +149,8 @@ func (r *Router) route(ctx context.Context, e *schema.Event) (*route, error) {
 }
 
 // remember appends the records of relations that are delivered as they are now for
-// the first time, for the Kafka transaction in which they are.
+// the first time, for the Kafka transaction in which they are, and of the publications
+// if they are made of something else.
 func (r *Router) remember(dst []*kgo.Record) ([]*kgo.Record, error) {
 	for i := range r.fresh {
 		key, err := record.AppendRelationKey(nil, r.cfg.Name, r.fresh[i].Table)
@@ -157,6 +164,16 @@ func (r *Router) remember(dst []*kgo.Record) ([]*kgo.Record, error) {
 		dst = append(dst, &kgo.Record{Topic: r.cfg.PositionTopic, Key: key, Value: value})
 	}
 	r.fresh = r.fresh[:0]
+	if r.seen == nil {
+		return dst, nil
+	}
+	if entries := r.seen.Swap(nil); entries != nil {
+		made, err := r.cfg.entriesRecord(*entries)
+		if err != nil {
+			return dst, err
+		}
+		dst = append(dst, made)
+	}
 	return dst, nil
 }
 

@@ -245,7 +245,7 @@ func TestRelationsAreRemembered(t *testing.T) {
 	narrow := created("3", "T")
 	narrow.Relation.Columns, narrow.Source.CommitLSN = narrow.Relation.Columns[:2], 0x300
 	routed(t, r, narrow)
-	want = []string{key + `{"lsn":"0/300","columns":[` + id + "," + body + `],"key":["id"]}`}
+	want = []string{key + `{"lsn":"0/300","columns":[` + id + "," + body + `],"key":["id"],"gone":["extra"]}`}
 	if diff := cmp.Diff(want, remembered()); diff != "" {
 		t.Errorf("with a column less (-want +got):\n%s", diff)
 	}

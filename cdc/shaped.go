@@ -27,10 +27,9 @@ WITH published AS MATERIALIZED (
 	SELECT p.schemaname, p.tablename, to_jsonb(p) -> 'attnames' AS columns
 	FROM pg_publication_tables p WHERE p.pubname = ANY ($3) AND (p.schemaname, p.tablename) IN (SELECT * FROM unnest($1::text[], $2::text[])))
 SELECT n.nspname, c.relname, c.oid, c.relreplident::text, a.attname, a.atttypid, a.atttypmod,
-	c.relreplident = 'f' OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey)
-		AND (c.relreplident = 'd' AND i.indisprimary OR c.relreplident = 'i' AND i.indisreplident)) AS identity,
+	` + inIdentity + ` AS identity,
 	a.attgenerated <> '' AS generated,
-	CASE WHEN p.lists THEN p.listed
+	CASE WHEN p.lists THEN p.listed AND (a.attgenerated = '' OR $4)
 		ELSE a.attgenerated = '' OR $4 AND a.attgenerated = 's' AND NOT EXISTS (SELECT FROM pg_publication p WHERE p.pubname = ANY ($3)) END AS sent
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL (SELECT coalesce(bool_or(p.columns IS NOT NULL), false) AS lists, coalesce(bool_or(p.columns ? a.attname), false) AS listed
@@ -39,15 +38,17 @@ WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p')
 	AND (n.nspname, c.relname) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 ORDER BY c.oid, a.attnum`
 
-// checkShapes compiles the rules of the tables' columns as they are now, and looks for the
-// join columns, so that a misspelt one is told before anything is created. Once there is
-// a slot it may still send rows of tables as they were, which the rules may be for: then
-// they are compiled when a row comes, and here is only told what is going to be refused.
-// Columns that decide where rows lie have to be there in any case; see [Capture.checkPlacing].
-func (c *Capture) checkShapes(ctx context.Context, db *pgx.Conn) error {
-	var problems []error
-	lost := false // where rows lie
+// checkColumns compiles the rules of the tables' columns as they are now, and looks for join
+// columns and for those that decide where rows lie, so that a misspelt or unfit one is told before anything is
+// created. Once there is a slot it may still send rows of tables as they were, which the
+// rules may be for: then they are compiled when a row comes, and here is only told what
+// is going to be refused.
+func (c *Capture) checkColumns(ctx context.Context, db *pgx.Conn) error {
 	relations, err := c.describeShaped(ctx, db)
+	if err != nil {
+		return err
+	}
+	problems, err := c.unheldColumns(ctx, db)
 	if err != nil {
 		return err
 	}
@@ -55,7 +56,6 @@ func (c *Capture) checkShapes(ctx context.Context, db *pgx.Conn) error {
 		i := slices.IndexFunc(c.cfg.Tables, func(t Table) bool { return t.Name == rel.Table })
 		if _, err := shape.Compile(rel, c.cfg.Tables[i].Rules); err != nil {
 			problems = append(problems, c.cfg.shapeFaults(rel.Table, err)...)
-			lost = lost || isPlacing(err)
 		}
 		problems = append(problems, c.cfg.unjoined(rel)...)
 		problems = append(problems, c.cfg.undeclared(rel)...)
@@ -63,9 +63,6 @@ func (c *Capture) checkShapes(ctx context.Context, db *pgx.Conn) error {
 	misfits := errors.Join(problems...)
 	if misfits == nil {
 		return nil
-	}
-	if lost {
-		return misfits
 	}
 	_, exists, err := slot.Find(ctx, db, c.cfg.Slot)
 	switch {
@@ -75,18 +72,9 @@ func (c *Capture) checkShapes(ctx context.Context, db *pgx.Conn) error {
 		return misfits
 	case c.misfits != misfits.Error(): // not at every look of a standby
 		c.misfits = misfits.Error()
-		c.log.Warn("rows of tables as they are now will be refused", zap.Error(misfits))
+		c.log.Warn("the configuration does not fit tables as they are now: their rows may be refused", zap.Error(misfits))
 	}
 	return nil
-}
-
-// isPlacing reports whether a problem of [shape.Compile] is one of key or partition.
-func isPlacing(err error) bool {
-	joined, ok := err.(interface{ Unwrap() []error })
-	return ok && slices.ContainsFunc(joined.Unwrap(), func(err error) bool {
-		p, ok := errors.AsType[*shape.Problem](err)
-		return ok && (p.Rule == "key" || p.Rule == "partition")
-	})
 }
 
 // unjoined are the faults of join columns that a table does not have.

@@ -64,6 +64,7 @@ func (c *Config) settle(cfg *pgconn.Config) {
 	maps.Copy(cfg.RuntimeParams, map[string]string{
 		"application_name": "penstock", "client_encoding": "UTF8", "DateStyle": "ISO, YMD",
 		"IntervalStyle": "postgres", "TimeZone": "UTC", "extra_float_digits": "1", "bytea_output": "hex",
+		"client_min_messages": "warning", // one is all that is said of a publication that is not there
 	})
 }
 

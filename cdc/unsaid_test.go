@@ -1,11 +1,15 @@
 package cdc
 
 import (
+	"encoding/base64"
+	"strings"
 	"testing"
 
 	"penstock/cdc/format"
+	"penstock/internal/fault"
 	"penstock/schema"
 	"penstock/schema/record"
+	"penstock/schema/shape"
 )
 
 // TestNullsThatProtobufCannotSay are told by a header: on the row as it is, and on a
@@ -48,5 +52,51 @@ func TestNullsThatProtobufCannotSay(t *testing.T) {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestOctetsInHeaders are bounded, for all columns together, and named where the record is
+// too large already.
+func TestOctetsInHeaders(t *testing.T) {
+	latin := strings.Repeat("\xe9", 9000)
+	for _, c := range []struct {
+		name  string
+		limit int32
+		want  string
+	}{
+		{"the first whole, the second named", 0, `{"body":"` + base64.StdEncoding.EncodeToString([]byte(latin)) + `","extra":null}`},
+		{"named", 9000, `{"body":null,"extra":null}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := created("1", latin, latin)
+			e.Relation.Columns[2].Type, e.Relation.Columns[2].TypeOID = e.Relation.Columns[1].Type, 25
+			r := docsRouter(Table{Oversized: OversizedTruncate}, c.limit)
+			r.octets = true
+			records := routed(t, r, e)
+			if got := headersOf(records[0])[record.HeaderOctets]; len(records) != 1 || got != c.want {
+				t.Errorf("%d records, octets %.60s… of %d bytes, want %.60s…", len(records), got, len(got), c.want)
+			}
+		})
+	}
+}
+
+// TestKeysThatAreNoUTF8 would fall together; masked ones do not.
+func TestKeysThatAreNoUTF8(t *testing.T) {
+	table := Table{Rules: shape.Rules{Key: []string{"body"}}}
+	e := created("1", "\xe9", "{}")
+	for i := range e.Relation.Columns {
+		e.Relation.Columns[i].Identity = true
+	}
+	r := docsRouter(table, 0)
+	r.octets = true
+	_, err := r.Route(t.Context(), nil, &e, 1)
+	if fault.KindOf(err) != fault.Refused || !strings.Contains(err.Error(), "column body of the key is no UTF-8") || !strings.Contains(err.Error(), "mask.body") {
+		t.Errorf("got %v, want a refusal", err)
+	}
+	table.Rules.Mask = map[string]shape.Mask{"body": {Salt: []byte("s")}}
+	r = docsRouter(table, 0)
+	r.octets = true
+	if records := routed(t, r, e); len(records) != 1 || !strings.HasPrefix(string(records[0].Key), `{"body":"`) {
+		t.Errorf("got %d records with key %s", len(records), records[0].Key)
 	}
 }

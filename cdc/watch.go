@@ -41,7 +41,10 @@ func (c *Capture) watch(ctx context.Context) error {
 			}
 			err = errors.Join(publicationProblems(&c.cfg, found), c.cfg.compareEntries(c.entries, found))
 			if err == nil {
-				c.entries = entriesOf(found) // for the next attempt too
+				if now := entriesOf(found); !slices.Equal(now, c.entries) {
+					c.entries = now // for the next attempt too
+					c.seen.Store(&now)
+				}
 				return nil
 			}
 			return cmp.Or(checkTables(ctx, db, &c.cfg), err) // one that is gone needs other words
@@ -61,18 +64,19 @@ func (c *Capture) watch(ctx context.Context) error {
 // refusedWhileRunning makes refusals of faults that a start would call a wrong
 // configuration: this one was right.
 func refusedWhileRunning(err error) error {
-	all := []error{err}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		all = joined.Unwrap()
-	}
-	for i := range all {
-		if f, ok := errors.AsType[*fault.Error](all[i]); ok && f.Kind == fault.Usage {
-			now := *f
-			now.Kind, now.Why = fault.Refused, strings.TrimPrefix(f.Why+"; the source was changed while the capture ran", "; ")
-			all[i] = &now
+		var all []error
+		for _, one := range joined.Unwrap() {
+			all = append(all, refusedWhileRunning(one))
 		}
+		return errors.Join(all...)
 	}
-	return errors.Join(all...)
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Usage {
+		now := *f
+		now.Kind, now.Why = fault.Refused, strings.TrimPrefix(f.Why+"; the source was changed while the capture ran", "; ")
+		return &now
+	}
+	return err
 }
 
 // partition is one leaf or branch of a captured table.

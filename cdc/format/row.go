@@ -27,6 +27,7 @@ func newRowEncoder(f *Format, t *Table) (*rowEncoder, error) {
 	return e, err
 }
 
+// Unsaid is empty: the row has null.
 func (e *rowEncoder) Unsaid() []int { return nil }
 
 func (e *rowEncoder) AppendKey(dst []byte, row schema.Tuple) ([]byte, error) {

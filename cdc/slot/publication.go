@@ -25,6 +25,9 @@ type Publication struct {
 	Delete    bool             `json:"delete"`
 	Truncate  bool             `json:"truncate"`
 	ViaRoot   bool             `json:"via_root"`
+	// Torn says that tables came and went whenever Tables were listed: one that is missing
+	// may be there.
+	Torn bool `json:"-"`
 	// Entries are what the publication is made of: itself, and the tables and
 	// schemas that were added to it. One that is taken out and put back is another.
 	Entries []Entry `json:"-"`
@@ -38,12 +41,22 @@ type PublishedTable struct {
 
 // Entry is one thing that a publication is made of.
 type Entry struct {
-	Publication string           `json:"publication"`
-	OID         uint32           `json:"oid"`
-	Name        string           `json:"name"`            // as pg_describe_object says it
-	Self        bool             `json:"self,omitempty"`  // the publication itself
-	RelID       uint32           `json:"relid,omitempty"` // of the table; zero if the entry is none
-	Table       schema.TableName `json:"table"`           // likewise
+	Publication string
+	OID         uint32
+	Self        bool             // the publication itself
+	RelID       uint32           // of the table; zero if the entry is none
+	Table       schema.TableName // likewise; of a schema's entry only Schema is set
+}
+
+// String names the entry.
+func (e Entry) String() string {
+	switch {
+	case e.Self:
+		return "publication " + e.Publication
+	case e.RelID == 0:
+		return fmt.Sprintf("schema %s in publication %s", e.Table.Schema, e.Publication)
+	}
+	return fmt.Sprintf("table %s in publication %s", e.Table, e.Publication)
 }
 
 // FindPublication returns the named publication of db's database and whether there
@@ -58,7 +71,7 @@ func FindPublication(ctx context.Context, db DB, name string) (Publication, bool
 		return Publication{}, false, nil
 	}
 	if err == nil {
-		p.Tables, err = publishedTables(ctx, db, name)
+		p.Tables, p.Torn, err = publishedTables(ctx, db, name)
 	}
 	if err == nil {
 		p.Entries, err = entries(ctx, db, name)
@@ -72,24 +85,31 @@ func FindPublication(ctx context.Context, db DB, name string) (Publication, bool
 // publishedTables looks again if tables came or went meanwhile: Postgres leaves out
 // one that is dropped while it makes the list, also if its successor comes in the same
 // transaction, so that no other session ever misses the table.
-func publishedTables(ctx context.Context, db DB, name string) ([]PublishedTable, error) {
-	const tries = 100
+func publishedTables(ctx context.Context, db DB, name string) (tables []PublishedTable, torn bool, err error) {
+	const tries = 5 // where somebody makes tables all the time, there is no quiet moment
 	for range tries {
 		before, err := whichTables(ctx, db)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		tables, failed := listPublished(ctx, db, name)
+		listed, failed := listPublished(ctx, db, name)
 		after, err := whichTables(ctx, db)
 		if err != nil || before == after {
-			return tables, cmp.Or(failed, err)
+			return listed, false, cmp.Or(failed, err)
+		}
+		if failed == nil {
+			tables, torn = listed, true
+		} else if !isState(failed, internalError) { // of a table that was dropped under its eyes
+			return nil, false, failed
 		}
 	}
-	return nil, &fault.Error{
-		Kind: fault.Unreachable, Where: publicationPlace(name),
-		What: fmt.Sprintf("tables came and went each of the %d times that its tables were listed", tries),
-		Why:  "Postgres may leave out one that does", Fix: "wait for what creates and drops them",
+	if !torn {
+		return nil, false, &fault.Error{
+			Kind: fault.Unreachable, Where: publicationPlace(name), What: "its tables cannot be listed while others are dropped",
+			Fix: "wait for what creates and drops them",
+		}
 	}
+	return tables, true, nil
 }
 
 // whichTables is another whenever a table is created or dropped.
@@ -114,11 +134,15 @@ func listPublished(ctx context.Context, db DB, name string) ([]PublishedTable, e
 	})
 }
 
+// internalError is what Postgres calls a table that is gone when its columns are looked up.
+const internalError = "XX000"
+
 // entries asks the dependencies, which tell of tables and schemas alike on every version.
 func entries(ctx context.Context, db DB, name string) ([]Entry, error) {
 	rows, err := db.Query(ctx, `
-		SELECT p.oid, 'publication ' || p.pubname AS entry, true, 0::oid, '', '' FROM pg_publication p WHERE p.pubname = $1
-		UNION ALL SELECT d.objid, pg_describe_object(d.classid, d.objid, 0), false, coalesce(c.oid, 0), coalesce(n.nspname, ''), coalesce(c.relname, '')
+		SELECT p.oid, true, 0::oid, '', '' FROM pg_publication p WHERE p.pubname = $1
+		UNION ALL SELECT d.objid, false, coalesce(c.oid, 0), coalesce(n.nspname, (pg_identify_object_as_address(d.classid, d.objid, 0)).object_names[1], ''),
+			coalesce(c.relname, '')
 		FROM pg_depend d JOIN pg_publication p ON p.oid = d.refobjid
 			LEFT JOIN pg_publication_rel r ON r.oid = d.objid AND d.classid = 'pg_publication_rel'::regclass
 			LEFT JOIN pg_class c ON c.oid = r.prrelid LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -129,7 +153,7 @@ func entries(ctx context.Context, db DB, name string) ([]Entry, error) {
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (e Entry, err error) {
 		e.Publication = name
-		err = row.Scan(&e.OID, &e.Name, &e.Self, &e.RelID, &e.Table.Schema, &e.Table.Name)
+		err = row.Scan(&e.OID, &e.Self, &e.RelID, &e.Table.Schema, &e.Table.Name)
 		return e, err
 	})
 }

@@ -28,7 +28,7 @@ func TestAPublicationIsCreatedAndFound(t *testing.T) {
 	if err != nil || !found {
 		t.Fatalf("found %t, error %v", found, err)
 	}
-	if len(got.Entries) != 3 || got.Entries[0].Name != `publication the "shop"` {
+	if len(got.Entries) != 3 || got.Entries[0].String() != `publication the "shop"` {
 		t.Errorf("entries %v, want the publication and its two tables", got.Entries)
 	}
 	got.Entries = nil

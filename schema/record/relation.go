@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"penstock/schema"
@@ -17,6 +18,9 @@ type Relation struct {
 	LSN     schema.LSN       `json:"lsn"` // start of the commit record behind that row
 	Columns []Column         `json:"columns"`
 	Key     []string         `json:"key"` // the columns that tell rows apart, in order; null without any
+	// Gone are columns that the table had, and that were dropped: none came at that moment,
+	// which could be one of them under another name.
+	Gone []string `json:"gone,omitempty"`
 }
 
 // Column is a column of a [Relation].
@@ -60,6 +64,29 @@ func (r *Relation) Same(other *Relation) bool {
 		}
 	}
 	return true
+}
+
+// Follow notes which columns are gone since the version before.
+func (r *Relation) Follow(before *Relation) {
+	had, has := map[string]bool{}, map[string]bool{}
+	for i := range before.Columns {
+		had[before.Columns[i].Name] = true
+	}
+	dropped := true
+	for i := range r.Columns {
+		has[r.Columns[i].Name] = true
+		dropped = dropped && had[r.Columns[i].Name]
+	}
+	names := slices.Clone(before.Gone)
+	if dropped {
+		names = slices.AppendSeq(names, maps.Keys(had))
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return has[name] })
+	slices.Sort(names)
+	r.Gone = slices.Compact(names)
+	if len(r.Gone) == 0 {
+		r.Gone = nil
+	}
 }
 
 // relationKey is the key of a relation's record, told from a capture's name, which

@@ -54,6 +54,24 @@ func (r *Rules) expanded(rel *schema.Relation) (Rules, []error) {
 	return out, append(problems, more...)
 }
 
+// Without leaves out what a rule says of columns that a table once had and has no more, so
+// that it says nothing of the columns that are there: what the rest says holds as before.
+func (r *Rules) Without(gone []string, rel *schema.Relation) Rules {
+	stale := func(entry string) bool {
+		is := func(name string) bool { return name == entry || isPattern(entry) && Match(entry, name) }
+		return slices.ContainsFunc(gone, is) && !slices.ContainsFunc(rel.Columns, func(c schema.Column) bool { return is(c.Name) })
+	}
+	out := *r
+	out.Exclude = slices.DeleteFunc(slices.Clone(r.Exclude), stale)
+	if kept := slices.DeleteFunc(slices.Clone(r.Include), stale); len(kept) > 0 { // none would be all
+		out.Include = kept
+	}
+	out.Mask, out.Truncate = maps.Clone(r.Mask), maps.Clone(r.Truncate)
+	maps.DeleteFunc(out.Mask, func(entry string, _ Mask) bool { return stale(entry) })
+	maps.DeleteFunc(out.Truncate, func(entry string, _ int) bool { return stale(entry) })
+	return out
+}
+
 // byColumn gives each column the rule that names it, else that of the one pattern
 // that matches it, if it may have that.
 func byColumn[T any](rel *schema.Relation, rule string, rules map[string]T, may func(column int) bool) (map[string]T, []error) {
