@@ -116,3 +116,35 @@ func TestWidestRelationFits(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(value), err)
 	}
 }
+
+// TestColumnsThatAreGone are those that were dropped while none came, and are not back.
+func TestColumnsThatAreGone(t *testing.T) {
+	version := func(names ...string) *record.Relation {
+		var r record.Relation
+		for _, name := range names {
+			r.Columns = append(r.Columns, record.Column{Name: name})
+		}
+		return &r
+	}
+	for _, c := range []struct {
+		name     string
+		versions []*record.Relation
+		want     []string
+	}{
+		{"none", []*record.Relation{version("a", "b"), version("a", "b")}, nil},
+		{"one", []*record.Relation{version("a", "b"), version("a")}, []string{"b"}},
+		{"two, one after the other", []*record.Relation{version("a", "c", "b"), version("a", "c"), version("a")}, []string{"b", "c"}},
+		{"still, when another comes", []*record.Relation{version("a", "b"), version("a"), version("a", "c")}, []string{"b"}},
+		{"back", []*record.Relation{version("a", "b"), version("a"), version("a", "b")}, nil},
+		{"maybe under another name", []*record.Relation{version("a", "b"), version("a", "c")}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for i, v := range c.versions[1:] {
+				v.Follow(c.versions[i])
+			}
+			if diff := cmp.Diff(c.want, c.versions[len(c.versions)-1].Gone); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
