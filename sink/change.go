@@ -30,9 +30,10 @@ type change struct {
 // delete no after image.
 type streamChange struct {
 	before, after plan.Row
-	// beforeOut and afterOut say of an image that it is known not to be in the
-	// result: the filter, which does not need the lookup row, leaves it out.
-	beforeOut, afterOut bool
+	// keyless says of the image before that its keys cannot be computed, so that it was
+	// never in the result; out of the image after that the filter, which does not need
+	// the lookup row, leaves it out.
+	keyless, out bool
 }
 
 // decode types one record for a plan. key is the join key's text.
@@ -107,25 +108,21 @@ func decodeStream(p *plan.Plan, parsed record.Change) (*streamChange, error) {
 	return &s, nil
 }
 
-// derive computes what depends on the row alone. A row before the change of which
-// that fails was never in the result: its own record failed so.
+// derive computes what depends on the row alone; of the image before only its keys,
+// for the expressions and the filter may have been others when it was written.
 func (s *streamChange) derive(p *plan.Plan) error {
-	filters, byLookup := p.Filters()
 	if s.before != nil {
-		s.beforeOut = p.Derive(s.before) != nil
-		if filters && !byLookup && !s.beforeOut {
-			passes, err := p.Passes(s.before)
-			s.beforeOut = err != nil || !passes
-		}
+		s.keyless = p.DeriveKeys(s.before) != nil
 	}
 	if s.after == nil {
 		return nil
 	}
+	filters, byLookup := p.Filters()
 	if err := p.Derive(s.after); err != nil || !filters || byLookup {
 		return err
 	}
 	passes, err := p.Passes(s.after)
-	s.afterOut = !passes
+	s.out = !passes
 	return err
 }
 

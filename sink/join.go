@@ -61,20 +61,20 @@ func (g *group) fold(c *change) {
 	key := g.plan.AppendRowKey(buffer[:0], s.either())
 	f := g.rows[string(key)]
 	if f == nil {
-		f = &folded{version: c.version, row: s.after, out: s.afterOut}
+		f = &folded{version: c.version, row: s.after, out: s.out}
 		g.rows[string(key)] = f
 	} else if c.version > f.version {
-		f.version, f.row, f.out = c.version, s.after, s.afterOut
+		f.version, f.row, f.out = c.version, s.after, s.out
 	}
 	if s.before == nil {
 		return
 	}
 	for place := range g.plan.Places {
 		result := place != g.plan.History.Place // else the history, which keeps every row
-		if result && s.beforeOut {
+		if result && s.keyless {
 			continue
 		}
-		if s.after == nil || result && s.afterOut || !g.plan.SamePlace(place, s.before, s.after) {
+		if s.after == nil || result && s.out || !g.plan.SamePlace(place, s.before, s.after) {
 			f.left = append(f.left, leftPlace{place: place, row: s.before, version: c.version})
 		}
 	}
@@ -206,7 +206,7 @@ func truncated(p *plan.Plan, version int64, stored []plan.Stored) []Write {
 	g := group{plan: p}
 	writes := make([]Write, 0, len(stored))
 	for i := range stored {
-		if stored[i].Version < version && p.Derive(stored[i].Row) == nil { // else it was never there
+		if stored[i].Version < version && p.DeriveKeys(stored[i].Row) == nil { // else it was never there
 			writes = g.takeOut(writes, version, stored[i].Row)
 		}
 	}

@@ -113,3 +113,51 @@ func TestAnEmptyJoinTextIsNotNull(t *testing.T) {
 		t.Errorf("another key: got %v", err)
 	}
 }
+
+// TestTheFilterMayChangeInPlace: a row that the filter of before let pass leaves with its next update, from the place
+// where it was, also when an expression of now fails on it as it was.
+func TestTheFilterMayChangeInPlace(t *testing.T) {
+	declared := func(filter, gross string) *plan.Plan {
+		d := storetest.OrdersDeclaration("")
+		d.Filter, d.Columns[10].Expr = filter, gross
+		p, problems := plan.Compile(d)
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		return p
+	}
+	before := declared("stream.quantity > 0", "stream.quantity")
+	for name, c := range map[string]struct {
+		now      *plan.Plan
+		quantity int64
+		left     int
+	}{
+		"it leaves":                        {declared("stream.quantity > 5", "stream.quantity"), 2, 0},
+		"it leaves for the lookup row":     {declared("stream.quantity > 5 or lookup.blocked", "stream.quantity"), 2, 0},
+		"it stays, in its new place":       {declared("stream.quantity > 1", "stream.quantity"), 2, 1},
+		"it stays, and failed as it was":   {declared("stream.quantity > 0", "9223372036854775807 - 9 + 5 * stream.quantity"), 1, 1},
+		"the filter fails on it as it was": {declared("9223372036854775807 - 9 + 5 * stream.quantity > 0", "1"), 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, model, three := newShop(1, byOrder), storetest.NewModelOf(before), int64(3)
+			o := order{region: "north", number: 1, quantity: &three}
+			apply := func(p *plan.Plan) {
+				t.Helper()
+				records := s.partitions[0][len(s.partitions[0])-1:]
+				if err := sink.NewPlanOwner(p, 0, 1, model, []sink.Store{model}).Apply(t.Context(), records); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.put(o)
+			apply(before)
+			o.quantity, o.placed = &c.quantity, o.placed+90_000_000_000
+			s.put(o)
+			apply(c.now)
+			for place := range before.Places {
+				if got := len(model.At(place)); place != before.History.Place && got != c.left {
+					t.Errorf("place %d has %d rows, want %d", place, got, c.left)
+				}
+			}
+		})
+	}
+}

@@ -41,7 +41,19 @@ func Compile(d *Declaration) (*Plan, []*Problem) {
 	if len(b.problems) > 0 {
 		return nil, b.problems
 	}
+	b.keys()
 	return b.plan, nil
+}
+
+// keys notes which computed slots are part of a place.
+func (b *builder) keys() {
+	for _, c := range b.plan.early {
+		if slices.ContainsFunc(b.plan.Places, func(place Place) bool {
+			return slices.ContainsFunc(place, func(part Part) bool { return part.Slot == c.slot })
+		}) {
+			b.plan.keys = append(b.plan.keys, c)
+		}
+	}
 }
 
 // builder makes a plan of a declaration.

@@ -23,6 +23,7 @@ type Plan struct {
 	used       []int // slots of lookup columns that the result depends on
 
 	early  []computed // of the stream row alone
+	keys   []computed // those of them that are part of a place
 	late   []computed // of the lookup row, too
 	filter *Expr      // nil keeps every row
 
@@ -91,6 +92,9 @@ func (p *Plan) NewRow() Row { return make(Row, len(p.Slots)) }
 
 // Derive computes the slots that depend on the stream row alone. Its errors are the row's.
 func (p *Plan) Derive(row Row) error { return p.compute(p.early, row) }
+
+// DeriveKeys computes those of them that are part of a place.
+func (p *Plan) DeriveKeys(row Row) error { return p.compute(p.keys, row) }
 
 // Enrich fills in what the lookup row gives, in place.
 func (p *Plan) Enrich(row Row, lookup *LookupRow) error {
