@@ -2,7 +2,7 @@
 // comes from the built-in default, the YAML file, the environment and the
 // command line, the later overriding the earlier.
 //
-// Read config.go, records.go and registry.go for the keys, load.go for the order of things, decode.go for
+// Read config.go, pipelines.go, records.go and registry.go for the keys, load.go for the order of things, decode.go for
 // the YAML and validate.go for what is checked.
 package config
 

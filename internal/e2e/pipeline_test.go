@@ -247,3 +247,26 @@ func TestTheDocumentsPipeline(t *testing.T) {
 	w.awaitTruth() // it has kept its own
 	w.running.stop()
 }
+
+// TestADeclarationThatTheTablesDoNotHave ends the daemon with its place, and leaves no slot.
+func TestADeclarationThatTheTablesDoNotHave(t *testing.T) {
+	w := newShopWorld(t)
+	w.exec("ALTER TABLE shop.orders ALTER quantity TYPE text")
+	path, err := binary()
+	d := w.startBinary(path, err, w.env, append(w.args, "--set=pipelines.orders.stream.columns.price=double precision not null")...)
+	if code := d.exit(); code != 2 {
+		t.Errorf("exit code %d, want 2", code)
+	}
+	for _, says := range []string{
+		"pipelines.orders.stream.columns.quantity", "column quantity of shop.orders is text",
+		"pipelines.orders.stream.columns.price", "column price of shop.orders takes NULL",
+	} {
+		if !strings.Contains(d.log.String(), says) {
+			t.Errorf("the daemon does not say %q:\n%s", says, d.log)
+		}
+	}
+	var slots int
+	if err := w.db.QueryRow(t.Context(), "SELECT count(*) FROM pg_replication_slots WHERE slot_name = $1", w.slot()).Scan(&slots); err != nil || slots != 0 {
+		t.Errorf("%d slots, %v", slots, err)
+	}
+}
