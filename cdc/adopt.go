@@ -46,7 +46,22 @@ func (c *Capture) adoptPublished(ctx context.Context, db *pgx.Conn) error {
 			names = append(names, t.TableName)
 		}
 	}
+	c.sayUnruled(names)
 	return c.adopt(names)
+}
+
+// sayUnruled warns of tables that the configuration has rules for and that nobody publishes: the
+// name may be misspelt, and the table that was meant go out without them.
+func (c *Capture) sayUnruled(published []schema.TableName) {
+	for _, name := range c.cfg.Ruled {
+		if !c.told[name] && !slices.Contains(published, name) && !slices.Contains(tableNames(&c.cfg), name) {
+			if c.told == nil {
+				c.told = map[schema.TableName]bool{}
+			}
+			c.told[name] = true
+			c.log.Warn("records has rules for a table that is not published: no other table is meant by them", zap.Stringer(keyTable, name))
+		}
+	}
 }
 
 // adopt adds tables that are not known yet. It is called between attempts only:

@@ -16,6 +16,7 @@ import (
 
 	"penstock/cdc"
 	"penstock/internal/fault"
+	"penstock/internal/stack/stacktest"
 	"penstock/schema"
 )
 
@@ -199,4 +200,52 @@ func TestMatchedTablesThatCannotBe(t *testing.T) {
 		s.exec("CREATE TABLE late_come (id int PRIMARY KEY); INSERT INTO late_come VALUES (1)")
 		expect(t, c.wait(), fault.Usage, "table public.late_come", "is not a topic name", "kafka.topics")
 	})
+}
+
+// TestNoTableYet is no gap: that there is a first start does not depend on what else is in Kafka.
+func TestNoTableYet(t *testing.T) {
+	other := newTables(t, stacktest.Database(t), "CREATE TABLE t (id int PRIMARY KEY)", "t").plainly()
+	c := other.startStreaming()
+	other.exec("INSERT INTO t VALUES (1)")
+	other.read(other.cfg.Tables[0].Topic, 1)
+	c.finish()
+	s := newSource(t)
+	s.matchingLate()
+	s.cfg.Tables, s.cfg.Pipelines = nil, nil
+	s.exec("CREATE PUBLICATION p")
+	c = s.startStreaming()
+	s.exec("CREATE TABLE late_one (id int PRIMARY KEY); ALTER PUBLICATION p ADD TABLE late_one")
+	s.exec("INSERT INTO late_one VALUES (1)")
+	s.read(s.cfg.Name+".late_one", 1)
+	c.finish()
+}
+
+// TestRulesFollowNoOtherName: a matched table that gets a name without rules is refused, and not
+// sent as it is. A rule for a table that nobody publishes is told of.
+func TestRulesFollowNoOtherName(t *testing.T) {
+	s := newSource(t)
+	s.matchingLate()
+	match := s.cfg.Match
+	s.cfg.Tables, s.cfg.Pipelines = nil, nil
+	s.cfg.Match = func(name schema.TableName) (cdc.Table, bool) {
+		table, ok := match(name)
+		if name.Name == "late_pay" {
+			table.Rules.Exclude = []string{"secret"}
+		}
+		return table, ok
+	}
+	s.cfg.Ruled = []schema.TableName{{Schema: "public", Name: "late_pay"}, {Schema: "public", Name: "late_payy"}}
+	s.exec("CREATE TABLE late_pay (id int PRIMARY KEY, secret text); CREATE PUBLICATION p FOR TABLE late_pay")
+	core, logs := observer.New(zap.WarnLevel)
+	c := s.startWith(zap.New(core))
+	s.awaitStreaming()
+	s.exec("INSERT INTO late_pay VALUES (1, 'aha')")
+	s.read(s.cfg.Name+".late_pay", 1)
+	s.exec("ALTER TABLE late_pay RENAME TO late_paid; INSERT INTO late_paid VALUES (2, 'aha')")
+	expect(t, c.wait(), fault.Refused, "table public.late_paid was public.late_pay", "has none of its own", "records.tables.public.late_paid")
+	expect(t, s.refusal(), fault.Refused, "table public.late_paid was public.late_pay")
+	told := logs.FilterMessageSnippet("rules for a table that is not published").FilterField(zap.Stringer("table", s.cfg.Ruled[1]))
+	if told.Len() != 1 {
+		t.Errorf("the misspelt name is not told of once: %v", logs.All())
+	}
 }

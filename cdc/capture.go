@@ -34,8 +34,9 @@ type Capture struct {
 
 	relations map[schema.TableName]record.Relation // what Kafka has last of each table
 
-	delivering bool         // the last attempt has come so far
-	entries    []slot.Entry // of the publications, at the last look; the watch's alone while it runs
+	told       map[schema.TableName]bool // that have rules and are not published
+	delivering bool                      // the last attempt has come so far
+	entries    []slot.Entry              // of the publications, at the last look; the watch's alone while it runs
 
 	seen atomic.Pointer[[]slot.Entry] // entries that the watch has found, for the session to write down; nil for none
 }
@@ -266,7 +267,8 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topi
 	if c.entries != nil { // what the attempt before saw is newer
 		before = c.entries
 	}
-	e.replaced = c.cfg.replaced(stillOf(before, found), found)
+	before = stillOf(before, found)
+	e.replaced = c.cfg.replaced(before, found)
 	position, overruled, err := resume(e)
 	if err == nil && !e.found && topicsUsed {
 		position.Version, err = c.versionFloor(ctx)
@@ -274,7 +276,7 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topi
 	if err != nil {
 		return position, err
 	}
-	entries := entriesOf(found)
+	entries := c.cfg.known(before, found)
 	if remembered := slices.Equal(entries, kept.entries); position != e.position || !remembered {
 		if !remembered {
 			err = c.remember(ctx, producer, entries)

@@ -34,6 +34,9 @@ type Config struct {
 	// captured when a publication has it, also if that comes to have it later. It is
 	// called from several goroutines. nil captures no other tables.
 	Match func(schema.TableName) (Table, bool)
+	// Ruled are the tables that Match has rules of columns for: one that is not published may
+	// be misspelt, and is told of.
+	Ruled []schema.TableName
 
 	Brokers          []string
 	TransactionalID  string // stable for the life of the capture

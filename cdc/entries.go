@@ -120,6 +120,21 @@ func entriesOf(found []slot.Publication) []slot.Entry {
 	return all
 }
 
+// known are the entries of now, and with them those that have left and may: one that comes
+// back was out. What the configuration captures no more is forgotten.
+func (c *Config) known(before []slot.Entry, found []slot.Publication) []slot.Entry {
+	now := entriesOf(found)
+	all := slices.Clone(now)
+	for _, e := range before {
+		_, matched := c.matching(e.Table)
+		captured := matched || e.RelID == 0 && c.Match != nil
+		if captured && !e.Self && !slices.ContainsFunc(now, func(n slot.Entry) bool { return n.OID == e.OID }) && c.mayLeave(e, now) {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
 // replaced returns the name of an entry that is gone, although its table is
 // published: it was out of the publication for a while, and Postgres has
 // not sent what was written to it meanwhile. A table that is captured for its name may
@@ -137,7 +152,7 @@ func (c *Config) replaced(before []slot.Entry, found []slot.Publication) (name s
 
 // What is said of an entry that was replaced, and why it matters.
 const (
-	wasReplaced = "was taken out and put back, or replaced, "
+	wasReplaced = "was taken out and put back, or set anew, perhaps with other columns, "
 	notSent     = "what was written while it was out is not sent"
 )
 
@@ -169,4 +184,28 @@ func (c *Config) mayLeave(e slot.Entry, now []slot.Entry) bool {
 	return !e.Self && !named && !slices.ContainsFunc(now, func(n slot.Entry) bool {
 		return !n.Self && n.RelID == e.RelID && (e.RelID != 0 || n.Table.Schema == e.Table.Schema)
 	})
+}
+
+// rowsOf tells whether the publications themselves have been altered.
+func rowsOf(found []slot.Publication) map[string]string {
+	rows := map[string]string{}
+	for i := range found {
+		rows[found[i].Name] = found[i].Row
+	}
+	return rows
+}
+
+// compareRows refuses to go on while streaming when a publication was altered between two looks:
+// an operation may have been left out meanwhile.
+func compareRows(before map[string]string, found []slot.Publication) error {
+	for i := range found {
+		if row, seen := before[found[i].Name]; seen && row != found[i].Row {
+			return &fault.Error{
+				Kind: fault.Refused, Where: "publication " + found[i].Name, What: "was altered between two looks",
+				Why: "of an operation that was left out meanwhile, nothing was sent",
+				Fix: "compare the tables with their topics, if publish was among what was altered, and start again",
+			}
+		}
+	}
+	return nil
 }

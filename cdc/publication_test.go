@@ -193,13 +193,29 @@ func TestMatchedTablesMayLeave(t *testing.T) {
 	}
 	s.exec("INSERT INTO late_come VALUES (1)")
 	s.read(s.cfg.Name+".late_come", 1)
-	s.exec("ALTER PUBLICATION p ADD TABLE late_go")
-	s.exec("INSERT INTO late_go VALUES (1)")
-	s.read(s.cfg.Name+".late_go", 1)
 	c.finish()
 	c = s.startStreaming() // refuses nothing that went on while running
-	s.exec("INSERT INTO late_go VALUES (2)")
-	s.read(s.cfg.Name+".late_go", 2)
+	s.exec("INSERT INTO late_come VALUES (2)")
+	s.read(s.cfg.Name+".late_come", 2)
+	// What was written to one that comes back was not sent, however long it was out.
+	s.exec("ALTER PUBLICATION p ADD TABLE late_go")
+	expect(t, c.wait(), fault.Refused, "table public.late_go in publication p", "was taken out and put back")
+	s.refuses(fault.GapDetected, "table public.late_go in publication p was taken out and put back")
+}
+
+// TestAPublicationThatIsAltered between two looks may have left out an operation.
+func TestAPublicationThatIsAltered(t *testing.T) {
+	s := newSource(t)
+	s.cfg.Watch = 20 * time.Millisecond
+	looks := s.looks()
+	c := s.startStreaming()
+	before := looks.Load()
+	eventually(t, "two more looks", func() bool { return looks.Load() >= before+3 })
+	s.exec("BEGIN; ALTER PUBLICATION p SET (publish = 'insert'); ALTER PUBLICATION p SET (publish = 'insert, update, delete, truncate'); COMMIT")
+	expect(t, c.wait(), fault.Refused, "publication p", "was altered between two looks")
+	c = s.startStreaming()
+	s.exec("INSERT INTO content VALUES ('a', 'A')")
+	s.read(s.cfg.Tables[0].Topic, 1)
 	c.finish()
 }
 

@@ -165,7 +165,8 @@ func unheld(e *schema.Event) error {
 		}
 	}
 	name := e.Relation.Table.String()
-	fix := fmt.Sprintf("name the columns of the replica identity as the key: records.tables.%s.key: [%s]", name, strings.Join(held, ", "))
+	fix := fmt.Sprintf("name the columns of the replica identity as the key, which later records then have: "+
+		"records.tables.%s.key: [%s]", name, strings.Join(held, ", "))
 	if len(held) == 0 {
 		fix = fmt.Sprintf("skip the updates and deletes of the table: records.tables.%s.skipped.operations", name)
 	}

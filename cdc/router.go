@@ -127,6 +127,11 @@ func (r *Router) route(ctx context.Context, e *schema.Event) (*route, error) {
 	}
 	now := record.RelationOf(e.Relation, e.Source.CommitLSN)
 	before, seen := r.last[e.Relation.Table]
+	if !seen {
+		if err := r.unruled(e, rt.table); err != nil {
+			return nil, err
+		}
+	}
 	same := seen && before.Same(&now)
 	if seen {
 		now.Follow(&before)
@@ -146,6 +151,31 @@ func (r *Router) route(ctx context.Context, e *schema.Event) (*route, error) {
 		}
 	}
 	return rt, nil
+}
+
+// unruled refuses a table that is captured for its name and has no rules of columns, if rows of it
+// came under another name that has some: what they keep back would come out under the new one.
+func (r *Router) unruled(e *schema.Event, t *Table) error {
+	if !t.Matched || !t.Rules.IsZero() {
+		return nil
+	}
+	for name, last := range r.last {
+		if last.RelID != e.Relation.OID || last.RelID == 0 || name == t.Name {
+			continue
+		}
+		was, ok := r.cfg.matching(name)
+		if rt, known := r.tables[name]; known {
+			was, ok = *rt.table, true
+		}
+		if ok && !was.Rules.IsZero() {
+			return &fault.Error{
+				Kind: fault.Refused, Where: place(e), What: fmt.Sprintf("table %s was %s, whose columns have rules, and has none of its own", t.Name, name),
+				Why: "what they keep back would come out under the new name",
+				Fix: fmt.Sprintf(`say of records.tables.%s what records.tables.%s says, or include: ["*"]`, t.Name, name),
+			}
+		}
+	}
+	return nil
 }
 
 // remember appends the records of relations that are delivered as they are now for

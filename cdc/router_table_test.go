@@ -238,14 +238,14 @@ func TestRelationsAreRemembered(t *testing.T) {
 	e.Source.CommitLSN = 0x200
 	routed(t, r, e)
 	routed(t, r, created("2", "T", "{}"))
-	want := []string{key + `{"lsn":"0/200","columns":[` + id + "," + body + "," + extra + `],"key":["id"]}`}
+	want := []string{key + `{"lsn":"0/200","columns":[` + id + "," + body + "," + extra + `],"key":["id"],"relid":4}`}
 	if diff := cmp.Diff(want, remembered()); diff != "" {
 		t.Errorf("at first (-want +got):\n%s", diff)
 	}
 	narrow := created("3", "T")
 	narrow.Relation.Columns, narrow.Source.CommitLSN = narrow.Relation.Columns[:2], 0x300
 	routed(t, r, narrow)
-	want = []string{key + `{"lsn":"0/300","columns":[` + id + "," + body + `],"key":["id"],"gone":["extra"]}`}
+	want = []string{key + `{"lsn":"0/300","columns":[` + id + "," + body + `],"key":["id"],"gone":["extra"],"relid":4}`}
 	if diff := cmp.Diff(want, remembered()); diff != "" {
 		t.Errorf("with a column less (-want +got):\n%s", diff)
 	}

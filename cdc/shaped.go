@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -106,7 +105,7 @@ func (c *Capture) describeShaped(ctx context.Context, db *pgx.Conn) ([]*schema.R
 	for i := range c.cfg.Tables {
 		t := &c.cfg.Tables[i]
 		joined, declared := c.cfg.joins(t.Name)
-		if ruled := !reflect.ValueOf(t.Rules).IsZero(); ruled || joined {
+		if ruled := !t.Rules.IsZero(); ruled || joined {
 			named[t.Name] = ruled || declared
 		}
 	}

@@ -141,9 +141,10 @@ func checkServer(ctx context.Context, db *pgx.Conn) error {
 }
 
 const describeTable = `
-SELECT c.relreplident::text, EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
+SELECT c.relreplident::text, EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),
+	c.relkind IN ('r', 'p'), c.relpersistence = 'p'
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`
+WHERE n.nspname = $1 AND c.relname = $2`
 
 // checkTables refuses tables that do not exist or cannot be joined as configured,
 // all of them at once.
@@ -151,8 +152,8 @@ func checkTables(ctx context.Context, db *pgx.Conn, cfg *Config) error {
 	var problems []error
 	for _, t := range cfg.Tables {
 		var identity string
-		var hasKey bool
-		err := db.QueryRow(ctx, describeTable, t.Name.Schema, t.Name.Name).Scan(&identity, &hasKey)
+		var hasKey, isTable, isLogged bool
+		err := db.QueryRow(ctx, describeTable, t.Name.Schema, t.Name.Name).Scan(&identity, &hasKey, &isTable, &isLogged)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows) && t.Matched: // what it had is in the log
 		case errors.Is(err, pgx.ErrNoRows):
@@ -161,6 +162,13 @@ func checkTables(ctx context.Context, db *pgx.Conn, cfg *Config) error {
 				Fix:  "create it, or correct the name; if it was dropped or renamed: name it in source.matching, so that its last changes are delivered"})
 		case err != nil:
 			return postgresFault("describe table "+t.Name.String(), err)
+		case !isTable:
+			problems = append(problems, &fault.Error{Kind: fault.Usage, Where: "source.tables",
+				What: fmt.Sprintf("%s is a view, or something else that is no table", t.Name), Why: "only what tables hold is in the log",
+				Fix: "name the tables that it is made of"})
+		case !isLogged && !t.Matched:
+			problems = append(problems, &fault.Error{Kind: fault.Usage, Where: "source.tables",
+				What: fmt.Sprintf("table %s is unlogged", t.Name), Why: "the log has nothing of it", Fix: fmt.Sprintf("ALTER TABLE %s SET LOGGED;", quoteTable(t.Name))})
 		default:
 			problems = append(problems, checkJoined(cfg, t.Name, schema.ReplicaIdentity(identity[0]), hasKey))
 		}

@@ -288,7 +288,7 @@ func describeTable(sql string) answer {
 	if strings.Contains(sql, "'"+tableNote+"'") {
 		identity = "d"
 	}
-	cells := []cell{textCell(identity), boolCell(true)}
+	cells := []cell{textCell(identity), boolCell(true), boolCell(true), boolCell(true)}
 	return table(cells, cells)
 }
 
@@ -327,6 +327,10 @@ func (p *postgres) publication(sql string) (answer, error) {
 	defer p.mu.Unlock()
 	var cells []cell
 	for _, e := range selected(sql) {
+		if strings.Contains(e, "xmin") {
+			cells = append(cells, textCell("7"))
+			continue
+		}
 		cells = append(cells, boolCell(!strings.Contains(e, "alltables")))
 	}
 	if !p.published {

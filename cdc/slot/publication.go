@@ -25,6 +25,8 @@ type Publication struct {
 	Delete    bool             `json:"delete"`
 	Truncate  bool             `json:"truncate"`
 	ViaRoot   bool             `json:"via_root"`
+	// Row is another whenever somebody has altered the publication itself, such as its operations.
+	Row string `json:"-"`
 	// Torn says that tables came and went whenever Tables were listed: one that is missing
 	// may be there.
 	Torn bool `json:"-"`
@@ -64,9 +66,9 @@ func (e Entry) String() string {
 func FindPublication(ctx context.Context, db DB, name string) (Publication, bool, error) {
 	p := Publication{Name: name}
 	err := db.QueryRow(ctx, `
-		SELECT puballtables, pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot
+		SELECT puballtables, pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot, xmin::text
 		FROM pg_publication WHERE pubname = $1`, name,
-	).Scan(&p.AllTables, &p.Insert, &p.Update, &p.Delete, &p.Truncate, &p.ViaRoot)
+	).Scan(&p.AllTables, &p.Insert, &p.Update, &p.Delete, &p.Truncate, &p.ViaRoot, &p.Row)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Publication{}, false, nil
 	}

@@ -35,6 +35,13 @@ func wireRecords(c *cdc.Config, cfg *config.Config) error {
 	styles := []config.RecordStyle{}
 	if len(cfg.Source.Matching) > 0 {
 		c.Match = matcher(cfg, schemas)
+		for key := range cfg.Records.Tables {
+			name, err := config.ParseTable(string(key))
+			if err != nil {
+				return err
+			}
+			c.Ruled = append(c.Ruled, name)
+		}
 		styles = append(styles, cfg.Records.RecordStyle)
 		for _, own := range cfg.Records.Tables {
 			styles = append(styles, own.RecordStyle)

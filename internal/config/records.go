@@ -51,15 +51,15 @@ type RecordStyle struct {
 type TableRecords struct {
 	RecordStyle `yaml:",inline"`
 
-	Key []string `yaml:"key"` // columns of the record's key, in their order; empty is the primary key
+	Key []string `yaml:"key,omitempty"` // columns of the record's key, in their order; empty is the primary key
 
 	// Partition are the columns that choose the record's partition; empty is the key.
-	Partition []string `yaml:"partition"`
+	Partition []string `yaml:"partition,omitempty"`
 
 	// Include lists the columns to keep, empty is all; Exclude then takes away. An
 	// entry is a name or a pattern, in which * is any text and ? any one character.
-	Include []string `yaml:"include"`
-	Exclude []string `yaml:"exclude"`
+	Include []string `yaml:"include,omitempty"`
+	Exclude []string `yaml:"exclude,omitempty"`
 
 	// Mask replaces the values of a column, or of those that a pattern matches, by their HMAC-SHA-256 with this salt:
 	// equal values stay equal, and the column becomes text.
@@ -156,7 +156,7 @@ func (r *Records) derive(given map[string]bool) {
 	for table, own := range r.Tables {
 		entry := reflect.ValueOf(&own.RecordStyle).Elem()
 		for field, value := range section.Fields() {
-			if !given[join(recordsPath(table), field.Tag.Get("yaml"))] {
+			if !given[join(recordsPath(table), keyOf(field))] {
 				entry.FieldByIndex(field.Index).Set(value)
 			}
 		}

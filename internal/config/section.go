@@ -11,7 +11,7 @@ func keysOf(section reflect.Value) []string {
 	for field, value := range section.Fields() {
 		if field.Anonymous {
 			keys = append(keys, keysOf(value)...)
-		} else if key := field.Tag.Get("yaml"); key != "" {
+		} else if key := keyOf(field); key != "" {
 			keys = append(keys, key)
 		}
 	}
@@ -25,7 +25,7 @@ func fieldOf(section reflect.Value, key string) (reflect.Value, bool) {
 			if inner, ok := fieldOf(value, key); ok {
 				return inner, true
 			}
-		} else if key != "" && field.Tag.Get("yaml") == key {
+		} else if key != "" && keyOf(field) == key {
 			return value, true
 		}
 	}
@@ -41,4 +41,10 @@ func cutKey(section reflect.Value, path string) (key, rest string, ok bool) {
 		}
 	}
 	return "", "", false
+}
+
+// keyOf is the name of a field in the file.
+func keyOf(field reflect.StructField) string {
+	name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+	return name
 }

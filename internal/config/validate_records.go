@@ -70,6 +70,16 @@ func (v *validator) skipped(path string, operations []string) {
 
 // columns checks what can be known of a table's columns without the table.
 func (v *validator) columns(path string, t *TableRecords) {
+	for _, list := range []struct {
+		name    string
+		columns []string
+	}{{"key", t.Key}, {"partition", t.Partition}, {"include", t.Include}, {"exclude", t.Exclude}} {
+		if list.columns != nil && len(list.columns) == 0 {
+			v.add(path+"."+list.name, fault.Error{
+				What: "is an empty list", Why: "no column could be meant, or all of them", Fix: "name columns, or leave " + list.name + " out",
+			})
+		}
+	}
 	key := map[string]bool{}
 	for i, column := range t.Key {
 		at := fmt.Sprintf("%s.key[%d]", path, i)

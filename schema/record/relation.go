@@ -21,6 +21,8 @@ type Relation struct {
 	// Gone are columns that the table had, and that were dropped: none came at that moment,
 	// which could be one of them under another name.
 	Gone []string `json:"gone,omitempty"`
+	// RelID is the table's object id in the log, which it keeps under another name; zero from before it was kept.
+	RelID uint32 `json:"relid,omitempty"`
 }
 
 // Column is a column of a [Relation].
@@ -33,7 +35,7 @@ type Column struct {
 
 // RelationOf describes rows of rel in the commit at lsn.
 func RelationOf(rel *schema.Relation, lsn schema.LSN) Relation {
-	r := Relation{Table: rel.Table, LSN: lsn, Columns: make([]Column, len(rel.Columns))}
+	r := Relation{Table: rel.Table, LSN: lsn, Columns: make([]Column, len(rel.Columns)), RelID: rel.OID}
 	for i := range rel.Columns {
 		c := &rel.Columns[i]
 		r.Columns[i] = Column{Name: c.Name, OID: c.TypeOID, Mod: c.TypeMod}

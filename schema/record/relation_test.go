@@ -29,7 +29,7 @@ func TestRelationRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	const text = `before {"lsn":"16/B374D848","columns":[{"name":"id","type":"int8","oid":20,"mod":-1},` +
-		`{"name":"a <\"note\">","type":"shop.mood","oid":16400,"mod":44},{"name":"gone","type":"","oid":16401,"mod":-1}],"key":["gone","id"]}`
+		`{"name":"a <\"note\">","type":"shop.mood","oid":16400,"mod":44},{"name":"gone","type":"","oid":16401,"mod":-1}],"key":["gone","id"],"relid":16384}`
 	if string(value) != text {
 		t.Errorf("got  %s\nwant %s", value, text)
 	}

@@ -54,6 +54,11 @@ func (r *Rules) expanded(rel *schema.Relation) (Rules, []error) {
 	return out, append(problems, more...)
 }
 
+// IsZero reports whether there is no rule at all.
+func (r *Rules) IsZero() bool {
+	return len(r.Include)+len(r.Exclude)+len(r.Mask)+len(r.Truncate)+len(r.Key)+len(r.Partition) == 0
+}
+
 // Without leaves out what a rule says of columns that a table once had and has no more, so
 // that it says nothing of the columns that are there: what the rest says holds as before.
 func (r *Rules) Without(gone []string, rel *schema.Relation) Rules {
