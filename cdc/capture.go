@@ -38,6 +38,8 @@ type Capture struct {
 	delivering bool                      // the last attempt has come so far
 	entries    []slot.Entry              // of the publications, at the last look; the watch's alone while it runs
 
+	rows map[string]string // which of them have been altered since, as entries
+
 	seen atomic.Pointer[[]slot.Entry] // entries that the watch has found, for the session to write down; nil for none
 }
 
@@ -289,7 +291,7 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topi
 		}
 	}
 	c.sayNewPosition(&e, position, overruled)
-	c.position, c.entries = position, entries
+	c.position, c.entries, c.rows = position, entries, rowsOf(found)
 	c.seen.Store(nil)
 	c.sayUnneeded(position, overruled)
 	c.cfg.Accept = Accept{} // the operator's word holds once

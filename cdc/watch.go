@@ -25,7 +25,6 @@ const watchEvery = 10 * time.Second
 func (c *Capture) watch(ctx context.Context) error {
 	var known []partition
 	looked := false
-	var rows map[string]string // of the publications, at the last look
 	for {
 		err := c.cfg.withSQL(ctx, func(db *pgx.Conn) error {
 			now, err := c.partitionsOf(ctx, db)
@@ -40,8 +39,8 @@ func (c *Capture) watch(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			err = errors.Join(publicationProblems(&c.cfg, found), c.cfg.compareEntries(c.entries, found), compareRows(rows, found))
-			rows = rowsOf(found)
+			err = errors.Join(publicationProblems(&c.cfg, found), c.cfg.compareEntries(c.entries, found), compareRows(c.rows, found))
+			c.rows = rowsOf(found)
 			if err == nil {
 				if now := c.cfg.known(c.entries, found); !slices.Equal(now, c.entries) {
 					c.entries = now // for the next attempt too
