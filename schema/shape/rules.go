@@ -63,8 +63,7 @@ func (r *Rules) IsZero() bool {
 // that it says nothing of the columns that are there: what the rest says holds as before.
 func (r *Rules) Without(gone []string, rel *schema.Relation) Rules {
 	stale := func(entry string) bool {
-		is := func(name string) bool { return name == entry || isPattern(entry) && Match(entry, name) }
-		return slices.ContainsFunc(gone, is) && !slices.ContainsFunc(rel.Columns, func(c schema.Column) bool { return is(c.Name) })
+		return slices.ContainsFunc(gone, func(name string) bool { return matches(entry, name) }) && !matchesAny(rel, entry)
 	}
 	out := *r
 	out.Exclude = slices.DeleteFunc(slices.Clone(r.Exclude), stale)
@@ -105,9 +104,12 @@ func byColumn[T any](rel *schema.Relation, rule string, rules map[string]T, may 
 	return columns, problems
 }
 
-// matchesAny reports whether a column has the name or matches the pattern.
+// matches reports whether an entry of the rules, a name or a pattern, is for a column.
+func matches(entry, column string) bool { return entry == column || Match(entry, column) }
+
+// matchesAny reports whether the entry is for any column.
 func matchesAny(rel *schema.Relation, entry string) bool {
-	return slices.ContainsFunc(rel.Columns, func(c schema.Column) bool { return c.Name == entry || Match(entry, c.Name) })
+	return slices.ContainsFunc(rel.Columns, func(c schema.Column) bool { return matches(entry, c.Name) })
 }
 
 func isPattern(name string) bool { return strings.ContainsAny(name, "*?") }
@@ -193,7 +195,7 @@ func (r *Rules) key(rel *schema.Relation) []int {
 // keeps reports whether the column is part of the row.
 func (r *Rules) keeps(column string) bool {
 	in := func(list []string) bool {
-		return slices.ContainsFunc(list, func(pattern string) bool { return pattern == column || Match(pattern, column) })
+		return slices.ContainsFunc(list, func(entry string) bool { return matches(entry, column) })
 	}
 	return (len(r.Include) == 0 || in(r.Include)) && !in(r.Exclude)
 }
