@@ -279,16 +279,8 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topi
 		return position, err
 	}
 	entries := c.cfg.known(before, found)
-	if remembered := slices.Equal(entries, kept.entries); position != e.position || !remembered {
-		if !remembered {
-			err = c.remember(ctx, producer, entries)
-		}
-		if err == nil {
-			err = producer.Commit(ctx, position)
-		}
-		if err != nil {
-			return position, err
-		}
+	if err := c.writeDown(ctx, producer, &kept, position, entries); err != nil {
+		return position, err
 	}
 	c.sayNewPosition(&e, position, overruled)
 	c.position, c.entries, c.rows = position, entries, rowsOf(found)
@@ -296,6 +288,20 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topi
 	c.sayUnneeded(position, overruled)
 	c.cfg.Accept = Accept{} // the operator's word holds once
 	return position, nil
+}
+
+// writeDown commits the position and what the publications are made of, if Kafka has others.
+func (c *Capture) writeDown(ctx context.Context, producer *Producer, kept *memory, position schema.Position, entries []slot.Entry) error {
+	remembered := slices.Equal(entries, kept.entries)
+	if remembered && position == kept.position {
+		return nil
+	}
+	if !remembered {
+		if err := c.remember(ctx, producer, entries); err != nil {
+			return err
+		}
+	}
+	return producer.Commit(ctx, position)
 }
 
 // errSlotLeft says that the walsender is gone that the stream was read from.

@@ -1,6 +1,7 @@
 package cdc
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -98,7 +99,7 @@ func stillOf(entries []slot.Entry, found []slot.Publication) []slot.Entry {
 	now := entriesOf(found)
 	dropped := map[string]bool{}
 	for _, e := range entries {
-		if e.Self && !slices.ContainsFunc(now, func(n slot.Entry) bool { return n.OID == e.OID }) {
+		if e.Self && !isIn(now, e) {
 			dropped[e.Publication] = true
 		}
 	}
@@ -108,16 +109,15 @@ func stillOf(entries []slot.Entry, found []slot.Publication) []slot.Entry {
 // entriesOf are what the publications are made of.
 func entriesOf(found []slot.Publication) []slot.Entry {
 	var all []slot.Entry
-	for i := range found { // itself first
-		for _, self := range []bool{true, false} {
-			for _, e := range found[i].Entries {
-				if e.Self == self {
-					all = append(all, e)
-				}
-			}
-		}
+	for i := range found {
+		all = append(all, found[i].Entries...)
 	}
 	return all
+}
+
+// isIn reports whether an entry is still one of those of now.
+func isIn(now []slot.Entry, e slot.Entry) bool {
+	return slices.ContainsFunc(now, func(n slot.Entry) bool { return n.OID == e.OID })
 }
 
 // known are the entries of now, and with them those that have left and may: one that comes
@@ -128,10 +128,14 @@ func (c *Config) known(before []slot.Entry, found []slot.Publication) []slot.Ent
 	for _, e := range before {
 		_, matched := c.matching(e.Table)
 		captured := matched || e.RelID == 0 && c.Match != nil
-		if captured && !e.Self && !slices.ContainsFunc(now, func(n slot.Entry) bool { return n.OID == e.OID }) && c.mayLeave(e, now) {
+		if captured && !isIn(now, e) && c.mayLeave(e, now) {
 			all = append(all, e)
 		}
 	}
+	// As they come back from their record: those of one publication together.
+	slices.SortStableFunc(all, func(a, b slot.Entry) int {
+		return cmp.Compare(slices.Index(c.Publications, a.Publication), slices.Index(c.Publications, b.Publication))
+	})
 	return all
 }
 
@@ -142,8 +146,7 @@ func (c *Config) known(before []slot.Entry, found []slot.Publication) []slot.Ent
 func (c *Config) replaced(before []slot.Entry, found []slot.Publication) (name string) {
 	now := entriesOf(found)
 	for _, e := range before {
-		kept := slices.ContainsFunc(now, func(n slot.Entry) bool { return n.OID == e.OID })
-		if !kept && !c.mayLeave(e, now) && !c.left(e.Table, found) {
+		if !isIn(now, e) && !c.mayLeave(e, now) && !c.left(e.Table, found) {
 			return e.String()
 		}
 	}

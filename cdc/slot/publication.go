@@ -149,7 +149,7 @@ func entries(ctx context.Context, db DB, name string) ([]Entry, error) {
 			LEFT JOIN pg_publication_rel r ON r.oid = d.objid AND d.classid = 'pg_publication_rel'::regclass
 			LEFT JOIN pg_class c ON c.oid = r.prrelid LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE p.pubname = $1 AND d.refclassid = 'pg_publication'::regclass
-		ORDER BY 1`, name)
+		ORDER BY 2 DESC, 1`, name) // itself first
 	if err != nil {
 		return nil, err
 	}
