@@ -19,10 +19,7 @@ import (
 // by one while more comes, the sink dies at any of its failpoints and replays from the first record, also into
 // empty stores. When no letter is open, the stores equal the query.
 func TestRandomHistoriesWithDeadLetters(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
-	rounds := 12
+	random, rounds := randomly(t), 12
 	if testing.Short() {
 		rounds = 2
 	}
@@ -41,10 +38,7 @@ func TestRandomHistoriesWithDeadLetters(t *testing.T) {
 // TestRandomHistoriesWithDeadLettersAndRetention: as before, but the input topic loses
 // what is committed, now and then, and decided letters with it. Replays begin where it does.
 func TestRandomHistoriesWithDeadLettersAndRetention(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
-	rounds := 12
+	random, rounds := randomly(t), 12
 	if testing.Short() {
 		rounds = 2
 	}

@@ -136,15 +136,25 @@ func applyAll(t *testing.T, s *source, model *storetest.Model, batch int) {
 	t.Helper()
 	count := int32(len(s.partitions))
 	for p, records := range s.partitions {
-		o := sink.NewOwner(int32(p), count, model, []sink.Store{model})
-		for len(records) > 0 {
-			n := min(batch, len(records))
-			if err := o.Apply(t.Context(), records[:n]); err != nil {
-				t.Fatal(err)
-			}
-			records = records[n:]
+		applyBatches(t, sink.NewOwner(int32(p), count, model, []sink.Store{model}), records, batch)
+	}
+}
+
+func applyBatches(t *testing.T, o *sink.Owner, records []*kgo.Record, batch int) {
+	t.Helper()
+	for some := range slices.Chunk(records, batch) {
+		if err := o.Apply(t.Context(), some); err != nil {
+			t.Fatal(err)
 		}
 	}
+}
+
+// randomly is a source of chance, whose seed the test's log has.
+func randomly(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	return rand.New(rand.NewPCG(seed, 0))
 }
 
 // The first attempt at a truncation deletes the content in the store that is
@@ -177,10 +187,7 @@ func TestTruncationOfContentThatFailedHalfway(t *testing.T) {
 // lost, calls cut off, owners replaced and offsets going back. Two stores of
 // which each fails alone must both end equal to the query.
 func TestRandomHistoriesUnderFaults(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
-	rounds := 40
+	random, rounds := randomly(t), 40
 	if testing.Short() {
 		rounds = 10
 	}

@@ -303,22 +303,12 @@ func TestAnUnlikePipelineEqualsItsQuery(t *testing.T) {
 func (s *shop) applyAll(t *testing.T, model *storetest.Model, batch int) {
 	t.Helper()
 	for p, records := range s.partitions {
-		o := sink.NewPlanOwner(s.plan, int32(p), int32(len(s.partitions)), model, []sink.Store{model})
-		for len(records) > 0 {
-			n := min(batch, len(records))
-			if err := o.Apply(t.Context(), records[:n]); err != nil {
-				t.Fatal(err)
-			}
-			records = records[n:]
-		}
+		applyBatches(t, sink.NewPlanOwner(s.plan, int32(p), int32(len(s.partitions)), model, []sink.Store{model}), records, batch)
 	}
 }
 
 func TestRandomHistoriesOfAnUnlikePipeline(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
-	rounds := 40
+	random, rounds := randomly(t), 40
 	if testing.Short() {
 		rounds = 10
 	}

@@ -60,9 +60,7 @@ func randomBook(random *rand.Rand, letters int64) (records []*kgo.Record) {
 // TestRemovingLettersChangesNothing that a reader of what the partition still holds
 // could see: which keys wait at any place of it, and what any release in it sets free.
 func TestRemovingLettersChangesNothing(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := randomly(t)
 	before, removed, waits, freed := time.Unix(2, 0), 0, 0, 0
 	for range 2000 {
 		const letters = 12

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/redis/rueidis"
 
 	"penstock/testdata"
 )
@@ -152,31 +151,14 @@ func (w *shopWorld) fromCassandra() (rows, error) {
 func (w *shopWorld) fromRedis() (rows, error) {
 	out := rows{}
 	prefix := w.keyspace + ":order:"
-	for cursor := uint64(0); ; {
-		page, err := w.latest.Do(w.t.Context(), w.latest.B().Scan().Cursor(cursor).Match(prefix+"*").Count(1000).Build()).AsScanEntry()
-		if err != nil {
-			return nil, err
+	return out, eachHash(w.t.Context(), w.latest, prefix, func(rest string, hash map[string]string) {
+		if hash["_d"] != "" {
+			return
 		}
-		var gets rueidis.Commands
-		for _, key := range page.Elements {
-			gets = append(gets, w.latest.B().Hgetall().Key(key).Build())
-		}
-		for i, result := range w.latest.DoMulti(w.t.Context(), gets...) {
-			hash, err := result.AsStrMap()
-			if err != nil {
-				return nil, err
-			}
-			if hash["_d"] != "" {
-				continue
-			}
-			delete(hash, "_v")
-			region, number, _ := strings.Cut(strings.TrimPrefix(page.Elements[i], prefix), ":")
-			out[strings.NewReplacer("%3A", ":", "%25", "%").Replace(region)+"/"+number] = hash
-		}
-		if cursor = page.Cursor; cursor == 0 {
-			return out, nil
-		}
-	}
+		delete(hash, "_v")
+		region, number, _ := strings.Cut(rest, ":")
+		out[strings.NewReplacer("%3A", ":", "%25", "%").Replace(region)+"/"+number] = hash
+	})
 }
 
 // awaitOrders waits until both stores equal the document's query.

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -156,34 +157,40 @@ func (w *world) redis() (rows, error) {
 		"slug": "slug", "title": "title", "content_type": "content_type", "length_seconds_str": "length_seconds",
 	}
 	out := rows{}
+	return out, eachHash(w.t.Context(), w.latest, w.prefix+":event:", func(id string, hash map[string]string) {
+		if hash["event_id"] == "" {
+			return
+		}
+		row := map[string]string{}
+		for field, name := range names {
+			if value, set := hash[field]; set {
+				row[name] = value
+			}
+		}
+		out[id] = row
+	})
+}
+
+// eachHash visits every hash whose key begins with the prefix, by the rest of its key.
+func eachHash(ctx context.Context, redis rueidis.Client, prefix string, visit func(rest string, hash map[string]string)) error {
 	for cursor := uint64(0); ; {
-		scan := w.latest.B().Scan().Cursor(cursor).Match(w.prefix + ":event:*").Count(1000).Build()
-		page, err := w.latest.Do(w.t.Context(), scan).AsScanEntry()
+		page, err := redis.Do(ctx, redis.B().Scan().Cursor(cursor).Match(prefix+"*").Count(1000).Build()).AsScanEntry()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		var gets rueidis.Commands
 		for _, key := range page.Elements {
-			gets = append(gets, w.latest.B().Hgetall().Key(key).Build())
+			gets = append(gets, redis.B().Hgetall().Key(key).Build())
 		}
-		for i, result := range w.latest.DoMulti(w.t.Context(), gets...) {
+		for i, result := range redis.DoMulti(ctx, gets...) {
 			hash, err := result.AsStrMap()
 			if err != nil {
-				return nil, err
+				return err
 			}
-			if hash["event_id"] == "" {
-				continue
-			}
-			row := map[string]string{}
-			for field, name := range names {
-				if value, set := hash[field]; set {
-					row[name] = value
-				}
-			}
-			out[strings.TrimPrefix(page.Elements[i], w.prefix+":event:")] = row
+			visit(strings.TrimPrefix(page.Elements[i], prefix), hash)
 		}
 		if cursor = page.Cursor; cursor == 0 {
-			return out, nil
+			return nil
 		}
 	}
 }

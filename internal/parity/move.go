@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"regexp"
 	"sync/atomic"
 
@@ -129,12 +127,8 @@ var theWord = regexp.MustCompile(`--accept (gap_detected@[0-9A-F]+/[0-9A-F]+)`)
 // topic has the client's last change.
 func (r *Rig) deliverByDaemon(ctx context.Context, p Pass, binary string, w *writer, written <-chan error) error {
 	defer func() { w.enough.Store(true) }()
-	dir := filepath.Join(r.dir, moveName)
-	text, err := r.penstockConfig(ctx, p, moveName)
+	dir, err := r.writeConfig(ctx, p, moveName)
 	if err != nil {
-		return err
-	}
-	if err := errors.Join(os.MkdirAll(dir, 0o750), os.WriteFile(filepath.Join(dir, "penstock.yaml"), []byte(text), 0o600)); err != nil {
 		return err
 	}
 	if err := runDaemon(ctx, binary, dir, ""); err == nil {
@@ -144,24 +138,13 @@ func (r *Rig) deliverByDaemon(ctx context.Context, p Pass, binary string, w *wri
 	if word == nil {
 		return fmt.Errorf("penstock does not say how to go on: %s", logTail(dir))
 	}
-	running, stop := context.WithCancel(ctx)
-	defer stop()
-	ended := make(chan error, 1) // one: the daemon's end is told once
-	go func() { ended <- runDaemon(running, binary, dir, word[1]) }()
-	alive := func() error {
-		select {
-		case err := <-ended:
-			ended <- err
-			return fmt.Errorf("penstock ended: %w", errors.Join(err, errors.New(logTail(dir))))
-		default:
-			return nil
-		}
-	}
+	d := startDaemon(ctx, binary, dir, word[1])
+	defer d.stop()
 	before, err := r.records(ctx)
 	if err != nil {
 		return err
 	}
-	if err := r.awaitRecords(ctx, before+moveEach, alive); err != nil {
+	if err := r.awaitRecords(ctx, before+moveEach, d.alive); err != nil {
 		return err
 	}
 	w.enough.Store(true)
@@ -169,7 +152,7 @@ func (r *Rig) deliverByDaemon(ctx context.Context, p Pass, binary string, w *wri
 		return err
 	}
 	err = eventually(ctx, func() (bool, error) {
-		if err := alive(); err != nil {
+		if err := d.alive(); err != nil {
 			return false, err
 		}
 		var last string
@@ -181,8 +164,7 @@ func (r *Rig) deliverByDaemon(ctx context.Context, p Pass, binary string, w *wri
 		})
 		return last == w.history[len(w.history)-1], err
 	})
-	stop()
-	return errors.Join(err, <-ended)
+	return errors.Join(err, d.end())
 }
 
 // writer is a client whose commits are known in their order, because they are one after the other.

@@ -39,30 +39,58 @@ func (r *Rig) runPenstock(ctx context.Context, p Pass, binary string) (records [
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(r.dir, p.Name)
-	text, err := r.penstockConfig(ctx, p, slot)
+	dir, err := r.writeConfig(ctx, p, slot)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(os.MkdirAll(dir, 0o750), os.WriteFile(filepath.Join(dir, "penstock.yaml"), []byte(text), 0o600)); err != nil {
-		return nil, err
-	}
-	running, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1) // one: the daemon's end is told once
-	go func() { ended <- runDaemon(running, binary, dir, "") }()
-	err = r.awaitMarker(ctx, p.Name, func() error {
-		select {
-		case err := <-ended:
-			ended <- err
-			return fmt.Errorf("penstock ended: %w", errors.Join(err, errors.New(logTail(dir))))
-		default:
-			return nil
-		}
-	})
-	stop()
-	err = errors.Join(err, <-ended, r.dropSlot(closing, slot))
+	d := startDaemon(ctx, binary, dir, "")
+	err = r.awaitMarker(ctx, p.Name, d.alive)
+	err = errors.Join(err, d.end(), r.dropSlot(closing, slot))
 	records, readErr := r.read(closing, p)
 	return records, errors.Join(err, readErr, r.removeTopics(closing, p))
+}
+
+// writeConfig writes the daemon's configuration for the pass into a folder of its own, and returns that.
+func (r *Rig) writeConfig(ctx context.Context, p Pass, slot string) (dir string, err error) {
+	dir = filepath.Join(r.dir, p.Name)
+	text, err := r.penstockConfig(ctx, p, slot)
+	if err != nil {
+		return dir, err
+	}
+	return dir, errors.Join(os.MkdirAll(dir, 0o750), os.WriteFile(filepath.Join(dir, "penstock.yaml"), []byte(text), 0o600))
+}
+
+// daemon is one that runs beside.
+type daemon struct {
+	dir   string
+	stop  context.CancelFunc
+	ended chan error
+}
+
+func startDaemon(ctx context.Context, binary, dir, accept string) *daemon {
+	running, stop := context.WithCancel(ctx)
+	d := &daemon{dir: dir, stop: stop, ended: make(chan error, 1)} // one: its end is told once
+	go func() { d.ended <- runDaemon(running, binary, dir, accept) }()
+	return d
+}
+
+// alive is an error once the daemon has ended.
+func (d *daemon) alive() error {
+	select {
+	case err := <-d.ended:
+		d.ended <- err
+		return fmt.Errorf("penstock ended: %w", errors.Join(err, errors.New(logTail(d.dir))))
+	default:
+		return nil
+	}
+}
+
+// end stops the daemon and returns how it ended. It may be called again.
+func (d *daemon) end() error {
+	d.stop()
+	err := <-d.ended
+	d.ended <- err
+	return err
 }
 
 // runDaemon runs a process to its end, which the end of ctx asks for and the end of this process brings.
