@@ -47,7 +47,7 @@ func captureConfig(cfg *config.Config, word operatorWord) (cdc.Config, error) {
 func joinSide(declared *config.Side, columns []plan.Column) cdc.JoinSide {
 	side := cdc.JoinSide{Table: declared.Table, Column: declared.Column, Key: declared.Key}
 	for _, c := range columns {
-		types := catalogTypes(c.Type)
+		types := catalogTypes(c.Type, c.Native)
 		if c.Name == declared.Column && c.Type == plan.Text {
 			types = []string{"text", "varchar"} // of which equal values have equal texts
 		}
@@ -58,7 +58,14 @@ func joinSide(declared *config.Side, columns []plan.Column) cdc.JoinSide {
 
 // catalogTypes are the names that pg_type has for a type of a plan, none for text,
 // which takes many.
-func catalogTypes(t plan.Type) []string {
+func catalogTypes(t plan.Type, native plan.Native) []string {
+	switch native {
+	case plan.Real:
+		return []string{"float4"}
+	case plan.Local:
+		return []string{"timestamp"}
+	case plan.Usual:
+	}
 	switch t {
 	case plan.Bool:
 		return []string{"bool"}

@@ -192,7 +192,7 @@ func TestWordsThatAreAccepted(t *testing.T) {
 func TestDeclaredPipelinesAreWired(t *testing.T) {
 	cfg, err := config.Parse("penstock.yaml", []byte("source: {dsn: x, slot: s, publication: p, tables: [content, engagement_events, shop.o, shop.c]}\nkafka: {brokers: [a:1]}\n"+
 		"cassandra: {hosts: [c]}\nredis: {address: r:1}\npipelines:\n  m: {preset: engagement}\n  o: {stream: {table: shop.o, column: c, key: [a, b], columns: "+
-		"{a: bigint, b: text, c: text, d: timestamptz not null, e: boolean, f: uuid, g: double precision}}, lookup: {table: shop.c, column: id, columns: {id: varchar}}, "+
+		"{a: bigint, b: text, c: text, d: timestamptz not null, e: boolean, f: uuid, g: double precision, h: real, i: timestamp without time zone}}, lookup: {table: shop.c, column: id, columns: {id: varchar}}, "+
 		"columns: {a: stream.a, b: stream.b}, cassandra: {table: o, partition_key: [a, b]}, redis: {key: 'o:{a}:{b}'}}\n"), nil, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -212,7 +212,7 @@ func TestDeclaredPipelinesAreWired(t *testing.T) {
 			Stream: cdc.JoinSide{Table: table("o"), Column: "c", Key: []string{"a", "b"}, Columns: []cdc.JoinColumn{
 				{Name: "a", Types: []string{"int2", "int4", "int8"}, NotNull: true}, {Name: "b", NotNull: true}, {Name: "c", Types: []string{"text", "varchar"}},
 				{Name: "d", Types: []string{"timestamptz"}, NotNull: true}, {Name: "e", Types: []string{"bool"}}, {Name: "f", Types: []string{"uuid"}},
-				{Name: "g", Types: []string{"float8"}},
+				{Name: "g", Types: []string{"float8"}}, {Name: "h", Types: []string{"float4"}}, {Name: "i", Types: []string{"timestamp"}},
 			}},
 			Lookup: cdc.JoinSide{
 				Table: table("c"), Column: "id", Key: []string{"id"}, Columns: []cdc.JoinColumn{{Name: "id", Types: []string{"text", "varchar"}, NotNull: true}},

@@ -179,6 +179,6 @@ func typeOf(text string) string {
 }
 
 func parseColumn(name, text string) (plan.Column, bool) {
-	t, ok := plan.ParseType(typeOf(text))
-	return plan.Column{Name: name, Type: t, NotNull: strings.HasSuffix(strings.ToLower(text), " null")}, ok
+	t, native, ok := plan.ParseType(typeOf(text))
+	return plan.Column{Name: name, Type: t, Native: native, NotNull: strings.HasSuffix(strings.ToLower(text), " null")}, ok
 }

@@ -203,7 +203,7 @@ func TestTheDocumentsPipeline(t *testing.T) {
 		{"other customers, one blocked, one unknown", "UPDATE shop.orders SET customer_id = CASE WHEN number % 2 = 0 THEN 3 ELSE 99 END WHERE number % 5 = 0"},
 		{"customers blocked and freed", "UPDATE shop.customers SET blocked = NOT blocked WHERE id IN (2, 3)"},
 		{"another key", "UPDATE shop.orders SET region = 'west', number = number + 500 WHERE number % 11 = 0"},
-		{"a late customer", "INSERT INTO shop.customers VALUES (99, 'late', 'gold', 0.5)"},
+		{"a late customer", "INSERT INTO shop.customers VALUES (99, 'late', 'gold', 0.1)"},
 		{"all at once", `BEGIN; UPDATE shop.customers SET blocked = true WHERE id = 4; UPDATE shop.orders SET quantity = 7 WHERE customer_id = 4;
 			UPDATE shop.customers SET blocked = false, name = 'four' WHERE id = 4; DELETE FROM shop.orders WHERE number % 13 = 0; COMMIT`},
 		{"a customer that is deleted", "DELETE FROM shop.customers WHERE id = 1"},

@@ -108,7 +108,7 @@ func (b *builder) sides() {
 			if p.Slot(side.name+"."+c.Name) >= 0 {
 				b.problem(side.name+".columns."+c.Name, "is there twice", "", "take one of the two out")
 			}
-			p.Slots = append(p.Slots, Slot{Name: side.name + "." + c.Name, Type: c.Type, NotNull: c.NotNull})
+			p.Slots = append(p.Slots, Slot{Name: side.name + "." + c.Name, Type: c.Type, NotNull: c.NotNull, Native: c.Native})
 		}
 	}
 	p.Join, p.lookupJoin = b.named(streamSide, d.Stream.Join, streamSide+".column"), b.named(lookupSide, d.Lookup.Join, lookupSide+".column")

@@ -32,6 +32,7 @@ type Column struct {
 	Name    string
 	Type    Type
 	NotNull bool
+	Native  Native
 }
 
 // Output is a column of the result.

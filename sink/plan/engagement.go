@@ -10,13 +10,13 @@ func Engagement(stream, lookup schema.TableName, prefix string) *Plan {
 	b := newBuilder(&Declaration{
 		Name: "engagement",
 		Stream: Side{Table: stream, Join: "content_id", Columns: []Column{
-			{"id", Int, true}, {"content_id", UUID, false}, {"user_id", UUID, false}, {"event_type", Text, false},
-			{"event_ts", Time, true}, {"duration_ms", Int, false}, {"device", Text, false}, {"raw_payload", Text, false},
+			{Name: "id", Type: Int, NotNull: true}, {Name: "content_id", Type: UUID}, {Name: "user_id", Type: UUID}, {Name: "event_type", Type: Text},
+			{Name: "event_ts", Type: Time, NotNull: true}, {Name: "duration_ms", Type: Int}, {Name: "device", Type: Text}, {Name: "raw_payload", Type: Text},
 		}},
 		Key: []string{"id"},
 		Lookup: Side{Table: lookup, Join: "id", Columns: []Column{
-			{"id", UUID, true}, {"slug", Text, false}, {"title", Text, false}, {"content_type", Text, false},
-			{"length_seconds", Int, false}, {"publish_ts", Time, false},
+			{Name: "id", Type: UUID, NotNull: true}, {Name: "slug", Type: Text}, {Name: "title", Type: Text}, {Name: "content_type", Type: Text},
+			{Name: "length_seconds", Type: Int}, {Name: "publish_ts", Type: Time},
 		}},
 		Columns: []Output{
 			{"event_id", "stream.id"}, {"content_id", "stream.content_id"}, {"event_ts", "stream.event_ts"}, {"user_id", "stream.user_id"},

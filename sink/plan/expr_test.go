@@ -12,11 +12,11 @@ func exprPlan(t *testing.T) (*builder, Row) {
 	t.Helper()
 	b := newBuilder(&Declaration{
 		Stream: Side{Join: "i", Columns: []Column{
-			{"i", Int, true}, {"n", Int, false}, {"f", Float, false}, {"s", Text, true}, {"b", Bool, false}, {"t", Time, true}, {"u", UUID, true}, {"max", Int, true},
-			{"odd name", Text, false},
+			{Name: "i", Type: Int, NotNull: true}, {Name: "n", Type: Int}, {Name: "f", Type: Float}, {Name: "s", Type: Text, NotNull: true}, {Name: "b", Type: Bool}, {Name: "t", Type: Time, NotNull: true}, {Name: "u", Type: UUID, NotNull: true}, {Name: "max", Type: Int, NotNull: true},
+			{Name: "odd name", Type: Text},
 		}},
 		Key:    []string{"i"},
-		Lookup: Side{Join: "k", Columns: []Column{{"k", Int, true}, {"x", Float, true}, {"s", Text, false}}},
+		Lookup: Side{Join: "k", Columns: []Column{{Name: "k", Type: Int, NotNull: true}, {Name: "x", Type: Float, NotNull: true}, {Name: "s", Type: Text}}},
 	})
 	b.sides()
 	if len(b.problems) > 0 {

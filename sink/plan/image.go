@@ -75,7 +75,7 @@ func (p *Plan) decode(image json.RawMessage, first, end int, into []Value, only 
 			if only != nil && slot != *only {
 				return nil
 			}
-			v, err := decodeValue(p.Slots[slot].Type, raw)
+			v, err := decodeValue(&p.Slots[slot], raw)
 			if err != nil {
 				return fmt.Errorf("column %s: %w", name, err)
 			}
@@ -107,11 +107,11 @@ func (p *Plan) columnName(slot int) string {
 }
 
 // decodeValue reads a value as the input topic has it.
-func decodeValue(t Type, raw []byte) (Value, error) {
+func decodeValue(slot *Slot, raw []byte) (Value, error) {
 	if string(raw) == "null" {
 		return Value{}, nil
 	}
-	switch t {
+	switch slot.Type {
 	case Int:
 		if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
 			return IntOf(n), nil
@@ -123,9 +123,7 @@ func decodeValue(t Type, raw []byte) (Value, error) {
 		if len(raw) > 0 && raw[0] == '"' { // NaN and the infinities have no number in JSON
 			return decodeSpecial(raw)
 		}
-		var f float64
-		err := json.Unmarshal(raw, &f)
-		return FloatOf(f), err
+		return decodeFloat(slot.Native, raw)
 	case Bool:
 		var b bool
 		err := json.Unmarshal(raw, &b)
@@ -135,14 +133,25 @@ func decodeValue(t Type, raw []byte) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	switch t {
+	switch slot.Type {
 	case UUID:
 		return UUIDOf(text)
 	case Time:
-		return decodeTime(text)
+		return decodeTime(slot.Native, text)
 	default:
 		return TextOf(text), nil
 	}
+}
+
+func decodeFloat(native Native, raw []byte) (Value, error) {
+	if native == Real {
+		var f float32
+		err := json.Unmarshal(raw, &f)
+		return FloatOf(float64(f)), err
+	}
+	var f float64
+	err := json.Unmarshal(raw, &f)
+	return FloatOf(f), err
 }
 
 func decodeSpecial(raw []byte) (Value, error) {
@@ -161,8 +170,12 @@ func decodeSpecial(raw []byte) (Value, error) {
 	return Value{}, fmt.Errorf("%q is no number", text)
 }
 
-func decodeTime(text string) (Value, error) {
-	at, err := time.Parse(time.RFC3339Nano, text)
+func decodeTime(native Native, text string) (Value, error) {
+	layout := time.RFC3339Nano
+	if native == Local {
+		layout = time.DateTime // takes a fraction, too
+	}
+	at, err := time.Parse(layout, text)
 	if err != nil {
 		return Value{}, err
 	}

@@ -53,7 +53,7 @@ func TestImagesThatAreRefused(t *testing.T) {
 
 func TestFloatsWithoutANumberInJSON(t *testing.T) {
 	for text, want := range map[string]float64{`"NaN"`: math.NaN(), `"Infinity"`: math.Inf(1), `"-Infinity"`: math.Inf(-1), "1e3": 1000} {
-		if got, err := decodeValue(Float, []byte(text)); err != nil || got != FloatOf(want) {
+		if got, err := decodeValue(&Slot{Type: Float}, []byte(text)); err != nil || got != FloatOf(want) {
 			t.Errorf("%s: got %q, %v", text, got, err)
 		}
 	}

@@ -47,6 +47,7 @@ type Slot struct {
 	Name    string
 	Type    Type
 	NotNull bool
+	Native  Native // of a column of a source
 }
 
 // computed is a slot with the expression that fills it.

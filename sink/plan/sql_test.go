@@ -23,10 +23,10 @@ func TestExpressionsEqualPostgres(t *testing.T) {
 	t.Cleanup(func() { _ = db.Close(t.Context()) })
 	b := newBuilder(&Declaration{
 		Stream: Side{Join: "i", Columns: []Column{
-			{"i", Int, false}, {"k", Int, false}, {"f", Float, false}, {"g", Float, false}, {"b", Bool, false}, {"c", Bool, false}, {"s", Text, false}, {"z", Text, false},
-			{"t", Time, false}, {"u", Time, false},
+			{Name: "i", Type: Int}, {Name: "k", Type: Int}, {Name: "f", Type: Float}, {Name: "g", Type: Float}, {Name: "b", Type: Bool}, {Name: "c", Type: Bool}, {Name: "s", Type: Text}, {Name: "z", Type: Text},
+			{Name: "t", Type: Time}, {Name: "u", Type: Time},
 		}},
-		Key: []string{"i"}, Lookup: Side{Join: "id", Columns: []Column{{"id", Int, true}}},
+		Key: []string{"i"}, Lookup: Side{Join: "id", Columns: []Column{{Name: "id", Type: Int, NotNull: true}}},
 	})
 	b.sides()
 	seed := rand.Uint64()
@@ -67,6 +67,46 @@ func TestExpressionsEqualPostgres(t *testing.T) {
 				break
 			}
 		}
+	}
+}
+
+// TestNativesEqualPostgres reads what the input topic has of real and of timestamp,
+// and holds it against Postgres' casts.
+func TestNativesEqualPostgres(t *testing.T) {
+	db, err := pgx.Connect(t.Context(), stacktest.Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close(t.Context()) })
+	rows, err := db.Query(t.Context(), `SELECT 'Real', to_json(r)::text, r::float8::text FROM (SELECT (random() * 10 ^ (n % 30 - 10))::real AS r FROM generate_series(1, 500) n
+		UNION ALL VALUES (0.1::real), ('NaN'), ('-Infinity'), (3.4028235e38), (1e-45)) reals
+		UNION ALL SELECT 'Local', to_json(t::text)::text, (extract(epoch FROM t) * 1000000)::bigint::text FROM (SELECT timestamp '0001-01-01' + random() * interval '9998 years' AS t
+		FROM generate_series(1, 500) UNION ALL VALUES (timestamp '2025-08-25 16:13:40.436907'), ('1969-12-31 23:59:59.999999')) times`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	var native, image, want string
+	_, err = pgx.ForEachRow(rows, []any{&native, &image, &want}, func() error {
+		seen++
+		slot := Slot{Type: Float, Native: Real}
+		if native == "Local" {
+			slot = Slot{Type: Time, Native: Local}
+		}
+		got, err := decodeValue(&slot, []byte(image))
+		if err != nil {
+			return err
+		}
+		if slot.Type == Time && strconv.FormatInt(got.Int(), 10) != want {
+			t.Errorf("%s %s: got %d, Postgres has %s", native, image, got.Int(), want)
+		}
+		if number, err := strconv.ParseFloat(want, 64); slot.Type == Float && (err != nil || FloatOf(number) != got) {
+			t.Errorf("%s %s: got %v, Postgres has %s (%v)", native, image, got.Float(), want, err)
+		}
+		return nil
+	})
+	if err != nil || seen != 1007 {
+		t.Errorf("%d rows, %v", seen, err)
 	}
 }
 

@@ -25,20 +25,38 @@ const (
 var typeNames = map[Type][]string{ //nolint:gochecknoglobals // a table that nobody writes to
 	Bool:  {"boolean", "bool"},
 	Int:   {"bigint", "integer", "int", "smallint", "int8", "int4", "int2"},
-	Float: {"double precision", "float8"},
+	Float: {"double precision", "float8", "real", "float4"},
 	Text:  {"text", "varchar", "character varying", "numeric", "json", "jsonb", "date"},
 	UUID:  {"uuid"},
-	Time:  {"timestamptz", "timestamp with time zone"},
+	Time:  {"timestamptz", "timestamp with time zone", "timestamp", "timestamp without time zone"},
 }
 
+// Native tells apart the types of Postgres that become one of the plan's, where
+// their values are not the same.
+type Native uint8
+
+// The natives.
+const (
+	Usual Native = iota // the first of the type's names, and all whose values are among its own
+	Real                // of Float: 32 bits, widened as Postgres casts it
+	Local               // of Time: without a time zone, and taken for UTC
+)
+
 // ParseType reads the name of a type as Postgres has it.
-func ParseType(name string) (Type, bool) {
+func ParseType(name string) (t Type, native Native, ok bool) {
+	name = strings.ToLower(name)
 	for t, names := range typeNames {
-		if slices.Contains(names, strings.ToLower(name)) {
-			return t, true
+		switch at := slices.Index(names, name); {
+		case at < 0:
+			continue
+		case t == Float && at >= 2:
+			return t, Real, true
+		case t == Time && at >= 2:
+			return t, Local, true
 		}
+		return t, Usual, true
 	}
-	return 0, false
+	return 0, Usual, false
 }
 
 // TypeNames lists every name that [ParseType] reads.
