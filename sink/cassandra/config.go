@@ -3,7 +3,7 @@
 // Every write carries its version as the cell timestamp, so that the newest wins
 // in whatever order writes arrive.
 //
-// Read config.go, open.go, schema.go, statements.go, apply.go, scan.go, read.go in that order.
+// Read config.go, open.go, schema.go, statements.go, apply.go, scan.go, read.go, scan_view.go in that order.
 package cassandra
 
 import (

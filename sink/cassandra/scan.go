@@ -16,6 +16,7 @@ type cell struct {
 	float  *float64
 	text   *string
 	uuid   *gocql.UUID
+	day    *time.Time
 }
 
 // dest is where a column is scanned to.
@@ -29,6 +30,8 @@ func (c *cell) dest(column plan.TableColumn) any {
 		return &c.uuid
 	case "text":
 		return &c.text
+	case "date":
+		return &c.day
 	default:
 		return &c.number
 	}
@@ -48,7 +51,11 @@ func (c *cell) value(column plan.TableColumn) (plan.Value, error) {
 		return plan.FloatOf(*c.float), nil
 	case c.text != nil:
 		return plan.TextOf(*c.text), nil
-	case c.number != nil && column.Type == plan.Time:
+	case c.day != nil:
+		return plan.TimeOf(c.day.UnixMicro()), nil
+	case c.number != nil && column.Type == plan.Time && column.Form == plan.Plain:
+		return plan.MillisOf(*c.number), nil
+	case c.number != nil && column.Type == plan.Time && column.Form == plan.Micros:
 		return plan.TimeOf(*c.number), nil
 	case c.number != nil:
 		return plan.IntOf(*c.number), nil

@@ -8,5 +8,5 @@
 //
 // Read value.go, declaration.go, plan.go, place.go, compile.go and tables.go, expr.go and eval.go for
 // expressions, image.go for rows as records have them, and engagement.go for the
-// plan that is shipped.
+// plan that is shipped. kept.go is what the stores have of a row, seen from their side.
 package plan

@@ -71,12 +71,7 @@ type Field struct {
 // AppendKey appends the key of a row's hash. Of several values each has its colons
 // and percent signs escaped, so that two rows never share a key.
 func (h *RedisHash) AppendKey(dst []byte, row Row) []byte {
-	values := 0
-	for _, part := range h.Key {
-		if part.Literal == "" {
-			values++
-		}
-	}
+	values := h.values()
 	for _, part := range h.Key {
 		switch {
 		case part.Literal != "":

@@ -5,7 +5,7 @@
 // nil from [Store.Apply] means that the server has the writes in memory; how
 // much of that survives the server is up to its own persistence settings.
 //
-// Read guard.lua, config.go, open.go, format.go, apply.go, read.go in that order.
+// Read guard.lua, config.go, open.go, format.go, apply.go, read.go, scan.go in that order.
 package redis
 
 import (

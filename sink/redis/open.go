@@ -96,7 +96,7 @@ func (s *Store) fault(doing string, err error) error {
 	case "NOAUTH", "WRONGPASS":
 		f.Kind, f.Fix = fault.Usage, "set redis.username and redis.password"
 	case "NOPERM":
-		f.Kind, f.Fix = fault.Usage, fmt.Sprintf("ACL SETUSER <user> ~%s* +@hash +@scripting +del +expire +ping", s.plan.Redis.Prefix())
+		f.Kind, f.Fix = fault.Usage, fmt.Sprintf("ACL SETUSER <user> ~%s* +@hash +@scripting +del +expire +ping +scan", s.plan.Redis.Prefix())
 	case "LOADING", "OOM", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS", "MISCONF", "UNBLOCKED":
 	default:
 		f.Kind = fault.Runtime

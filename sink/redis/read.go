@@ -31,9 +31,15 @@ func (s *Store) Read(ctx context.Context, key plan.Row) (row plan.Stored, found 
 	if err != nil || !found {
 		return plan.Stored{}, false, err
 	}
+	row, err = s.stored(s.key(key), hash)
+	return row, err == nil, err
+}
+
+// stored is a hash as a row.
+func (s *Store) stored(key string, hash map[string]string) (row plan.Stored, err error) {
 	row = plan.Stored{Row: s.plan.NewRow()}
 	if row.Version, err = strconv.ParseInt(hash[fieldVersion], 10, 64); err != nil {
-		return plan.Stored{}, false, fmt.Errorf("read %s: field %s: %w", s.key(key), fieldVersion, err)
+		return plan.Stored{}, fmt.Errorf("read %s: field %s: %w", key, fieldVersion, err)
 	}
 	for _, f := range s.plan.Redis.Fields {
 		text, set := hash[f.Name]
@@ -41,10 +47,10 @@ func (s *Store) Read(ctx context.Context, key plan.Row) (row plan.Stored, found 
 			continue
 		}
 		if row.Row[f.Slot], err = plan.ParseText(s.plan.Slots[f.Slot].Type, text); err != nil {
-			return plan.Stored{}, false, fmt.Errorf("read %s: field %s: %w", s.key(key), f.Name, err)
+			return plan.Stored{}, fmt.Errorf("read %s: field %s: %w", key, f.Name, err)
 		}
 	}
-	return row, true, nil
+	return row, nil
 }
 
 // Kept lists the slots that [Store.Read] gives back.
