@@ -79,16 +79,6 @@ func (c Config) letterbox() *Letterbox {
 	return NewLetterbox(LetterboxConfig{Brokers: c.Brokers, Client: c.Client, Topic: c.DeadLetterTopic})
 }
 
-// Progress is how far a partition has come: everything below Offset is durable
-// in every store and its offset committed.
-type Progress struct {
-	Partition  int32
-	Offset     int64
-	LSN        schema.LSN // of the last record below Offset
-	Version    int64      // of the last record below Offset
-	CommitTime int64      // of the last record's transaction, microseconds since the Unix epoch
-}
-
 // withDefaults fills the optional fields.
 func (c Config) withDefaults() Config {
 	if c.Plan == nil {

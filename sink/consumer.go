@@ -121,14 +121,18 @@ func (c *consumer) commit(ctx context.Context, durable []Progress) error {
 	if len(durable) == 0 {
 		return nil
 	}
-	offsets := make(map[int32]kgo.EpochOffset, len(durable))
+	offsets, metadata := make(map[int32]kgo.EpochOffset, len(durable)), make(map[int32]*string, len(durable))
 	for _, p := range durable {
-		offsets[p.Partition] = kgo.EpochOffset{Epoch: -1, Offset: p.Offset}
+		encoded, err := p.encode()
+		if err != nil {
+			return err
+		}
+		offsets[p.Partition], metadata[p.Partition] = kgo.EpochOffset{Epoch: -1, Offset: p.Offset}, &encoded
 	}
 	commit := func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, requestLimit)
 		defer cancel()
-		return c.commitOnce(ctx, offsets)
+		return c.commitOnce(ctx, offsets, metadata)
 	}
 	err := c.sink.patience().Do(ctx, c.sink.kafka(), commit)
 	if ctx.Err() != nil {
@@ -149,7 +153,15 @@ func (c *consumer) commit(ctx context.Context, durable []Progress) error {
 	return nil
 }
 
-func (c *consumer) commitOnce(ctx context.Context, offsets map[int32]kgo.EpochOffset) (err error) {
+func (c *consumer) commitOnce(ctx context.Context, offsets map[int32]kgo.EpochOffset, metadata map[int32]*string) (err error) {
+	ctx = kgo.PreCommitFnContext(ctx, func(request *kmsg.OffsetCommitRequest) error {
+		for _, topic := range request.Topics { // the one
+			for i := range topic.Partitions {
+				topic.Partitions[i].Metadata = metadata[topic.Partitions[i].Partition]
+			}
+		}
+		return nil
+	})
 	request := map[string]map[int32]kgo.EpochOffset{c.sink.cfg.Topic: offsets}
 	c.client.CommitOffsetsSync(ctx, request, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, response *kmsg.OffsetCommitResponse, failed error) {
 		if err = failed; err != nil {

@@ -10,7 +10,7 @@
 // A record that cannot be processed stops the sink or becomes a dead letter, for
 // which the later records of its key wait.
 //
-// Read change.go, write.go, join.go and book.go (pure), store.go, then
+// Read change.go, write.go, join.go, progress.go and book.go (pure), store.go, then
 // owner.go, truncate.go, consumer.go, sink.go, step.go and batch.go; of dead
 // letters letterbox.go, release.go and decide.go.
 package sink

@@ -18,7 +18,8 @@ const maxReading = 16
 // time uses it; it is dropped when the partition is revoked.
 type owner struct {
 	partition int32
-	next      int64 // the offset behind what is durable
+	next      int64    // the offset behind what is durable
+	last      Progress // as of next; without an LSN until a record tells one
 	plan      *plan.Plan
 	stores    []Store
 	lookup    Lookup
@@ -41,6 +42,15 @@ type owner struct {
 type known struct {
 	plan.LookupRow
 	carried bool
+}
+
+// advance notes how far the partition has come, and completes that.
+func (o *owner) advance(p *Progress) {
+	p.Stores = make(map[string]int64, len(o.stores))
+	for _, store := range o.stores {
+		p.Stores[store.Name()] = p.Offset
+	}
+	o.next, o.last = p.Offset, *p
 }
 
 // apply makes a batch of changes durable in every store. It may be called again

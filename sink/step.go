@@ -65,7 +65,7 @@ func (s *Sink) carry(ctx context.Context, c *consumer, fetches kgo.Fetches) (dur
 		working.Go(func() error {
 			progress, err := s.carryPartition(ctx, o, p.Records)
 			if progress.Offset > 0 {
-				o.next = progress.Offset
+				o.advance(&progress)
 				mu.Lock()
 				defer mu.Unlock()
 				durable = append(durable, progress)
@@ -80,7 +80,7 @@ func (s *Sink) carry(ctx context.Context, c *consumer, fetches kgo.Fetches) (dur
 // carryPartition processes the records up to the first that stops the sink.
 // Progress.Offset is 0 when nothing became durable.
 func (s *Sink) carryPartition(ctx context.Context, o *owner, records []*kgo.Record) (Progress, error) {
-	b := &batch{sink: s, owner: o}
+	b := &batch{sink: s, owner: o, next: o.last}
 	for _, r := range records {
 		if head, found := header(r, deadletter.HeaderRelease); found && r.Value == nil {
 			if err := b.flush(ctx); err != nil {

@@ -81,6 +81,7 @@ not answer, 4 a check found a difference, 5 refused as not safe, 6 position
 lost, 130 interrupted.`,
 		Example: `  penstock demo --once                  # try it: real servers, four events, all checked
   penstock run -c penstock.yaml         # the daemon
+  penstock status                       # how far everything has come
   penstock slot list --dsn "$PG_DSN"    # what holds the log back`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -93,7 +94,7 @@ lost, 130 interrupted.`,
 	root.SetFlagErrorFunc(flagFault)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		a.configCommand(), a.demoCommand(), a.devCommand(), a.dlqCommand(), a.keeperCommand(), a.runCommand(), a.slotCommand(), a.versionCommand(),
+		a.configCommand(), a.demoCommand(), a.devCommand(), a.dlqCommand(), a.keeperCommand(), a.runCommand(), a.slotCommand(), a.statusCommand(), a.versionCommand(),
 	)
 	group(root)
 	return root

@@ -1,0 +1,64 @@
+package sink
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"penstock/schema"
+)
+
+// Progress is how far a partition has come: everything below Offset is durable
+// in every store and its offset committed.
+type Progress struct {
+	Partition  int32
+	Offset     int64
+	LSN        schema.LSN // of the last record below Offset
+	Version    int64      // of the last record below Offset
+	CommitTime int64      // of the last record's transaction, microseconds since the Unix epoch
+
+	// Stores has for each store, by its name, the offset below which everything is
+	// durable there; Offset is the lowest of them.
+	Stores map[string]int64
+}
+
+// kept is what is committed with an offset, as JSON in the metadata of Kafka's
+// commit: so it is kept with the offset, and found by whoever owns the partition next.
+type kept struct {
+	LSN     schema.LSN       `json:"lsn,omitzero"`
+	Version int64            `json:"version,omitzero"`
+	Time    time.Time        `json:"time,omitzero"` // microseconds, the source's
+	Stores  map[string]int64 `json:"stores"`
+}
+
+// maxMetadata is how many bytes Kafka takes with an offset, by default.
+const maxMetadata = 4096
+
+// encode is the metadata of a commit.
+func (p *Progress) encode() (string, error) {
+	k := kept{LSN: p.LSN, Version: p.Version, Stores: p.Stores}
+	if p.CommitTime != 0 {
+		k.Time = time.UnixMicro(p.CommitTime).UTC()
+	}
+	encoded, err := json.Marshal(k)
+	if err == nil && len(encoded) > maxMetadata {
+		err = fmt.Errorf("%d bytes, %d are taken", len(encoded), maxMetadata)
+	}
+	if err != nil {
+		return "", fmt.Errorf("metadata of an offset: %w", err)
+	}
+	return string(encoded), nil
+}
+
+// decode fills in what was kept with an offset. What is none of ours says nothing:
+// an operator may have set the offset.
+func (p *Progress) decode(metadata string) {
+	var k kept
+	if err := json.Unmarshal([]byte(metadata), &k); err != nil {
+		return
+	}
+	p.LSN, p.Version, p.Stores = k.LSN, k.Version, k.Stores
+	if !k.Time.IsZero() {
+		p.CommitTime = k.Time.UnixMicro()
+	}
+}
