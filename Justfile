@@ -53,6 +53,10 @@ bench *flags:
 chaos *flags:
     go run ./cmd/chaos {{ flags }}
 
+# The proof of the sink: kill its members, Cassandra and Redis, replay, hold both stores against SQL (about 30 minutes).
+chaos-sink *flags:
+    go run ./cmd/chaos sink {{ flags }}
+
 # The proof of the proof: capture builds that are broken on purpose, each of which has to be caught.
 chaos-mutants *flags:
     go run ./cmd/chaos mutants {{ flags }}

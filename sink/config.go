@@ -60,6 +60,7 @@ type Failpoint string
 
 // The failpoints.
 const (
+	FailStored   Failpoint = "stored"   // rows are in every store, the offsets of their records not committed
 	FailLettered Failpoint = "lettered" // dead letters are durable, the offsets behind their records not committed
 	FailReleased Failpoint = "released" // what waited is in the stores and its decisions are durable, the offset of the release is not committed
 )

@@ -24,6 +24,9 @@ func (s *Sink) step(ctx context.Context, c *consumer) error {
 	}
 	s.sweep(ctx, c.owners)
 	durable, err := s.carry(ctx, c, fetches)
+	if len(durable) > 0 {
+		s.cfg.reach(FailStored)
+	}
 	return errors.Join(err, c.commit(ctx, durable))
 }
 

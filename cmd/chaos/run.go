@@ -38,19 +38,35 @@ type flags struct {
 	events int64
 }
 
-func parse(args []string, stderr io.Writer) (flags, error) {
+// proof is what a command of chaos is about.
+type proof struct {
+	name      string
+	scenarios []chaos.Scenario
+	budget    time.Duration // what its flags say unless they are given
+	faults    int
+	events    int64
+}
+
+func proofOf(args []string) (proof, []string) {
+	if len(args) > 0 && args[0] == "sink" {
+		return proof{"chaos sink", chaos.StoreScenarios(), 40 * time.Minute, 200, 1_000_000}, args[1:]
+	}
+	return proof{"chaos", chaos.Scenarios(), 75 * time.Minute, 400, 3_000_000}, args
+}
+
+func (p *proof) parse(args []string, stderr io.Writer) (flags, error) {
 	var f flags
-	set := flag.NewFlagSet("chaos", flag.ContinueOnError)
+	set := flag.NewFlagSet(p.name, flag.ContinueOnError)
 	set.SetOutput(stderr)
-	set.DurationVar(&f.budget, "for", 75*time.Minute, "stop to begin scenarios after so long")
+	set.DurationVar(&f.budget, "for", p.budget, "stop to begin scenarios after so long")
 	set.Uint64Var(&f.seed, "seed", rand.Uint64(), "of everything that is random")
 	set.StringVar(&f.only, "only", "", "run these scenarios, as in A1,K3f")
 	set.StringVar(&f.scale, "scale", "full", "short or full: how much of each scenario")
 	set.StringVar(&f.out, "out", "", "add the verdicts to this file, a JSON object a line")
 	set.StringVar(&f.dir, "dir", "", "keep configurations and logs in this folder")
 	set.BoolVar(&f.list, "list", false, "list the scenarios and end")
-	set.IntVar(&f.faults, "faults", 400, "run round after round until so many faults are witnessed")
-	set.Int64Var(&f.events, "events", 3_000_000, "and until so many events are checked")
+	set.IntVar(&f.faults, "faults", p.faults, "run round after round until so many faults are witnessed")
+	set.Int64Var(&f.events, "events", p.events, "and until so many events are checked")
 	if err := set.Parse(args); err != nil {
 		return f, err
 	}
@@ -67,7 +83,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "mutants" {
 		return runMutants(ctx, args[1:], stdout, stderr)
 	}
-	f, err := parse(args, stderr)
+	p, args := proofOf(args)
+	f, err := p.parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return exitOK
 	}
@@ -79,16 +96,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if f.only != "" {
 		ids = strings.Split(f.only, ",")
 	}
-	scenarios, unknown := chaos.Select(ids)
+	scenarios, unknown := chaos.Select(p.scenarios, ids)
 	if len(unknown) > 0 {
-		fmt.Fprintf(stderr, "chaos: unknown scenario %s (fix: chaos --list)\n", strings.Join(unknown, ", "))
+		fmt.Fprintf(stderr, "chaos: unknown scenario %s (fix: %s --list)\n", strings.Join(unknown, ", "), p.name)
 		return exitUsage
 	}
 	if f.list {
 		list(stdout, scenarios)
 		return exitOK
 	}
-	return campaign(ctx, f, scenarios, len(ids) > 0, stdout, stderr)
+	return p.campaign(ctx, f, scenarios, len(ids) > 0, stdout, stderr)
 }
 
 func list(stdout io.Writer, scenarios []chaos.Scenario) {
@@ -98,7 +115,7 @@ func list(stdout io.Writer, scenarios []chaos.Scenario) {
 }
 
 // campaign runs the scenarios round after round, the named ones once, and returns the exit code.
-func campaign(ctx context.Context, f flags, scenarios []chaos.Scenario, once bool, stdout, stderr io.Writer) int {
+func (p *proof) campaign(ctx context.Context, f flags, scenarios []chaos.Scenario, once bool, stdout, stderr io.Writer) int {
 	out, err := openOut(f.out)
 	if err != nil {
 		fmt.Fprintln(stderr, "chaos:", err)
@@ -110,8 +127,10 @@ func campaign(ctx context.Context, f flags, scenarios []chaos.Scenario, once boo
 		fmt.Fprintln(stderr, "chaos:", err)
 		return exitBroken
 	}
-	fmt.Fprintf(stdout, "chaos revision=%s seed=%d scale=%s for=%s scenarios=%d\n", chaos.Revision(ctx, root), f.seed, f.scale, f.budget, len(scenarios))
-	rig, err := chaos.OpenRig(ctx, chaos.Options{Root: root, Dir: f.dir, Progress: func(line string) { fmt.Fprintln(stderr, line) }})
+	fmt.Fprintf(stdout, "%s revision=%s seed=%d scale=%s for=%s scenarios=%d\n", p.name, chaos.Revision(ctx, root), f.seed, f.scale, f.budget, len(scenarios))
+	rig, err := chaos.OpenRig(ctx, chaos.Options{
+		Root: root, Dir: f.dir, Throughput: f.scale != "short", Progress: func(line string) { fmt.Fprintln(stderr, line) },
+	})
 	if err != nil {
 		fmt.Fprintln(stderr, "chaos:", err)
 		return exitBroken

@@ -19,6 +19,8 @@ func TestCommandLine(t *testing.T) {
 		{"-scale huge", exitUsage, "", `unknown scale "huge" (fix: short or full)`},
 		{"A1", exitUsage, "", `unknown argument "A1"`},
 		{"-h", exitOK, "", "-seed"},
+		{"sink -list", exitOK, "three members of the group", ""},
+		{"sink -only A1", exitUsage, "", "unknown scenario A1 (fix: chaos sink --list)"},
 		{"mutants -list", exitOK, "confirm on receive", ""},
 		{"mutants -only M99", exitUsage, "", "unknown mutant M99 (fix: chaos mutants --list)"},
 		{"mutants M1", exitUsage, "", `unknown argument "M1"`},

@@ -29,6 +29,8 @@ type Total struct {
 	Faults                  int // witnessed
 	Events                  int64
 	Lost, Dup, Reorder      int64
+	Stores                  bool // the runs are the sink's, and Differences counts
+	Differences             int64
 	Took                    time.Duration
 	Word                    Word
 	Why                     string // it is not PASS although no run failed
@@ -76,6 +78,8 @@ func (t *Total) add(r *Result) {
 	t.Lost += r.Lost
 	t.Dup += r.Dup
 	t.Reorder += r.Reorder
+	t.Stores = t.Stores || r.Stores
+	t.Differences += r.Differences
 }
 
 func (c *Campaign) judge(t *Total) {
@@ -95,8 +99,12 @@ func (c *Campaign) judge(t *Total) {
 
 // String is the last line of a campaign.
 func (t *Total) String() string {
-	line := fmt.Sprintf("total seed=%d runs=%d passed=%d failed=%d invalid=%d faults=%d events=%d lost=%d dup=%d reorder=%d took=%s %s",
-		t.Seed, t.Runs, t.Passed, t.Failed, t.Invalid, t.Faults, t.Events, t.Lost, t.Dup, t.Reorder, t.Took.Round(time.Second), t.Word)
+	counts := fmt.Sprintf("lost=%d dup=%d reorder=%d", t.Lost, t.Dup, t.Reorder)
+	if t.Stores {
+		counts = fmt.Sprintf("differences=%d", t.Differences)
+	}
+	line := fmt.Sprintf("total seed=%d runs=%d passed=%d failed=%d invalid=%d faults=%d events=%d %s took=%s %s",
+		t.Seed, t.Runs, t.Passed, t.Failed, t.Invalid, t.Faults, t.Events, counts, t.Took.Round(time.Second), t.Word)
 	if t.Why != "" {
 		line += " (" + t.Why + ")"
 	}

@@ -39,8 +39,9 @@ func (e Exit) String() string {
 type Daemon struct {
 	Name    string
 	binary  string
-	config  string // path of its configuration file
-	log     string // path of all that it printed
+	config  string   // path of its configuration file
+	args    []string // of the command, behind the configuration
+	log     string   // path of all that it printed
 	spawner *spawner
 
 	mu       sync.Mutex
@@ -96,7 +97,7 @@ func (d *Daemon) launch(ctx context.Context) (*process, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	cmd := exec.CommandContext(ctx, d.binary, "run", "-c", d.config, "--only", "capture")
+	cmd := exec.CommandContext(ctx, d.binary, append([]string{"run", "-c", d.config}, d.args...)...)
 	cmd.Env = append(os.Environ(), "FAILPOINT="+d.failpt)
 	d.logged = len(d.Log())
 	p, err := d.spawner.spawn(cmd, d.log)

@@ -8,10 +8,14 @@
 // says nothing. The daemon never gets a hand: it is started again as a service
 // would be, and each end of it that nobody asked for is a problem.
 //
-// Read scenario.go first (what a scenario is), rig.go (the servers) and world.go
-// (what a run has for its own, and its end), daemon.go with spawn.go (the
+// The sink has scenarios of its own: three daemons between all four servers, whose
+// stores are held against SQL (package stores).
+//
+// Read scenario.go first (what a scenario is), rig.go (the servers), common.go and
+// world.go (what a run has for its own, and its end), daemon.go with spawn.go (the
 // supervised process), witness.go and verdict.go; then the scenarios themselves,
 // faults_daemon.go, faults_postgres.go, faults_slot.go, faults_bulk.go,
 // faults_kafka.go and faults_network.go. tail.go, sql.go, topics.go and link.go are
-// how they look at the servers, campaign.go runs them round after round.
+// how they look at the servers, campaign.go runs them round after round. Of the sink:
+// stores_world.go, group.go, stores_daemons.go, stores_faults.go and scenarios_stores.go.
 package chaos

@@ -36,7 +36,7 @@ func TestFencesAgainstStreams(t *testing.T) {
 				f.look(proxy.Request{Connection: uint64(i)})
 				f.look(proxy.Request{Connection: uint64(i)}) // asked again
 			}
-			w := &world{witnesses: &witnesses{}, fences: f}
+			w := &world{common: &common{witnesses: &witnesses{}}, fences: f}
 			w.checkFences([]*Daemon{{log: log}})
 			if got := w.kinds[Fence]; got != c.wrong {
 				t.Errorf("wrong is %v, want %v: %q", got, c.wrong, w.problems)

@@ -42,7 +42,7 @@ func TestCatchCounts(t *testing.T) {
 
 func TestMutantsNameScenariosAndKinds(t *testing.T) {
 	for _, m := range mutant.All() {
-		if _, unknown := Select(m.CaughtBy); len(unknown) > 0 {
+		if _, unknown := Select(append(Scenarios(), StoreScenarios()...), m.CaughtBy); len(unknown) > 0 {
 			t.Errorf("mutant %s: unknown scenarios %q", m.ID, unknown)
 		}
 		for _, kind := range suffice(m) {
@@ -54,7 +54,7 @@ func TestMutantsNameScenariosAndKinds(t *testing.T) {
 }
 
 func TestFindingsKeepTheirKind(t *testing.T) {
-	w := &world{witnesses: &witnesses{}, rig: &Rig{}}
+	w := &world{common: &common{witnesses: &witnesses{}, rig: &Rig{}}}
 	w.judge(errEnough)
 	if len(w.problems) != 0 || len(w.thin) != 1 {
 		t.Errorf("an error of the rig's own: problems %q, objections %q", w.problems, w.thin)
@@ -63,7 +63,7 @@ func TestFindingsKeepTheirKind(t *testing.T) {
 		t.Error("no error is no finding")
 	}
 	var heard []ledger.Kind
-	w = &world{witnesses: &witnesses{heard: func(k ledger.Kind) { heard = append(heard, k) }}}
+	w = &world{common: &common{witnesses: &witnesses{heard: func(k ledger.Kind) { heard = append(heard, k) }}}}
 	w.wrong(Fence, "twice")
 	if err, ok := errors.AsType[*finding](found(Stuck, found(Refused, errEnough))); !ok || err.kind != Refused {
 		t.Errorf("got %v, want the inner kind", err)

@@ -9,10 +9,17 @@ import (
 	"penstock/internal/fault"
 )
 
-// judge looks at what is left when a run is over, err being why it was not played
-// to its end. What the rig itself could not do is an objection; then the daemons
-// may have ended for want of a server.
+// judge looks at what is left when a run is over.
 func (w *world) judge(err error) {
+	if w.judgeEnd(err) {
+		w.judgeProxies()
+	}
+}
+
+// judgeEnd looks at the daemons' ends, err being why the run was not played to its
+// end. What the rig itself could not do is an objection; then the daemons may have
+// ended for want of a server, and it is false.
+func (w *common) judgeEnd(err error) bool {
 	if err != nil {
 		text := []string{err.Error()}
 		for _, d := range w.daemons {
@@ -23,11 +30,11 @@ func (w *world) judge(err error) {
 			w.wrong(f.kind, "%s", why)
 		} else {
 			w.object("%s", why)
-			return
+			return false
 		}
 	}
 	w.judgeExits()
-	w.judgeProxies()
+	return true
 }
 
 // judgeProxies objects to what the proxies could not follow: rules may have missed it.
@@ -47,7 +54,7 @@ func (w *world) judgeProxies() {
 }
 
 // stopDaemons ends all of them gracefully; that takes them 10 s at most.
-func (w *world) stopDaemons(ctx context.Context) error {
+func (w *common) stopDaemons(ctx context.Context) error {
 	for _, d := range w.daemons {
 		d.Hold()
 		if !d.Running() {
@@ -67,7 +74,7 @@ func (w *world) stopDaemons(ctx context.Context) error {
 
 // judgeExits counts the daemons' ends that nobody asked for: a service would have
 // needed no hand to go on, but the daemon should not have needed the service.
-func (w *world) judgeExits() {
+func (w *common) judgeExits() {
 	unexpected, peak := 0, int64(0)
 	for _, d := range w.daemons {
 		peak = max(peak, d.Peak())

@@ -2,8 +2,10 @@ package chaos
 
 import (
 	"errors"
+	"slices"
 
 	"penstock/internal/chaos/ledger"
+	"penstock/internal/chaos/stores"
 )
 
 // The kinds of what can be wrong with a run, beside those of the ledger.
@@ -24,7 +26,7 @@ const (
 
 // Kinds lists them all, with the ledger's.
 func Kinds() []ledger.Kind {
-	return append(ledger.Kinds(), Stuck, Slow, Retained, Refused, Ended, Stop, Resent, Memory, Zombie, Fence, Unrefused, Written)
+	return append(slices.Concat(ledger.Kinds(), stores.Kinds()), Stuck, Slow, Retained, Refused, Ended, Stop, Resent, Memory, Zombie, Fence, Unrefused, Written)
 }
 
 // finding is an error that is the daemon's: any other is the rig's own.

@@ -11,7 +11,7 @@ import (
 // daemon says is not taken for another's.
 type link struct{ *proxy.Proxy }
 
-func (w *world) linkPostgres(ctx context.Context) (*link, error) {
+func (w *common) linkPostgres(ctx context.Context) (*link, error) {
 	p, err := proxy.Listen(context.WithoutCancel(ctx), proxy.Options{
 		Protocol: proxy.Postgres, Target: w.postgres.Address(), Seed: w.seed,
 	})
@@ -22,7 +22,7 @@ func (w *world) linkPostgres(ctx context.Context) (*link, error) {
 func (l *link) shiftClock(by time.Duration) { l.SetReplication(proxy.Replication{Clock: by}) }
 
 // linkOf is the daemon's own link.
-func (w *world) linkOf(d *Daemon) *link {
+func (w *common) linkOf(d *Daemon) *link {
 	for i := range w.daemons {
 		if w.daemons[i] == d {
 			return w.links[i]

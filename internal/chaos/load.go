@@ -16,10 +16,14 @@ type loadEnd struct {
 
 // startLoad writes until the faults and the events are done.
 func (w *world) startLoad(ctx context.Context) {
-	load := workload.Start(ctx, workload.Options{
+	w.common.startLoad(ctx, workload.Options{
 		DSN: w.source.dsn, Seed: w.seed, Workers: w.tuning.workers, Rate: w.tuning.rate, Mix: w.tuning.mix,
 		MaxValue: w.tuning.maxValue, Patience: recoverTimeout,
 	})
+}
+
+func (w *common) startLoad(ctx context.Context, opts workload.Options) {
+	load := workload.Start(ctx, opts)
 	ended := make(chan loadEnd, 1) // one: it ends whether or not anybody asks
 	go func() {                    // joined by endLoad or close
 		log, err := load.Wait()
@@ -29,7 +33,7 @@ func (w *world) startLoad(ctx context.Context) {
 }
 
 // endLoad stops the load once it has written enough.
-func (w *world) endLoad(ctx context.Context) (*workload.Log, error) {
+func (w *common) endLoad(ctx context.Context) (*workload.Log, error) {
 	if w.load == nil {
 		return &workload.Log{Seed: w.seed}, nil
 	}
@@ -49,7 +53,7 @@ func (w *world) endLoad(ctx context.Context) (*workload.Log, error) {
 	return end.log, nil
 }
 
-func (w *world) stopLoad() loadEnd {
+func (w *common) stopLoad() loadEnd {
 	w.load.Stop()
 	end := <-w.loaded
 	w.load = nil

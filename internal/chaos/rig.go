@@ -31,6 +31,8 @@ type Options struct {
 	Binary   string       // the daemon; built from Root when empty
 	Progress func(string) // hears what happens; nil: silence
 
+	// Throughput lets Cassandra start more slowly and do more.
+	Throughput bool
 }
 
 // Rig is the private servers that scenarios share, with the daemon's link to
@@ -42,7 +44,10 @@ type Rig struct {
 	spawner  *spawner
 	postgres *stack.Instance
 	kafka    *stack.Instance
-	broker   *proxy.Proxy // what the daemons take for Kafka
+	broker   *proxy.Proxy // what the daemons of the capture's scenarios take for Kafka
+
+	cassandra, redis *stack.Instance // nil until a scenario of the sink needs them
+
 	serial   int
 	suffices []ledger.Kind // a problem of such a kind ends a run at once
 }
@@ -138,7 +143,7 @@ func freeAddress(ctx context.Context) (string, error) {
 // Close ends the servers. No scenario may run.
 func (r *Rig) Close() error {
 	var errs []error
-	for _, in := range []*stack.Instance{r.kafka, r.postgres} {
+	for _, in := range append(r.storeServers(), r.kafka, r.postgres) {
 		if in != nil {
 			errs = append(errs, in.Close())
 		}
@@ -153,9 +158,9 @@ func (r *Rig) Close() error {
 	return errors.Join(errs...)
 }
 
-func (r *Rig) say(format string, args ...any) {
+func (r *Rig) say(line string) {
 	if r.opts.Progress != nil {
-		r.opts.Progress(fmt.Sprintf(format, args...))
+		r.opts.Progress(line)
 	}
 }
 
@@ -178,20 +183,24 @@ func (r *Rig) Run(ctx context.Context, s Scenario, size Size, seed uint64) *Resu
 	result := &Result{Scenario: s.ID, Seed: seed, Began: began, Wanted: size.Faults}
 	playing, enough := context.WithCancelCause(ctx)
 	defer enough(nil)
-	w, err := r.open(playing, s, size, seed, func(kind ledger.Kind) {
+	c, err := r.newCommon(&s, size, seed, func(kind ledger.Kind) {
 		if slices.Contains(r.suffices, kind) {
 			enough(errEnough)
 		}
 	})
+	w := s.stage(c)
 	if err == nil {
-		err = w.play(playing, s)
+		err = w.open(playing)
+	}
+	if err == nil {
+		err = w.play(playing)
 	}
 	if errors.Is(context.Cause(playing), errEnough) {
 		err = nil
 	}
 	w.heal()
 	w.judge(err)
-	w.report(result)
+	c.report(result)
 	w.counted(result)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
@@ -204,21 +213,20 @@ func (r *Rig) Run(ctx context.Context, s Scenario, size Size, seed uint64) *Resu
 	result.Took = time.Since(began)
 	result.judge()
 	if result.Word == Pass && r.opts.Dir == "" {
-		_ = os.RemoveAll(w.dir) // logs of what went well fill the disk
+		_ = os.RemoveAll(c.dir) // logs of what went well fill the disk
 	}
 	return result
 }
 
-// play runs the scenario and what follows it.
-func (w *world) play(ctx context.Context, s Scenario) error {
-	if err := s.run(ctx, w); err != nil {
-		return err
-	}
-	w.heal()
-	if s.refuses {
-		return nil
-	}
-	return w.settle(ctx)
+// stage is what one run of a scenario plays on. A stage that could not be opened or
+// played to its end is judged and closed too.
+type stage interface {
+	open(ctx context.Context) error // makes what it has for its own, and starts daemons
+	play(ctx context.Context) error // runs the scenario, and holds what came of it against the source
+	heal()                          // takes back what breaks the servers and the links
+	judge(err error)                // says what is wrong, err being why it was not played to its end
+	counted(r *Result)              // puts what was held against the source into the result
+	close(ctx context.Context) error
 }
 
 // removeTopics deletes the topics that begin with prefix.

@@ -26,18 +26,30 @@ type Scenario struct {
 	tune    func(t *tuning) // nil: the usual ones
 	aborts  bool            // at full size Kafka must have aborted transactions
 	refuses bool            // it ends with a refusal: what is in Kafka is not held against the source
+
+	// A scenario of the sink has these in the place of those.
+	stores     func(ctx context.Context, w *storeWorld) error
+	tuneStores func(t *storeTuning)
+	mandated   []string // sorts of faults that have to be witnessed
 }
 
-// Scenarios lists them all, in the order of the fault matrix.
+// stage is what the scenario plays on; nothing is made yet.
+func (s *Scenario) stage(c *common) stage {
+	if s.stores != nil {
+		return newStoreWorld(c)
+	}
+	return newWorld(c)
+}
+
+// Scenarios lists those of the capture, in the order of the fault matrix.
 func Scenarios() []Scenario {
 	return slices.Concat(daemonScenarios(), postgresScenarios(), failoverScenarios(), slotScenarios(), bulkScenarios(), kafkaScenarios(),
 		limitScenarios(), networkScenarios())
 }
 
-// Select returns the scenarios whose id is one of ids or begins with one and a
+// Select returns those of all whose id is one of ids or begins with one and a
 // dash, or all when there are no ids; unknown are the ids that name none.
-func Select(ids []string) (chosen []Scenario, unknown []string) {
-	all := Scenarios()
+func Select(all []Scenario, ids []string) (chosen []Scenario, unknown []string) {
 	if len(ids) == 0 {
 		return all, nil
 	}

@@ -9,12 +9,21 @@ import (
 	"penstock/internal/stack/stacktest"
 )
 
-// shortMost is how long the short form may take, the start of the servers included.
-const shortMost = 6 * time.Minute
-
 // TestChaosShort is the proof in small: the faults that have found the most, each a
 // few times. `just chaos` is the whole.
 func TestChaosShort(t *testing.T) {
+	playShort(t, chaos.Scenarios(), []string{"A1", "A2", "A4", "P1", "P11", "K1f", "K3f", "P8-keepalive", "P9"}, 6*time.Minute)
+}
+
+// TestSinkShort is the sink's proof in small; `just chaos-sink` is the whole.
+func TestSinkShort(t *testing.T) {
+	playShort(t, chaos.StoreScenarios(), []string{"S3"}, 150*time.Second)
+}
+
+// playShort plays scenarios at their small sizes. most is how long that may take, the
+// start of the servers included.
+func playShort(t *testing.T, all []chaos.Scenario, ids []string, most time.Duration) {
+	t.Helper()
 	stacktest.NeedServers(t)
 	seed, began := rand.Uint64(), time.Now()
 	t.Logf("seed %d", seed)
@@ -27,7 +36,7 @@ func TestChaosShort(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	scenarios, unknown := chaos.Select([]string{"A1", "A2", "A4", "P1", "P11", "K1f", "K3f", "P8-keepalive", "P9"})
+	scenarios, unknown := chaos.Select(all, ids)
 	if len(unknown) > 0 {
 		t.Fatalf("no scenarios %q", unknown)
 	}
@@ -41,7 +50,7 @@ func TestChaosShort(t *testing.T) {
 			}
 		})
 	}
-	if took := time.Since(began); took > shortMost {
-		t.Errorf("it took %s, %s are allowed", took.Round(time.Second), shortMost)
+	if took := time.Since(began); took > most {
+		t.Errorf("it took %s, %s are allowed", took.Round(time.Second), most)
 	}
 }

@@ -78,7 +78,7 @@ func (w *world) adjacentCommits(ctx context.Context) (int, error) {
 }
 
 // scan hands over every committed record of the topics.
-func (w *world) scan(ctx context.Context, topics []string, take func(*kgo.Record) error) error {
+func (w *common) scan(ctx context.Context, topics []string, take func(*kgo.Record) error) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(w.rig.kafka.Address()), kgo.ConsumeTopics(topics...),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
 	if err != nil {

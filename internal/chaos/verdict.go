@@ -43,6 +43,9 @@ type Result struct {
 	Dup     int64 `json:"dup"`
 	Reorder int64 `json:"reorder"`
 
+	Stores      bool  `json:"stores"`      // it is a run of the sink
+	Differences int64 `json:"differences"` // of the stores from the source
+
 	Figures    []Figure      `json:"figures"`    // the scenario's own
 	Problems   []string      `json:"problems"`   // why it failed
 	Kinds      []ledger.Kind `json:"kinds"`      // of the problems

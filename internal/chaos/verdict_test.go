@@ -61,7 +61,7 @@ func TestSelect(t *testing.T) {
 		{"P9", "P9 P9-streaming", ""},
 		{"A1,Z9", "A1", "Z9"},
 	} {
-		chosen, unknown := Select(strings.Split(c.ids, ","))
+		chosen, unknown := Select(Scenarios(), strings.Split(c.ids, ","))
 		var ids []string
 		for _, s := range chosen {
 			ids = append(ids, s.ID)
@@ -70,7 +70,7 @@ func TestSelect(t *testing.T) {
 			t.Errorf("%s: got %q and unknown %q", c.ids, got, unknown)
 		}
 	}
-	if all, _ := Select(nil); len(all) != len(Scenarios()) {
+	if all, _ := Select(Scenarios(), nil); len(all) != len(Scenarios()) {
 		t.Errorf("no ids: got %d of %d scenarios", len(all), len(Scenarios()))
 	}
 }

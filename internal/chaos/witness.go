@@ -38,6 +38,13 @@ func (w *witnesses) count() {
 	w.injected++
 }
 
+// made is how many faults were made, and how many of them witnessed.
+func (w *witnesses) made() (injected, seen int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.injected, len(w.seen)
+}
+
 // witness notes what was seen of a fault.
 func (w *witnesses) witness(format string, args ...any) {
 	w.mu.Lock()
@@ -99,6 +106,13 @@ func (w *witnesses) recoveredIn(d, abreast time.Duration) {
 	defer w.mu.Unlock()
 	w.recovered = append(w.recovered, d)
 	w.abreast = max(w.abreast, abreast)
+}
+
+// caughtUpIn notes how long it took until what there was at a fault was delivered.
+func (w *witnesses) caughtUpIn(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.abreast = max(w.abreast, d)
 }
 
 // report fills in the result.

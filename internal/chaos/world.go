@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -28,109 +26,74 @@ const (
 	memoryMax      = 256 << 20        // bytes of a daemon
 )
 
-// world is what one run of a scenario has for its own on the shared servers: a
-// database, topics, a slot, daemons, a load and a ledger.
+// world is what one run of a scenario of the capture has for its own on the shared
+// servers: a database, topics, a slot, daemons, a load and a ledger.
 type world struct {
-	*witnesses
-	rig    *Rig
-	size   Size
-	seed   uint64
-	random *rand.Rand
+	*common
 	tuning tuning
-	name   string // of database, slot, publication and topics
-	dir    string // for configuration and logs
 
-	postgres  *stack.Instance // the rig's, or the world's own primary
 	standby   *stack.Instance // nil without
 	front     *proxy.Proxy    // the load's and the ledger's way to a source that fails over; nil: they go straight
-	source    *source
 	fault     schema.LSN      // end of the log when the last fault was made
 	books     *ledger.Ledger  // nil before the load, and when nothing is held against the source
-	unchecked bool            // nothing is
 	aborts    bool            // the scenario has to have Kafka transactions aborted
-	full      bool            // it runs at its full size
 	malformed uint64          // what the broker's proxy had not understood before
 	fences    *fences         // nil before the first daemon
 	verdict   *ledger.Verdict // nil until the books are closed
 	tail      *tail
-	load      *workload.Load
-	loaded    chan loadEnd // one, when the load has ended
-	daemon    *Daemon      // the first one
-	daemons   []*Daemon    // all of them
-	links     []*link      // to Postgres, one a daemon
+	daemon    *Daemon // the first one
 }
 
-// open makes database, tables and ledger; nothing captures yet.
-func (r *Rig) open(ctx context.Context, s Scenario, size Size, seed uint64, heard func(ledger.Kind)) (w *world, err error) {
-	w = &world{
-		witnesses: &witnesses{heard: heard}, rig: r, size: size, seed: seed, random: rand.New(rand.NewPCG(seed, 0)),
-		tuning: usualTuning(), name: r.unique(s.ID), postgres: r.postgres,
+// newWorld makes nothing yet.
+func newWorld(c *common) *world {
+	w := &world{common: c, tuning: usualTuning(), aborts: c.scenario.aborts}
+	if tune := c.scenario.tune; tune != nil {
+		tune(&w.tuning)
 	}
-	if s.tune != nil {
-		s.tune(&w.tuning)
-	}
-	w.dir = filepath.Join(r.dir, w.name)
-	if err := os.MkdirAll(w.dir, 0o750); err != nil {
-		return w, err
-	}
+	w.spills = w.spills || w.tuning.streaming
+	return w
+}
+
+// open makes database and tables, and starts a daemon.
+func (w *world) open(ctx context.Context) (err error) {
 	if err := w.createDatabase(ctx); err != nil {
-		return w, err
+		return err
 	}
 	if err := workload.Setup(ctx, w.source.dsn); err != nil {
-		return w, fmt.Errorf("set up the source: %w", err)
+		return fmt.Errorf("set up the source: %w", err)
 	}
-	w.unchecked, w.aborts, w.full = s.refuses, s.aborts, size.Faults >= s.Full.Faults && size.Events >= s.Full.Events
-	w.malformed = r.broker.Stats().Malformed
-	w.fences = watchFences(r.broker)
+	w.malformed = w.rig.broker.Stats().Malformed
+	w.fences = watchFences(w.rig.broker)
 	w.daemon, err = w.addDaemon(ctx)
-	return w, err
+	return err
+}
+
+// play runs the scenario and what follows it.
+func (w *world) play(ctx context.Context) error {
+	if err := w.scenario.run(ctx, w); err != nil {
+		return err
+	}
+	w.heal()
+	if w.scenario.refuses {
+		return nil
+	}
+	return w.settle(ctx)
 }
 
 func (w *world) createDatabase(ctx context.Context) error {
 	if err := w.ownServers(ctx); err != nil {
 		return err
 	}
-	admin := &source{dsn: w.postgres.DSN()}
-	if err := admin.exec(ctx, "CREATE DATABASE "+w.name); err != nil {
-		return err
-	}
-	if w.seed%2 == 0 || w.tuning.streaming { // half of the runs: the server spills every larger transaction to its disk
-		if err := admin.exec(ctx, "ALTER DATABASE "+w.name+" SET logical_decoding_work_mem = '64kB'"); err != nil {
-			return err
-		}
-	}
-	dsn, err := withDatabase(w.postgres.DSN(), w.name)
+	err := w.common.createDatabase(ctx)
 	if err == nil && w.front != nil {
-		dsn, err = withAddress(dsn, w.front.Addr())
+		w.source.dsn, err = withAddress(w.source.dsn, w.front.Addr())
 	}
-	w.source = &source{dsn: dsn, slot: w.name}
 	return err
 }
 
-func (w *world) topic(name string) string { return w.name + "." + name }
-
 // addDaemon starts another daemon of the same capture, with a link of its own.
 func (w *world) addDaemon(ctx context.Context) (*Daemon, error) {
-	name := fmt.Sprintf("daemon%d", len(w.daemons)+1)
-	link, err := w.linkPostgres(ctx)
-	if err != nil {
-		return nil, err
-	}
-	w.links = append(w.links, link)
-	text, err := w.yaml(link)
-	if err != nil {
-		return nil, err
-	}
-	d := &Daemon{
-		Name: name, binary: w.rig.binary, spawner: w.rig.spawner,
-		config: filepath.Join(w.dir, name+".yaml"), log: filepath.Join(w.dir, name+".log"),
-	}
-	if err := os.WriteFile(d.config, []byte(text), 0o600); err != nil {
-		return nil, err
-	}
-	d.start(ctx)
-	w.daemons = append(w.daemons, d)
-	return d, nil
+	return w.startDaemon(ctx, w.yaml, "--only", "capture")
 }
 
 func (w *world) yaml(link *link) (string, error) {
@@ -179,16 +142,6 @@ func (w *world) begin(ctx context.Context) error {
 		w.startLoad(ctx)
 	}
 	return nil
-}
-
-func (w *world) awaitStreaming(ctx context.Context) error {
-	return found(Stuck, eventually(ctx, upTimeout, "a daemon to stream from slot "+w.name, func(ctx context.Context) (string, error) {
-		streams, err := w.source.streams(ctx)
-		if !streams {
-			return "nobody streams", err
-		}
-		return "", err
-	}))
 }
 
 // inject counts a fault that is about to be made, and marks where the log stands.
@@ -334,9 +287,4 @@ func (w *world) close(ctx context.Context) error {
 		errs = append(errs, w.source.remove(ctx, w.postgres.DSN(), w.name))
 	}
 	return errors.Join(append(errs, w.rig.removeTopics(ctx, w.name+"."))...)
-}
-
-// between is a random duration.
-func (w *world) between(from, to time.Duration) time.Duration {
-	return from + time.Duration(w.random.Int64N(int64(to-from)))
 }

@@ -29,14 +29,16 @@ const (
 
 // Options say how much is written, and what.
 type Options struct {
-	DSN      string
-	Seed     uint64
-	Workers  int           // 0: four
-	Events   int64         // stop after about so many committed row changes; 0: until Stop
-	Rate     float64       // row changes per second overall; 0: as fast as Postgres takes them
-	Mix      Mix           // the zero value is DefaultMix
-	MaxValue int           // largest value in bytes; 0: 900,000
-	Patience time.Duration // how long a transaction, or Postgres itself, is waited for; 0: a minute
+	DSN     string
+	Seed    uint64
+	Workers int     // 0: four
+	Events  int64   // stop after about so many committed row changes; 0: until Stop
+	Rate    float64 // row changes per second overall; 0: as fast as Postgres takes them
+	Mix     Mix     // the zero value is DefaultMix
+	// Engagement writes to the tables of SetupEngagement instead, whatever Mix says; nil does not.
+	Engagement *Engagement
+	MaxValue   int           // largest value in bytes; 0: 900,000
+	Patience   time.Duration // how long a transaction, or Postgres itself, is waited for; 0: a minute
 }
 
 // Load is a workload under way. Its methods may be called concurrently.
@@ -69,8 +71,12 @@ func Start(ctx context.Context, o Options) *Load {
 	if o.Mix.total() == 0 {
 		mixed = 0
 	}
+	pick := o.Mix.pick
+	if o.Engagement != nil {
+		pick, mixed = o.Engagement.pick, o.Workers
+	}
 	for id := range mixed {
-		l.run(ctx, newWorker(l, id), o.Mix.pick)
+		l.run(ctx, newWorker(l, id), pick)
 	}
 	if o.Mix.Adjacent {
 		for id := range adjacentWorkers {

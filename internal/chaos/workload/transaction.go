@@ -58,7 +58,7 @@ func newWorker(l *Load, id int) *worker {
 // run writes until the load is over.
 func (w *worker) run(ctx context.Context, pick picker) error {
 	defer w.close(ctx)
-	if w.id == 0 {
+	if w.id == 0 && w.load.opts.Engagement == nil {
 		if err := w.openAccounts(ctx); err != nil {
 			return err
 		}
