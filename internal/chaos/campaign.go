@@ -8,7 +8,7 @@ import (
 )
 
 // Campaign runs scenarios round after round, each run with a seed of its own,
-// until enough has been shown or the time is over.
+// until all have run and enough has been shown, or the time is over.
 type Campaign struct {
 	Rig       *Rig
 	Scenarios []Scenario
@@ -43,7 +43,7 @@ func (c *Campaign) Run(ctx context.Context) *Total {
 	left := func() bool { return ctx.Err() == nil && time.Since(began) < c.Budget }
 	for round := 0; left() && (round == 0 || !c.Once && !c.shown(total)); round++ {
 		for i := range c.Scenarios {
-			if !left() {
+			if !left() || round > 0 && c.shown(total) {
 				break
 			}
 			s := &c.Scenarios[i]

@@ -18,7 +18,7 @@ func StoreScenarios() []Scenario {
 			Short: Size{7, 5_000}, Full: Size{40, 80_000}, mandated: []string{sortRedisKill, sortRedisPause, sortHalf, sortFlush, sortReplay}, stores: breakRedis,
 		}, {
 			ID: "S3", What: "three members of the group are killed, stopped, held for longer than the group waits, and come back",
-			Short: Size{5, 10_000}, Full: Size{45, 100_000}, mandated: []string{sortKill, sortLeave, sortZombie, sortStored}, stores: breakMembers,
+			Short: Size{5, 10_000}, Full: Size{60, 100_000}, mandated: []string{sortKill, sortLeave, sortZombie, sortStored}, stores: breakMembers,
 		}, {
 			ID: "S4", What: "everything is replayed into stores that have it, while the load goes on",
 			Short: Size{4, 5_000}, Full: Size{16, 60_000}, mandated: []string{sortReplay, sortKill}, stores: replayAll,
@@ -29,6 +29,10 @@ func StoreScenarios() []Scenario {
 				t.clock = 230 * 365 * 24 * time.Hour
 				t.engagement = workload.Engagement{Contents: 400, Hot: 4, Lookups: 30}
 			},
+		}, {
+			ID: "S6", What: "records that nobody can process stand among the others, while members are killed",
+			Short: Size{5, 3_000}, Full: Size{24, 40_000}, mandated: []string{sortPoison, sortKill}, stores: poisonTopic,
+			tuneStores: func(t *storeTuning) { t.onError = "dead-letter" },
 		},
 	}
 }
@@ -118,6 +122,13 @@ func replayAll(ctx context.Context, w *storeWorld) error {
 
 func changeContents(ctx context.Context, w *storeWorld) error {
 	return w.storm(ctx, 3*time.Second, []storeFault{{3, killAny}, {2, crashStored}})
+}
+
+func poisonTopic(ctx context.Context, w *storeWorld) error {
+	return w.storm(ctx, 3*time.Second, []storeFault{
+		{2, func(ctx context.Context, w *storeWorld) error { return w.poison(ctx) }},
+		{1, killAny},
+	})
 }
 
 func idle(context.Context) error { return nil }

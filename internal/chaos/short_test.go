@@ -17,7 +17,7 @@ func TestChaosShort(t *testing.T) {
 
 // TestSinkShort is the sink's proof in small; `just chaos-sink` is the whole.
 func TestSinkShort(t *testing.T) {
-	playShort(t, chaos.StoreScenarios(), []string{"S3"}, 150*time.Second)
+	playShort(t, chaos.StoreScenarios(), []string{"S3", "S4"}, 3*time.Minute)
 }
 
 // playShort plays scenarios at their small sizes. most is how long that may take, the

@@ -32,19 +32,20 @@ type storeTuning struct {
 // topics, a group, a keyspace, keys of Redis, and three daemons.
 type storeWorld struct {
 	*common
-	tuning  storeTuning
-	target  stores.Target
-	stores  *stores.Stores
-	watch   *stores.Watch
-	group   *group
-	past    *stores.Past
-	verdict *stores.Verdict // nil until the stores were held against the source
-	seen    map[string]int  // witnessed faults by their sort
-	most    map[string]time.Duration
+	tuning   storeTuning
+	target   stores.Target
+	stores   *stores.Stores
+	watch    *stores.Watch
+	group    *group
+	past     *stores.Past
+	verdict  *stores.Verdict // nil until the stores were held against the source
+	seen     map[string]int  // witnessed faults by their sort
+	most     map[string]time.Duration
+	poisoned map[spot]bool // records of the rig's own that cannot be processed
 }
 
 func newStoreWorld(c *common) *storeWorld {
-	w := &storeWorld{common: c, seen: map[string]int{}, most: map[string]time.Duration{}, tuning: storeTuning{
+	w := &storeWorld{common: c, seen: map[string]int{}, most: map[string]time.Duration{}, poisoned: map[spot]bool{}, tuning: storeTuning{
 		rate: 1_500, onError: "stop", engagement: workload.Engagement{Contents: 3_000, Hot: 8, Lookups: 8},
 	}}
 	if !c.full {
@@ -179,6 +180,9 @@ func (w *storeWorld) settle(ctx context.Context) error {
 		return err
 	}
 	w.holdAgainstLog(log)
+	if err := w.checkLetters(ctx); err != nil {
+		return err
+	}
 	return w.check(ctx)
 }
 

@@ -52,7 +52,7 @@ func TestMutantsAreDescribed(t *testing.T) {
 		}
 		ids[m.ID] = true
 	}
-	for _, id := range []string{"M1", "M2", "M3", "M4", "M5", "M6", "M7", "M8", "M9", "M13"} {
+	for _, id := range []string{"M1", "M2", "M3", "M4", "M5", "M6", "M7", "M8", "M9", "M10", "M11", "M12", "M13"} {
 		if !ids[id] {
 			t.Errorf("there is no mutant %s", id)
 		}
@@ -129,7 +129,7 @@ func moduleRoot(t *testing.T) string {
 // compiled finds what the go command has compiled of all that the capture imports.
 func compiled(t *testing.T, root string) types.Importer {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", "./cdc/...")
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", "./cdc/...", "./sink/...")
 	cmd.Dir = root
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()

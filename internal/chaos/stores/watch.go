@@ -17,8 +17,8 @@ const (
 	watched    = 100 // keys a look
 )
 
-// Watch looks at versions while the sink works: of each key they never go back. A
-// store that is away is not looked at.
+// Watch looks at versions while the sink works: of each key they never go back, and
+// what is in Cassandra was written at them. A store that is away is not looked at.
 type Watch struct {
 	stores *Stores
 	wrong  func(kind ledger.Kind, format string, args ...any)
@@ -30,11 +30,12 @@ type Watch struct {
 	rows    map[string]int64 // and in Cassandra
 	cursor  uint64
 	samples int64
+	told    map[ledger.Kind]int // how many problems of each kind were described
 }
 
 // Watch begins to look; wrong hears what must not be. Close ends it.
 func (s *Stores) Watch(ctx context.Context, wrong func(kind ledger.Kind, format string, args ...any)) *Watch {
-	w := &Watch{stores: s, wrong: wrong, hashes: map[string]int64{}, rows: map[string]int64{}, done: make(chan struct{})}
+	w := &Watch{stores: s, wrong: wrong, hashes: map[string]int64{}, rows: map[string]int64{}, told: map[ledger.Kind]int{}, done: make(chan struct{})}
 	ctx, w.end = context.WithCancel(context.WithoutCancel(ctx))
 	go func() { // joined by Close
 		defer close(w.done)
@@ -99,10 +100,13 @@ func (w *Watch) lookAtRows(ctx context.Context, ids []string) {
 		return
 	}
 	t := byEvent()
-	rows := w.stores.session.Query("SELECT event_id, version FROM " + w.stores.target.Keyspace + "." + t.name +
+	rows := w.stores.session.Query("SELECT event_id, version, writetime(event_ts_us) FROM " + w.stores.target.Keyspace + "." + t.name +
 		" WHERE event_id IN (" + strings.Join(ids, ", ") + ")").IterContext(ctx)
-	var id, version int64
-	for rows.Scan(&id, &version) {
+	var id, version, written int64
+	for rows.Scan(&id, &version, &written) {
+		if written != version {
+			w.tell(WriteTime, "cassandra: %d has version %d, it was written at %d", id, version, written)
+		}
 		w.see("cassandra", w.rows, strconv.FormatInt(id, 10), version)
 	}
 	_ = rows.Close() // it is away
@@ -111,7 +115,14 @@ func (w *Watch) lookAtRows(ctx context.Context, ids []string) {
 func (w *Watch) see(where string, versions map[string]int64, id string, version int64) {
 	w.samples++
 	if before := versions[id]; version < before {
-		w.wrong(Stale, "%s: %s had version %d, now %d", where, id, before, version)
+		w.tell(Stale, "%s: %s had version %d, now %d", where, id, before, version)
 	}
 	versions[id] = version
+}
+
+// tell describes the first few problems of each kind.
+func (w *Watch) tell(kind ledger.Kind, format string, args ...any) {
+	if w.told[kind]++; w.told[kind] <= shown {
+		w.wrong(kind, format, args...)
+	}
 }

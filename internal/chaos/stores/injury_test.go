@@ -1,0 +1,257 @@
+package stores
+
+import (
+	"context"
+	"crypto/md5"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/internal/chaos/ledger"
+	"penstock/internal/chaos/workload"
+	"penstock/internal/stack/stacktest"
+)
+
+func TestMain(m *testing.M) { stacktest.Main(m) }
+
+// written is the version of every row of the test, and again that of a later change of its content.
+const written, again = 1_795_831_589_367_063, 1_795_831_589_367_099
+
+const sound = `
+	INSERT INTO content VALUES (content_of(1), 'one', 'Title ‘1’', 'video', 600, '2026-01-01 00:00:00.000001+00'), (content_of(2), 'two', 'Two', NULL, NULL, '2026-01-01 00:00:00+00');
+	INSERT INTO engagement_events VALUES
+		(18014398509481985, content_of(1), md5('u')::uuid, 'play', '2026-03-01 23:59:59.999999+00', 1500, 'ios', '{"a": 1}'),
+		(2, content_of(2), NULL, 'pause', '2026-03-01 00:00:00+00', NULL, NULL, NULL),
+		(3, NULL, NULL, 'click', '2026-03-02 00:00:00.5+00', 60000, 'web', 'null'),
+		(4, content_of(1), NULL, 'click', '2026-03-02 00:00:00.0005+00', 600000, 'web', NULL)`
+
+const tables = `
+	CREATE TABLE engagement_metrics (content_id uuid, day date, event_ts timestamp, event_id bigint, event_ts_us bigint, user_id uuid, event_type text,
+		duration_ms bigint, device text, raw_payload text, engagement_seconds double, engagement_pct double, content_type text, slug text, title text,
+		length_seconds bigint, version bigint, PRIMARY KEY ((content_id, day), event_ts, event_id));
+	CREATE TABLE engagement_by_event (event_id bigint PRIMARY KEY, content_id uuid, event_ts timestamp, event_ts_us bigint, user_id uuid, event_type text,
+		duration_ms bigint, device text, raw_payload text, engagement_seconds double, engagement_pct double, content_type text, slug text, title text,
+		length_seconds bigint, version bigint);
+	CREATE TABLE content (content_id uuid PRIMARY KEY, slug text, title text, content_type text, length_seconds bigint, publish_ts_us bigint, version bigint)`
+
+// TestInjuriesAreFound writes the stores as they must be, which passes, and then hurts
+// them one by one.
+func TestInjuriesAreFound(t *testing.T) {
+	s, past := whole(t)
+	hurt := true // Cassandra holds something else than it must
+	for _, c := range []struct {
+		name   string
+		cql    string   // the injury in Cassandra, or
+		redis  []string // in Redis: a command with the key's event behind its name
+		kind   ledger.Kind
+		detail string // of the problem
+	}{
+		{name: "nothing is wrong"},
+		{"a field differs", "UPDATE engagement_by_event USING TIMESTAMP %d SET device = 'tv' WHERE event_id = 3", nil, Differing, `device is "tv", SQL has "web"`},
+		{"a NULL is not", "UPDATE engagement_by_event USING TIMESTAMP %d SET title = 'x' WHERE event_id = 3", nil, Differing, `title is "x", SQL has "NULL"`},
+		{"a row is missing", "DELETE FROM engagement_by_event USING TIMESTAMP %d WHERE event_id = 3", nil, Missing, "engagement_by_event: 3 is not there"},
+		{"a row is left over", "INSERT INTO engagement_by_event (event_id, version) VALUES (9, 1) USING TIMESTAMP 1", nil, Extra, "9 is there"},
+		{
+			"a row stands at its old place, too",
+			"INSERT INTO engagement_metrics (content_id, day, event_ts, event_id, version) VALUES (00000000-0000-0000-0000-000000000000, '2026-03-01', 0, 3, 1) USING TIMESTAMP 1",
+			nil, Extra, "3 is there twice",
+		},
+		{"a cell was written at another time", "UPDATE content USING TIMESTAMP %d SET slug = 'two' WHERE content_id = " + contentUUID("content 2"), nil, WriteTime, "slug was written at"},
+		{"a version is nobody's", "", []string{"HSET", "2", "_v", fmt.Sprintf("%020d", again+1)}, Unknown, "which is neither its own"},
+		{"a version is old", "", []string{"HSET", "3", "_v", fmt.Sprintf("%020d", 5)}, Stale, "3 has version 5"},
+		{"a version is short", "", []string{"HSET", "3", "_v", "5"}, Differing, `3 has version "5"`},
+		{"a field of a hash differs", "", []string{"HSET", "4", "engagement_seconds_str", "600"}, Differing, `engagement_seconds_str is "600", SQL has "600.0"`},
+		{"a field of a hash is missing", "", []string{"HDEL", "4", "title"}, Differing, `title is "NULL"`},
+		{"a field of a hash is left over", "", []string{"HSET", "4", "raw", "1"}, Differing, "field raw is there"},
+		{"a hash is missing", "", []string{"DEL", "4"}, Missing, "redis: 4 is not there"},
+		{"an event has a tombstone", "", []string{"HSET", "4", "_d", "1"}, Missing, "redis: 4 is not there"},
+		{"a hash is left over", "", []string{"HSET", "7", "_v", fmt.Sprintf("%020d", written)}, Extra, "redis: 7 is there"},
+		{"a tombstone is old", "", []string{"HSET", "8", "_v", fmt.Sprintf("%020d", 5), "_d", "1"}, Stale, "the tombstone of 8"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			fill(t, s, hurt)
+			hurt = c.cql != ""
+			if c.cql != "" {
+				execute(t, s, strings.ReplaceAll(c.cql, "%d", fmt.Sprint(again+1)))
+			}
+			if c.redis != nil {
+				command(t, s, append([]string{c.redis[0], s.target.Prefix + c.redis[1]}, c.redis[2:]...)...)
+			}
+			v, err := s.target.Check(t.Context(), past)
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case c.kind == "" && (v.Differences() > 0 || v.Events != 4 || v.Contents != 2 || v.Tombstones != 1):
+				t.Errorf("got %+v, want nothing wrong with 4 events, 2 contents, 1 tombstone", v)
+			case c.kind != "" && (v.Found[c.kind] == 0 || !strings.Contains(strings.Join(v.Problems, "\n"), c.detail)):
+				t.Errorf("got %+v, want %s: %s", v, c.kind, c.detail)
+			}
+		})
+	}
+}
+
+// TestPastKnowsDisorder wants versions to rise within a partition, and a change with
+// two records to count once.
+func TestPastKnowsDisorder(t *testing.T) {
+	p := NewPast()
+	for i, version := range []int64{5, 7, 7} {
+		r := recordOf("engagement_events", "1", "u", version)
+		r.Offset = int64(i)
+		if err := p.Take(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(p.disorder) != 1 || p.Changes != 2 || p.Ends[0] != 3 {
+		t.Errorf("disorder %q, %d changes, ends %v", p.disorder, p.Changes, p.Ends)
+	}
+	if err := p.Take(&kgo.Record{Value: []byte("{}")}); err == nil {
+		t.Error("a record without coordinates is taken")
+	}
+}
+
+// whole makes source and tables, and the past of what is in them.
+func whole(t *testing.T) (*Stores, *Past) {
+	t.Helper()
+	servers := stacktest.Servers(t)
+	target := Target{
+		DSN: stacktest.Database(t), Hosts: servers.Cassandra.Hosts, Username: servers.Cassandra.Username, Password: servers.Cassandra.Password,
+		Keyspace: stacktest.Keyspace(t), Redis: servers.Redis.Address, Prefix: stacktest.Prefix(t) + ":event:",
+	}
+	if err := workload.SetupEngagement(t.Context(), target.DSN); err != nil {
+		t.Fatal(err)
+	}
+	db, err := pgx.Connect(t.Context(), target.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(context.Background())
+	if _, err := db.Exec(t.Context(), sound); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	for create := range strings.SplitSeq(tables, ";") {
+		execute(t, s, strings.Replace(create, "TABLE ", "TABLE "+target.Keyspace+".", 1))
+	}
+	past := NewPast()
+	for _, id := range []string{"18014398509481985", "2", "3", "4"} {
+		take(t, past, recordOf("engagement_events", id, "c", written))
+	}
+	take(t, past, recordOf("engagement_events", "8", "d", written))
+	for _, n := range []string{"1", "2"} {
+		take(t, past, recordOf("content", `"`+contentUUID("content "+n)+`"`, "u", again))
+	}
+	past.disorder = nil // all lie in one partition here
+	return s, past
+}
+
+func take(t *testing.T, p *Past, r *kgo.Record) {
+	t.Helper()
+	if err := p.Take(r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func recordOf(table, id, op string, version int64) *kgo.Record {
+	return &kgo.Record{
+		Value: fmt.Appendf(nil, `{"before":{"id":%s},"after":null,"source":{"schema":"public","table":%q},"op":%q}`, id, table, op),
+		Headers: []kgo.RecordHeader{
+			{Key: "penstock.version", Value: fmt.Append(nil, version)}, {Key: "penstock.lsn", Value: []byte("0/1")}, {Key: "penstock.seq", Value: fmt.Append(nil, version)},
+		},
+	}
+}
+
+// fill writes both stores as SQL has it: event 2 at its content's version, the others at their own.
+func fill(t *testing.T, s *Stores, hurt bool) {
+	t.Helper()
+	events, contentRows, err := s.truth(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if hurt {
+		fillCassandra(t, s, events, contentRows)
+	}
+	command(t, s, "DEL", s.target.Prefix+"7")
+	command(t, s, "DEL", s.target.Prefix+"8")
+	command(t, s, "HSET", s.target.Prefix+"8", "_v", fmt.Sprintf("%020d", written), "_d", "1")
+	for id, row := range events {
+		command(t, s, "DEL", s.target.Prefix+id)
+		set := []string{"HSET", s.target.Prefix + id, "_v", fmt.Sprintf("%020d", versionOf(id))}
+		for name, field := range hashFields() {
+			if row[field] != null {
+				set = append(set, name, row[field])
+			}
+		}
+		command(t, s, set...)
+	}
+}
+
+func fillCassandra(t *testing.T, s *Stores, events, contentRows rows) {
+	t.Helper()
+	lookups, history, view := contents(), metrics(), byEvent()
+	for _, table := range []table{lookups, history, view} {
+		execute(t, s, "TRUNCATE "+s.target.Keyspace+"."+table.name)
+	}
+	for _, row := range contentRows {
+		insert(t, s, &lookups, row, again)
+	}
+	for id, row := range events {
+		insert(t, s, &history, row, versionOf(id))
+		insert(t, s, &view, row, versionOf(id))
+	}
+}
+
+func versionOf(id string) int64 {
+	if id == "2" {
+		return again
+	}
+	return written
+}
+
+func insert(t *testing.T, s *Stores, to *table, row fields, version int64) {
+	t.Helper()
+	names, values := []string{"version"}, []string{fmt.Sprint(version)}
+	for _, c := range to.columns {
+		value := row[c.field]
+		switch {
+		case value == null:
+			value = "NULL"
+		case c.form == asText && c.name != "content_id" && c.name != "user_id":
+			value = "'" + strings.ReplaceAll(value, "'", "''") + "'"
+		}
+		names, values = append(names, c.name), append(values, value)
+	}
+	execute(t, s, fmt.Sprintf("INSERT INTO %s.%s (%s) VALUES (%s) USING TIMESTAMP %d",
+		s.target.Keyspace, to.name, strings.Join(names, ", "), strings.Join(values, ", "), version))
+}
+
+func execute(t *testing.T, s *Stores, cql string) {
+	t.Helper()
+	for _, name := range []string{"engagement_metrics", "engagement_by_event", "content"} {
+		for _, verb := range []string{"UPDATE ", "FROM ", "INTO "} {
+			cql = strings.Replace(cql, verb+name+" ", verb+s.target.Keyspace+"."+name+" ", 1)
+		}
+	}
+	if err := s.session.Query(cql).ExecContext(t.Context()); err != nil {
+		t.Fatalf("%s: %v", cql, err)
+	}
+}
+
+func command(t *testing.T, s *Stores, args ...string) {
+	t.Helper()
+	if err := s.redis.Do(t.Context(), s.redis.B().Arbitrary(args...).Build()).Error(); err != nil {
+		t.Fatalf("%v: %v", args, err)
+	}
+}
+
+// contentUUID is content_of's uuid.
+func contentUUID(text string) string {
+	sum := md5.Sum([]byte(text))
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:])
+}
