@@ -208,7 +208,7 @@ var laws = []law{
 	// The drivers: each lives where its server is spoken to.
 	{
 		binds: []string{"penstock/..."}, scope: code,
-		unless: []string{"penstock/cdc", "penstock/cdc/slot", "penstock/cdc/catalog", "penstock/cmd/...", "penstock/internal/stack/...", "penstock/internal/chaos/...", "penstock/internal/parity"},
+		unless: []string{"penstock/cdc", "penstock/cdc/slot", "penstock/cdc/catalog", "penstock/cdc/backfill", "penstock/cmd/...", "penstock/internal/stack/...", "penstock/internal/chaos/...", "penstock/internal/parity"},
 		bans:   []string{"github.com/jackc/..."},
 		why:    "only the capture's side, and the proof of it, speaks to Postgres",
 	},

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/zap"
 
+	"penstock/cdc/backfill"
 	"penstock/cdc/slot"
 	"penstock/internal/fault"
 	"penstock/schema"
@@ -33,6 +34,7 @@ type Capture struct {
 	accepted schema.LSN      // the commit whose tables may have other columns, by the operator's word
 
 	relations map[schema.TableName]record.Relation // what Kafka has last of each table
+	jobs      map[schema.TableName]*backfill.Job   // likewise of its backfills
 
 	told       map[schema.TableName]bool // that have rules and are not published
 	delivering bool                      // the last attempt has come so far
@@ -257,7 +259,7 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topi
 	if err != nil {
 		return kept.position, err
 	}
-	e.position, e.found, e.others, c.relations = kept.position, kept.found, kept.others, kept.relations
+	e.position, e.found, e.others, c.relations, c.jobs = kept.position, kept.found, kept.others, kept.relations, kept.jobs
 	if e.confirmed, e.flushed, err = c.leasedEnds(ctx, l); err != nil {
 		return e.position, err
 	}
@@ -279,6 +281,11 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topi
 		return position, err
 	}
 	entries := c.cfg.known(before, found)
+	if !e.found && !topicsUsed {
+		if err := c.beginFirst(ctx, producer, found); err != nil {
+			return position, err
+		}
+	}
 	if err := c.writeDown(ctx, producer, &kept, position, entries); err != nil {
 		return position, err
 	}

@@ -84,6 +84,8 @@ type Config struct {
 	MarkCommits bool
 	MarkFormat  format.Format // of the marks
 
+	Backfill Backfill
+
 	// Watch is how often the publication and the partitions are looked at; 0 is every 10 s.
 	Watch time.Duration
 
@@ -136,6 +138,13 @@ type Messages struct {
 	// DeadLetters makes dead letters of the messages that cannot be delivered; else they
 	// stop the capture.
 	DeadLetters bool
+}
+
+// Backfill says how rows are read that were there before.
+type Backfill struct {
+	Initial     bool   // all tables are, when the capture starts for the first time
+	Readers     int    // that read at once; 0 is one
+	ChunkBlocks uint32 // of a table that are read in one snapshot; 0 is [backfill.DefaultBlocks]
 }
 
 // Beats are the records of Debezium's heartbeat topic: each is in a Kafka transaction

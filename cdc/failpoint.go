@@ -20,9 +20,10 @@ const (
 	FailReported     Failpoint = "reported"      // Postgres has been told
 	FailIdle         Failpoint = "idle"          // a position of its own is to be written for an idle stream
 	FailStopping     Failpoint = "stopping"      // a graceful stop has begun
+	FailCopied       Failpoint = "copied"        // the rows of a chunk are handed over
 )
 
-// Failpoints lists them all.
+// Failpoints lists those of the stream: all but FailCopied.
 func Failpoints() []Failpoint {
 	return []Failpoint{
 		FailLeased, FailFenced, FailPositionRead, FailBegin, FailProduced, FailSplit, FailFlushed, FailEndTxnSent,

@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"penstock/cdc/backfill"
 	"penstock/schema"
 )
 
@@ -17,26 +18,37 @@ import (
 // configuration, and does not wait for transactions that are open.
 // Errors are faults, classed as those of [Capture.Run].
 func ReadPosition(ctx context.Context, cfg Config) (position schema.Position, found bool, err error) {
-	p := &positionTopic{cfg: &cfg, topic: cfg.PositionTopic, key: cfg.Name}
-	cl, err := cfg.kafka(
+	last, err := (&positionTopic{cfg: &cfg, topic: cfg.PositionTopic, key: cfg.Name}).peek(ctx)
+	return last.position, last.found, err
+}
+
+// Jobs returns the last backfill of each table of a capture, as [ReadPosition] does
+// its position.
+func Jobs(ctx context.Context, cfg Config) (map[schema.TableName]*backfill.Job, error) {
+	last, err := (&positionTopic{cfg: &cfg, topic: cfg.PositionTopic, key: cfg.Name}).peek(ctx)
+	return last.jobs, err
+}
+
+// peek reads what is committed now.
+func (p *positionTopic) peek(ctx context.Context) (memory, error) {
+	cl, err := p.cfg.kafka(
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{p.topic: {0: kgo.NewOffset().AtStart()}}),
 	)
 	if err != nil {
-		return schema.Position{}, false, p.fault("open a reader", err)
+		return memory{}, p.fault("open a reader", err)
 	}
 	defer cl.Close()
 	start, _, stable, err := p.offsets(ctx, kadm.NewClient(cl))
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		return schema.Position{}, false, nil // no capture has started yet
+		return memory{}, nil // no capture has started yet
 	}
 	if err != nil {
-		return schema.Position{}, false, p.fault("list offsets", err)
+		return memory{}, p.fault("list offsets", err)
 	}
 	if start == stable {
-		return schema.Position{}, false, nil
+		return memory{}, nil
 	}
-	last, err := p.scan(ctx, cl, stable)
-	return last.position, last.found, err
+	return p.scan(ctx, cl, stable)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"penstock/cdc/backfill"
 	"penstock/cdc/slot"
 	"penstock/internal/fault"
 	"penstock/schema"
@@ -30,6 +31,7 @@ type memory struct {
 	position  schema.Position
 	found     bool                                 // there is a position
 	relations map[schema.TableName]record.Relation // that it delivered last of each table
+	jobs      map[schema.TableName]*backfill.Job   // its backfills, the last of each table
 	entries   []slot.Entry                         // of its publications, when it began to stream last; nil if it never said
 	others    map[string]schema.Position           // of other names
 }
@@ -162,7 +164,9 @@ func (p *positionTopic) offsets(ctx context.Context, admin *kadm.Client) (start,
 
 // scan reads the partition to its end and keeps the last value of each key.
 func (p *positionTopic) scan(ctx context.Context, cl *kgo.Client, end int64) (memory, error) {
-	last := memory{relations: map[schema.TableName]record.Relation{}, others: map[string]schema.Position{}}
+	last := memory{
+		relations: map[schema.TableName]record.Relation{}, jobs: map[schema.TableName]*backfill.Job{}, others: map[string]schema.Position{},
+	}
 	for next := int64(0); next < end; {
 		fetches := cl.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
@@ -188,6 +192,8 @@ func (m *memory) take(capture string, r *kgo.Record) (err error) {
 		m.position, err = record.ParsePosition(r.Value)
 	} else if table, ok := record.ParseRelationKey(r.Key, capture); ok {
 		m.relations[table], err = record.ParseRelation(table, r.Value)
+	} else if table, ok := backfill.ParseKey(r.Key, capture); ok {
+		m.jobs[table], err = backfill.Parse(table, r.Value)
 	} else if record.IsPublicationsKey(r.Key, capture) {
 		m.entries, err = parseEntries(r.Value)
 	} else if other, bad := record.ParsePosition(r.Value); bad == nil { // what others keep is theirs to read

@@ -33,6 +33,7 @@ type session struct {
 	assembler *Assembler
 	types     types
 	nulls     nulls
+	copies    *copies             // the backfills; nil for none
 	beats     *beats              // nil for none
 	marks     *format.MarkEncoder // nil until the first mark
 	log       *zap.Logger
@@ -97,6 +98,10 @@ func (s *session) run(ctx context.Context) error {
 			} else if err != nil {
 				return err
 			}
+		case result := <-s.copies.results():
+			if err := s.copied(ctx, &result); err != nil {
+				return err
+			}
 		case <-s.beats.due():
 			if stopped, err := s.beat(ctx); stopped || err != nil {
 				return err
@@ -121,6 +126,9 @@ func (s *session) take(ctx context.Context, batch Batch) error {
 		}
 		data = data[f.length:]
 		urgent = urgent || f.replyWanted
+	}
+	if err := s.deliverCopies(ctx); err != nil {
+		return err
 	}
 	if !s.mayEnd() || len(s.stream.Batches()) > 0 {
 		return nil
@@ -223,6 +231,11 @@ func (s *session) produce(ctx context.Context, events []schema.Event) error {
 	now := time.Now()
 	s.scratch = s.scratch[:0]
 	for i := range events {
+		if m := events[i].Message; m != nil && m.Prefix == commandPrefix {
+			s.copies.command(&events[i])
+			continue
+		}
+		s.copies.note(&events[i])
 		var err error
 		if s.scratch, err = s.router.Route(ctx, s.scratch, &events[i], now.UnixMicro()); err != nil {
 			return s.keepComplete(ctx, err)
@@ -344,6 +357,13 @@ func (s *session) commitAt(ctx context.Context, next schema.Position) error {
 		if err := s.producer.Produce(ctx, due); err != nil {
 			return err
 		}
+	}
+	jobs, err := s.copies.records()
+	if err == nil && len(jobs) > 0 {
+		err = s.producer.Produce(ctx, jobs)
+	}
+	if err != nil {
+		return err
 	}
 	if err := s.producer.Commit(ctx, next); err != nil {
 		return err

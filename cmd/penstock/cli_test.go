@@ -169,7 +169,7 @@ func TestConfigRenderHidesSecrets(t *testing.T) {
 func TestHelp(t *testing.T) {
 	var got strings.Builder
 	for _, args := range []string{
-		"", "config", "config render", "config validate", "demo", "dev", "dev down", "dev status", "dev up", "dlq", "dlq discard", "dlq export",
+		"", "backfill", "backfill cancel", "backfill list", "backfill pause", "backfill resume", "backfill start", "config", "config render", "config validate", "demo", "dev", "dev down", "dev status", "dev up", "dlq", "dlq discard", "dlq export",
 		"dlq list", "dlq retry", "dlq show", "run",
 		"slot", "slot create", "slot drop", "slot list", "status", "version",
 	} {

@@ -94,7 +94,8 @@ lost, 130 interrupted.`,
 	root.SetFlagErrorFunc(flagFault)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		a.configCommand(), a.demoCommand(), a.devCommand(), a.dlqCommand(), a.keeperCommand(), a.runCommand(), a.slotCommand(), a.statusCommand(), a.versionCommand(),
+		a.backfillCommand(), a.configCommand(), a.demoCommand(), a.devCommand(), a.dlqCommand(), a.keeperCommand(), a.runCommand(),
+		a.slotCommand(), a.statusCommand(), a.versionCommand(),
 	)
 	group(root)
 	return root

@@ -25,6 +25,9 @@ func captureConfig(cfg *config.Config, word operatorWord) (cdc.Config, error) {
 		TransactionTopic: cfg.Kafka.TransactionTopic, TransactionTimeout: cfg.Kafka.Transaction.Timeout,
 		Wait: cfg.Wait, Accept: word.accept, NoStandby: word.noStandby, Takeover: word.takeover,
 		Failover: cfg.Source.Failover, Heartbeat: cfg.Source.Heartbeat, Streaming: cfg.Source.Streaming, Spool: cfg.Source.Spool,
+		Backfill: cdc.Backfill{
+			Initial: cfg.Backfill.Policy == config.BackfillInitial, Readers: cfg.Backfill.Readers, ChunkBlocks: uint32(cfg.Backfill.ChunkBlocks),
+		},
 		Limits: limits(cfg.Kafka.Transaction), Failpoint: failpoint[cdc.Failpoint](),
 	}
 	if err := wireRecords(&c, cfg); err != nil {

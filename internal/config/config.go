@@ -15,6 +15,7 @@ import (
 // Config is a whole configuration. The zero value is not useful: see [Default].
 type Config struct {
 	Source    Source              `yaml:"source"`
+	Backfill  Backfill            `yaml:"backfill"`
 	Kafka     Kafka               `yaml:"kafka"`
 	Records   Records             `yaml:"records"`
 	Registry  Registry            `yaml:"registry"`
@@ -70,6 +71,22 @@ type Source struct {
 	Streaming bool   `yaml:"streaming"`
 	Spool     string `yaml:"spool"`
 }
+
+// Backfill says how rows are read that were in a table before.
+type Backfill struct {
+	// Policy says what becomes of them when the capture starts for the first time:
+	// none, or initial, which reads all of them.
+	Policy string `yaml:"policy"`
+
+	Readers     int `yaml:"readers"`      // connections that read at once
+	ChunkBlocks int `yaml:"chunk_blocks"` // blocks of a table that are read in one snapshot
+}
+
+// The policies of Backfill.Policy.
+const (
+	BackfillNone    = "none"
+	BackfillInitial = "initial"
+)
 
 // Kafka is the cluster that changes are written to and read from.
 type Kafka struct {
@@ -196,6 +213,7 @@ func Roles() []Role { return []Role{RoleCapture, RoleSink} }
 // Default is the configuration of an empty file.
 func Default() *Config {
 	return &Config{
+		Backfill: Backfill{Policy: BackfillNone, Readers: 2, ChunkBlocks: 512},
 		Kafka: Kafka{
 			Topic:             "{name}.{schema}.{table}",
 			Partitions:        12,

@@ -22,6 +22,7 @@ func (c *Config) Validate(roles ...Role) error {
 	v := &validator{cfg: c}
 	if slices.Contains(roles, RoleCapture) {
 		v.source()
+		v.backfill()
 	}
 	v.kafka()
 	v.records(slices.Contains(roles, RoleCapture))

@@ -23,6 +23,22 @@ func (v *validator) scheme(path string, dsn Secret) {
 	})
 }
 
+// backfill checks how rows are read that were there before.
+func (v *validator) backfill() {
+	b, usual := v.cfg.Backfill, Default().Backfill
+	v.oneOf("backfill.policy", b.Policy, BackfillNone, BackfillInitial)
+	for _, limit := range []struct {
+		key                string
+		value, most, usual int
+	}{{"readers", b.Readers, 64, usual.Readers}, {"chunk_blocks", b.ChunkBlocks, 1 << 17, usual.ChunkBlocks}} {
+		if limit.value < 1 || limit.value > limit.most {
+			v.add("backfill."+limit.key, fault.Error{
+				What: fmt.Sprintf("%d is not from 1 to %d", limit.value, limit.most), Fix: fmt.Sprintf("%s: %d", limit.key, limit.usual),
+			})
+		}
+	}
+}
+
 // matching records what is no pattern of schema.table.
 func (v *validator) matching(path, pattern string) {
 	schemaName, name, ok := strings.Cut(pattern, ".")

@@ -61,7 +61,7 @@ func present(raw json.RawMessage) json.RawMessage {
 
 func (c *Change) check() error {
 	switch c.Op {
-	case schema.OpCreate, schema.OpUpdate:
+	case schema.OpCreate, schema.OpUpdate, schema.OpRead:
 		if c.After == nil {
 			return fmt.Errorf("envelope: op %c of %s has no after image", c.Op, c.Table)
 		}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"penstock/cdc"
+	"penstock/cdc/backfill"
+	"penstock/internal/config"
+	"penstock/internal/fault"
+	"penstock/schema"
+)
+
+func (a *app) backfillCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "backfill",
+		Short: "Read the rows that a table already has, beside the stream",
+		Long: `A backfill delivers the rows that a captured table has, as records with op r,
+while its changes are streamed: a row that was changed meanwhile is not
+overwritten by what it was. The daemon that captures does the work; these
+commands tell it what to do through the log of Postgres, and look at what it
+has done in Kafka. What is done is remembered there, too: a daemon that is
+killed goes on behind the last chunk.`,
+		Example: `  penstock backfill start public.content public.engagement_events
+  penstock backfill start public.engagement_events --where "event_ts >= '2026-01-01'"
+  penstock backfill list --watch`,
+	}
+	cmd.AddCommand(
+		a.backfillStartCommand(), a.backfillListCommand(),
+		a.backfillTurnCommand(cdc.DoPause, "Stop reading for now; what is done stays done", backfill.Running),
+		a.backfillTurnCommand(cdc.DoResume, "Go on with what was paused", backfill.Paused),
+		a.backfillTurnCommand(cdc.DoCancel, "Give up; what is delivered stays delivered", backfill.Running, backfill.Paused),
+	)
+	return group(cmd)
+}
+
+// backfillFlags are those of a command to the capture.
+type backfillFlags struct {
+	configFlags
+	timeout time.Duration
+}
+
+func (b *backfillFlags) register(cmd *cobra.Command) {
+	b.configFlags.register(cmd)
+	cmd.Flags().DurationVar(&b.timeout, "timeout", 30*time.Second, "how long the capture may take to meet the command")
+}
+
+func (a *app) backfillStartCommand() *cobra.Command {
+	var from backfillFlags
+	var where string
+	var watch bool
+	cmd := &cobra.Command{
+		Use:   "start TABLE…",
+		Short: "Read all rows of tables, or some",
+		Long: `Begin a backfill of each table, written schema.table. --where is a condition in
+SQL for the rows that are read. The command returns when the capture has begun;
+with --watch when it is done.`,
+		Example: "  penstock backfill start public.content\n  penstock backfill start public.engagement_events --where \"id > 1000\" --watch",
+		Args:    someTables,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := a.loadConfig(from.path, from.set, config.RoleCapture)
+			if err != nil {
+				return err
+			}
+			tables, err := pickTables(cfg, args)
+			if err != nil {
+				return err
+			}
+			id := strings.ToLower(rand.Text()[:12])
+			command := cdc.Command{Capture: cfg.Source.Name, ID: id, Do: cdc.DoStart, Tables: tables, Where: where}
+			jobs, err := a.command(cmd.Context(), cfg, command, from.timeout, func(table schema.TableName, job *backfill.Job) error {
+				if job != nil && !job.State.Final() {
+					return &fault.Error{
+						Kind: fault.Refused, Where: "table " + table.String(), What: fmt.Sprintf("backfill %s of it is %s", job.ID, job.State),
+						Fix: "wait for it, or penstock backfill cancel " + table.String(),
+					}
+				}
+				return nil
+			}, func(job *backfill.Job) bool { return job != nil && job.ID == id })
+			if err != nil || !watch {
+				return a.showJobs(jobs, err)
+			}
+			return a.watchJobs(cmd.Context(), cfg, tables)
+		},
+	}
+	from.register(cmd)
+	cmd.Flags().StringVar(&where, "where", "", "read the rows of which this `condition` of SQL is true")
+	cmd.Flags().BoolVar(&watch, "watch", false, "show how far it has come until it is done")
+	return cmd
+}
+
+// backfillTurnCommand is a command to jobs that are in one of the states.
+func (a *app) backfillTurnCommand(do cdc.Do, short string, in ...backfill.State) *cobra.Command {
+	var from backfillFlags
+	cmd := &cobra.Command{
+		Use:     string(do) + " TABLE…",
+		Short:   short,
+		Example: "  penstock backfill " + string(do) + " public.engagement_events",
+		Args:    someTables,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := a.loadConfig(from.path, from.set, config.RoleCapture)
+			if err != nil {
+				return err
+			}
+			tables, err := pickTables(cfg, args)
+			if err != nil {
+				return err
+			}
+			command := cdc.Command{Capture: cfg.Source.Name, Do: do, Tables: tables}
+			jobs, err := a.command(cmd.Context(), cfg, command, from.timeout, func(table schema.TableName, job *backfill.Job) error {
+				if job != nil && slices.Contains(in, job.State) {
+					return nil
+				}
+				f := &fault.Error{Kind: fault.Refused, Where: "table " + table.String(), What: "it has no backfill", Fix: "penstock backfill list shows what there is"}
+				if job != nil {
+					f.What = "its backfill is " + string(job.State)
+				}
+				return f
+			}, func(job *backfill.Job) bool { return job != nil && !slices.Contains(in, job.State) })
+			return a.showJobs(jobs, err)
+		},
+	}
+	from.register(cmd)
+	return cmd
+}
+
+// someTables asks for one table or more.
+func someTables(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return &fault.Error{Kind: fault.Usage, What: fmt.Sprintf("%q needs TABLE", cmd.CommandPath()), Fix: cmd.CommandPath() + " public.content"}
+	}
+	return nil
+}
+
+// pickTables reads the names of captured tables.
+func pickTables(cfg *config.Config, names []string) (tables []schema.TableName, err error) {
+	var known []string
+	for _, t := range cfg.Source.Tables {
+		known = append(known, t.String())
+	}
+	for _, name := range names {
+		schemaName, table, ok := strings.Cut(name, ".")
+		if !ok || schemaName == "" || table == "" {
+			return nil, &fault.Error{Kind: fault.Usage, What: fmt.Sprintf("%q is not schema.table", name), Fix: "write public." + strings.Trim(name, ".")}
+		}
+		t := schema.TableName{Schema: schemaName, Name: table}
+		if !slices.Contains(cfg.Source.Tables, t) && !cfg.Source.Matches(t) {
+			f := &fault.Error{Kind: fault.Usage, What: "table " + name + " is not captured", Fix: "list it in source.tables; captured are " + strings.Join(known, ", ")}
+			if near := config.Nearest(name, known); near != "" {
+				f.Fix = "did you mean " + near + "?"
+			}
+			return nil, f
+		}
+		tables = append(tables, t)
+	}
+	return tables, nil
+}
+
+// command sends a word to the capture, if allowed says nothing against it, and waits until
+// met says that each table's job shows it.
+func (a *app) command(
+	ctx context.Context, cfg *config.Config, c cdc.Command, timeout time.Duration,
+	allowed func(schema.TableName, *backfill.Job) error, met func(*backfill.Job) bool,
+) (jobs []*backfill.Job, err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	reader := jobsOf(cfg)
+	all, err := cdc.Jobs(ctx, reader)
+	if err != nil {
+		return nil, err
+	}
+	for _, table := range c.Tables {
+		if err := allowed(table, all[table]); err != nil {
+			return nil, err
+		}
+	}
+	db, err := connect(ctx, cfg.Source.DSN.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = db.Close(context.WithoutCancel(ctx)) }()
+	if err := cdc.Send(ctx, db, c); err != nil {
+		return nil, err
+	}
+	for {
+		if all, err = cdc.Jobs(ctx, reader); err == nil && !slices.ContainsFunc(c.Tables, func(t schema.TableName) bool { return !met(all[t]) }) {
+			for _, table := range c.Tables {
+				jobs = append(jobs, all[table])
+			}
+			return jobs, nil
+		}
+		select {
+		case <-time.After(lookEvery):
+		case <-ctx.Done():
+			return nil, &fault.Error{
+				Kind: fault.Unreachable, Where: "capture " + cfg.Source.Name, What: fmt.Sprintf("has not met the command within %s", timeout),
+				Why: "no daemon captures, or it is behind: the command is in the log, and will be carried out when it comes there", Fix: "start penstock run", Err: err,
+			}
+		}
+	}
+}
+
+// lookEvery is the pause between two looks at the jobs.
+const lookEvery = 250 * time.Millisecond
+
+// jobsOf is what it needs of a configuration to read the jobs.
+func jobsOf(cfg *config.Config) cdc.Config {
+	return cdc.Config{Name: cfg.Source.Name, Brokers: cfg.Kafka.Brokers, PositionTopic: cfg.Kafka.PositionTopic}
+}

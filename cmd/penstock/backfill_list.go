@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"penstock/cdc"
+	"penstock/cdc/backfill"
+	"penstock/internal/config"
+	"penstock/internal/fault"
+	"penstock/schema"
+)
+
+func (a *app) backfillListCommand() *cobra.Command {
+	var from configFlags
+	var watch bool
+	cmd := &cobra.Command{
+		Use:     "list [TABLE…]",
+		Aliases: []string{"status"},
+		Short:   "Show the last backfill of each table",
+		Long: `Show how far the last backfill of each table has come, as it stands in Kafka.
+ROWS are delivered, OVERTAKEN those that the stream had changed before they
+could be. With --watch, a line a second for each that runs, until all have ended;
+the exit code is 1 then if one has failed.`,
+		Example: "  penstock backfill list\n  penstock backfill list public.content --watch",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := a.loadConfig(from.path, from.set, config.RoleCapture)
+			if err != nil {
+				return err
+			}
+			tables, err := pickTables(cfg, args)
+			if err != nil {
+				return err
+			}
+			if watch {
+				return a.watchJobs(cmd.Context(), cfg, tables)
+			}
+			jobs, err := pickJobs(cmd.Context(), cfg, tables)
+			return a.showJobs(jobs, err)
+		},
+	}
+	from.register(cmd)
+	cmd.Flags().BoolVar(&watch, "watch", false, "look again and again until all have ended")
+	return cmd
+}
+
+// pickJobs are the jobs of the tables, or all, by name.
+func pickJobs(ctx context.Context, cfg *config.Config, tables []schema.TableName) (jobs []*backfill.Job, err error) {
+	all, err := cdc.Jobs(ctx, jobsOf(cfg))
+	if err != nil {
+		return nil, err
+	}
+	for _, table := range slices.SortedFunc(maps.Keys(all), func(a, b schema.TableName) int { return strings.Compare(a.String(), b.String()) }) {
+		if len(tables) == 0 || slices.Contains(tables, table) {
+			jobs = append(jobs, all[table])
+		}
+	}
+	return jobs, nil
+}
+
+// jobView is what is shown of a job.
+type jobView struct {
+	Table     string    `json:"table"`
+	ID        string    `json:"id"`
+	State     string    `json:"state"`
+	Share     float64   `json:"share"`
+	Rows      int64     `json:"rows"`
+	Overtaken int64     `json:"overtaken"`
+	Estimate  *int64    `json:"estimate"` // rows; null: the server has no statistics
+	Begun     time.Time `json:"begun"`
+	Seconds   float64   `json:"seconds"`
+	Rate      float64   `json:"rows_per_second"`
+	Left      *float64  `json:"seconds_left"` // null: not known
+	Where     string    `json:"where,omitempty"`
+	Why       string    `json:"why,omitempty"`
+	Fix       string    `json:"fix,omitempty"`
+}
+
+func viewJob(j *backfill.Job, now time.Time) jobView {
+	v := jobView{
+		Table: j.Table.String(), ID: j.ID, State: string(j.State), Share: j.Share(), Rows: j.Rows, Overtaken: j.Dropped,
+		Begun: time.UnixMilli(j.Begun).UTC(), Seconds: j.Seconds, Where: j.Where, Why: j.Why, Fix: j.Fix,
+	}
+	if j.Estimate >= 0 {
+		v.Estimate = &j.Estimate
+	}
+	if !j.State.Final() {
+		v.Seconds = now.Sub(v.Begun).Seconds()
+	}
+	if v.Seconds > 0 {
+		v.Rate = float64(v.Rows) / v.Seconds
+	}
+	if j.State == backfill.Running && v.Share > 0 {
+		left := v.Seconds * (1 - v.Share) / v.Share
+		v.Left = &left
+	}
+	return v
+}
+
+func (a *app) showJobs(jobs []*backfill.Job, err error) error {
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	views := make([]jobView, len(jobs))
+	for i, j := range jobs {
+		views[i] = viewJob(j, now)
+	}
+	if a.output.value == "json" {
+		return writeJSON(a.stdout, views)
+	}
+	_, err = io.WriteString(a.stdout, jobTable(views))
+	return err
+}
+
+func jobTable(views []jobView) string {
+	if len(views) == 0 {
+		return "no backfills\n"
+	}
+	t := table{header: []string{"TABLE", "STATE", "DONE", "ROWS", "OVERTAKEN", "RATE", "TIME", "LEFT", "ERROR"}}
+	for i := range views {
+		v := &views[i]
+		left, wrong := "–", v.Why
+		if v.Left != nil {
+			left = seconds(*v.Left)
+		}
+		if v.Fix != "" {
+			wrong += " (fix: " + v.Fix + ")"
+		}
+		t.add(printable(v.Table), v.State, fmt.Sprintf("%.0f%%", math100(v.Share)), strconv.FormatInt(v.Rows, 10), strconv.FormatInt(v.Overtaken, 10),
+			fmt.Sprintf("%.0f/s", v.Rate), seconds(v.Seconds), left, printable(wrong))
+	}
+	return t.plain()
+}
+
+// math100 is a share in percent, 100 only for all of it.
+func math100(share float64) float64 {
+	if share < 1 {
+		return min(100*share, 99)
+	}
+	return 100
+}
+
+func seconds(s float64) string {
+	d := time.Duration(s * float64(time.Second))
+	if d < time.Minute {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}
+
+// watchJobs says every second how far those have come that run, until none does.
+func (a *app) watchJobs(ctx context.Context, cfg *config.Config, tables []schema.TableName) error {
+	const pause = time.Second
+	for {
+		jobs, err := pickJobs(ctx, cfg, tables)
+		if err != nil {
+			return err
+		}
+		var failed []string
+		running := false
+		for _, j := range jobs {
+			running = running || j.State == backfill.Running
+			if j.State == backfill.Failed {
+				failed = append(failed, j.Table.String())
+			}
+		}
+		if !running {
+			if err := a.showJobs(jobs, nil); err != nil || len(failed) == 0 {
+				return err
+			}
+			return &fault.Error{Kind: fault.Runtime, What: "the backfill of " + strings.Join(failed, ", ") + " failed", Fix: "see the table above"}
+		}
+		now := time.Now()
+		for _, j := range jobs {
+			if v := viewJob(j, now); j.State == backfill.Running {
+				left := "not known"
+				if v.Left != nil {
+					left = seconds(*v.Left)
+				}
+				if _, err := fmt.Fprintf(a.stderr, "%s %.0f%%, %d rows, %.0f/s, %s left\n", v.Table, math100(v.Share), v.Rows, v.Rate, left); err != nil {
+					return err
+				}
+			}
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
