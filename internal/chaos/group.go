@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,7 +15,10 @@ import (
 	"penstock/internal/chaos/stores"
 )
 
-const groupEvery = 300 * time.Millisecond // between two looks at the committed offsets
+const (
+	groupEvery   = 300 * time.Millisecond // between two looks at the committed offsets
+	stillTimeout = 3 * time.Minute        // for the sink to commit anything, when there is something
+)
 
 // group is the sink's consumer group as the broker tells it. Methods may be called
 // from several goroutines.
@@ -25,7 +27,8 @@ type group struct {
 	admin       *kadm.Client
 	name, topic string
 	wrong       func(kind ledger.Kind, format string, args ...any)
-	end         context.CancelFunc // nil before watch
+	behind      func(records int64) // hears now and then how much is not committed; nil: nobody does
+	end         context.CancelFunc  // nil before watch
 	done        chan struct{}
 
 	mu        sync.Mutex
@@ -57,8 +60,11 @@ func (g *group) watch(ctx context.Context) {
 		defer close(g.done)
 		for pause(ctx, groupEvery) == nil {
 			g.mu.Lock()
-			_ = g.look(ctx) // a broker that does not answer now will
+			err := g.look(ctx) // a broker that does not answer now will
 			g.mu.Unlock()
+			if ends, endsErr := g.ends(ctx); err == nil && endsErr == nil && g.behind != nil {
+				g.behind(g.lag(ends))
+			}
 		}
 	}()
 }
@@ -135,21 +141,36 @@ func (g *group) await(ctx context.Context, n int) error {
 	}))
 }
 
-// awaitOffsets returns when the group has committed at least these offsets.
+// lag is how many records before the ends are not committed.
+func (g *group) lag(ends map[int32]int64) (records int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for partition, end := range ends {
+		records += max(0, end-g.committed[partition])
+	}
+	return records
+}
+
+// awaitOffsets returns when the group has committed at least these offsets. It waits
+// for as long as any of them moves now and then.
 func (g *group) awaitOffsets(ctx context.Context, ends map[int32]int64) error {
-	return found(Stuck, eventually(ctx, drainTimeout, "the sink to have what the input topic has", func(ctx context.Context) (string, error) {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		err := g.look(ctx)
-		var behind []string
-		for partition, end := range ends {
-			if at := g.committed[partition]; at < end {
-				behind = append(behind, fmt.Sprintf("partition %d is at %d of %d", partition, at, end))
-			}
+	last, moved := g.lag(ends), time.Now()
+	for last > 0 {
+		if err := pause(ctx, groupEvery); err != nil {
+			return err
 		}
-		slices.Sort(behind)
-		return strings.Join(behind, ", "), err
-	}))
+		g.mu.Lock()
+		err := g.look(ctx)
+		g.mu.Unlock()
+		now := g.lag(ends)
+		if now < last {
+			last, moved = now, time.Now()
+		}
+		if time.Since(moved) > stillTimeout {
+			return found(Stuck, errors.Join(fmt.Errorf("the sink has committed nothing for %s, %d records are left", stillTimeout, now), err))
+		}
+	}
+	return nil
 }
 
 // ends are the high watermarks of the input topic without a last marker.

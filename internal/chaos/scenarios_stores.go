@@ -12,26 +12,26 @@ func StoreScenarios() []Scenario {
 	return []Scenario{
 		{
 			ID: "S1", What: "Cassandra is killed, and held for longer than a statement may take",
-			Short: Size{3, 5_000}, Full: Size{16, 80_000}, mandated: []string{sortCassandraKill, sortCassandraPause, sortHalf}, stores: breakCassandra,
+			Short: Size{3, 5_000}, Full: Size{16, 150_000}, mandated: []string{sortCassandraKill, sortCassandraPause, sortHalf}, stores: breakCassandra,
 		}, {
 			ID: "S2", What: "Redis is killed, held, and loses everything, after which the topic is replayed",
-			Short: Size{7, 5_000}, Full: Size{40, 80_000}, mandated: []string{sortRedisKill, sortRedisPause, sortHalf, sortFlush, sortReplay}, stores: breakRedis,
+			Short: Size{7, 5_000}, Full: Size{40, 170_000}, mandated: []string{sortRedisKill, sortRedisPause, sortHalf, sortFlush, sortReplay}, stores: breakRedis,
 		}, {
 			ID: "S3", What: "three members of the group are killed, stopped, held for longer than the group waits, and come back",
-			Short: Size{5, 10_000}, Full: Size{60, 100_000}, mandated: []string{sortKill, sortLeave, sortZombie, sortStored}, stores: breakMembers,
+			Short: Size{5, 10_000}, Full: Size{60, 220_000}, mandated: []string{sortKill, sortLeave, sortZombie, sortStored}, stores: breakMembers,
 		}, {
-			ID: "S4", What: "everything is replayed into stores that have it, while the load goes on",
-			Short: Size{4, 5_000}, Full: Size{16, 60_000}, mandated: []string{sortReplay, sortKill}, stores: replayAll,
+			ID: "S4", What: "everything is replayed into stores that have it, and more comes",
+			Short: Size{4, 5_000}, Full: Size{16, 130_000}, mandated: []string{sortReplay, sortKill}, stores: replayAll,
 		}, {
 			ID: "S5", What: "contents come late, change and go, events change theirs, with a clock that makes versions beyond 2^53",
-			Short: Size{4, 10_000}, Full: Size{40, 100_000}, mandated: []string{sortKill, sortStored}, stores: changeContents,
+			Short: Size{4, 10_000}, Full: Size{40, 200_000}, mandated: []string{sortKill, sortStored}, stores: changeContents,
 			tuneStores: func(t *storeTuning) {
 				t.clock = 230 * 365 * 24 * time.Hour
 				t.engagement = workload.Engagement{Contents: 400, Hot: 4, Lookups: 30}
 			},
 		}, {
 			ID: "S6", What: "records that nobody can process stand among the others, while members are killed",
-			Short: Size{5, 3_000}, Full: Size{24, 40_000}, mandated: []string{sortPoison, sortKill}, stores: poisonTopic,
+			Short: Size{5, 3_000}, Full: Size{28, 140_000}, mandated: []string{sortPoison, sortKill}, stores: poisonTopic,
 			tuneStores: func(t *storeTuning) { t.onError = "dead-letter" },
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"penstock/internal/chaos/ledger"
@@ -17,7 +18,7 @@ import (
 const (
 	members        = 3                // daemons, each a member of the sink's group
 	sessionTimeout = 10 * time.Second // for which the group waits for a member that is silent
-	drainTimeout   = 5 * time.Minute  // for the sink to have what the topic has
+	lagMax         = 15_000           // records behind which the load waits for the sink
 )
 
 // storeTuning is the part of a scenario of the stores that is not the same for all.
@@ -46,7 +47,7 @@ type storeWorld struct {
 
 func newStoreWorld(c *common) *storeWorld {
 	w := &storeWorld{common: c, seen: map[string]int{}, most: map[string]time.Duration{}, poisoned: map[spot]bool{}, tuning: storeTuning{
-		rate: 1_500, onError: "stop", engagement: workload.Engagement{Contents: 3_000, Hot: 8, Lookups: 8},
+		rate: 2_000, onError: "stop", engagement: workload.Engagement{Contents: 3_000, Hot: 8, Lookups: 8},
 	}}
 	if !c.full {
 		w.tuning.rate = 700 // it ends sooner when there is less to catch up with
@@ -78,6 +79,9 @@ func (w *storeWorld) open(ctx context.Context) error {
 		}
 	}
 	w.startLoad(ctx)
+	load := w.load
+	w.group.behind = func(records int64) { load.Hold(records > lagMax) }
+	w.group.watch(ctx)
 	return nil
 }
 
@@ -100,7 +104,6 @@ func (w *storeWorld) begin(ctx context.Context) error {
 	if w.stores, err = stores.Open(w.target); err != nil {
 		return err
 	}
-	w.group.watch(ctx)
 	w.watch = w.stores.Watch(ctx, w.wrong)
 	return nil
 }
@@ -245,7 +248,13 @@ func (w *storeWorld) check(ctx context.Context) error {
 }
 
 func (w *storeWorld) judge(err error) {
-	if !w.judgeEnd(err) {
+	clean := w.judgeEnd(err)
+	if f, ok := errors.AsType[*finding](err); ok && f.kind == Stuck {
+		for _, d := range w.daemons {
+			_ = d.send(syscall.SIGQUIT) // its log then says what it was about; one that does not run has nothing to say
+		}
+	}
+	if !clean {
 		return
 	}
 	var sorts []string

@@ -105,6 +105,7 @@ func (e *Engagement) changeEvents(w *worker) string {
 	case 7: // through several contents in one commit
 		return move(w.n) + move(w.n+1) + move(w.n+2)
 	case 8:
+		to = from + 2 // all of them come to lie in one partition
 		return update("content_id = NULL")
 	case 9:
 		return remove

@@ -47,6 +47,7 @@ type Load struct {
 	began   time.Time
 	written atomic.Int64
 	opened  atomic.Bool // the accounts are there
+	held    atomic.Bool
 	stop    chan struct{}
 	stopped sync.Once
 	group   errgroup.Group
@@ -160,8 +161,17 @@ func (l *Load) over() bool {
 	}
 }
 
-// pace waits until the rate allows the next transaction.
+// Hold lets every worker end its transaction and wait until it is let go on.
+func (l *Load) Hold(held bool) { l.held.Store(held) }
+
+// pace waits until the rate allows the next transaction, and nobody holds the load.
 func (l *Load) pace(ctx context.Context) error {
+	const look = 20 * time.Millisecond
+	for l.held.Load() && !l.over() {
+		if err := l.until(ctx, look); err != nil {
+			return err
+		}
+	}
 	if l.opts.Rate <= 0 {
 		return ctx.Err()
 	}
