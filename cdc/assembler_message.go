@@ -56,7 +56,7 @@ func (a *Assembler) outside(m *pgoutput.LogicalMessage) (Step, error) {
 
 // wants reports whether a message becomes an event. The capture's own do not.
 func (a *Assembler) wants(m *pgoutput.LogicalMessage) bool {
-	return a.takes != nil && m.Prefix != heartbeatPrefix && m.Prefix != commandPrefix && m.Prefix != backfill.ReadPrefix && a.takes(m.Prefix)
+	return a.takes != nil && m.Prefix != schema.HeartbeatPrefix && m.Prefix != commandPrefix && m.Prefix != backfill.ReadPrefix && a.takes(m.Prefix)
 }
 
 func emitted(m *pgoutput.LogicalMessage) *schema.Message {

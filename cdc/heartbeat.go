@@ -4,10 +4,9 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
-)
 
-// heartbeatPrefix is that of the logical messages a capture writes.
-const heartbeatPrefix = "penstock.heartbeat"
+	"penstock/schema"
+)
 
 // beat writes a logical message to the log every now and then, on a connection of
 // its own, until ctx ends, so that a quiet database, too, moves its slot: Postgres
@@ -19,7 +18,7 @@ func (c *Capture) beat(ctx context.Context) error {
 	err := c.cfg.withSQL(ctx, func(db *pgx.Conn) error {
 		for sleep(ctx, c.cfg.Heartbeat) == nil {
 			// Not transactional: it is sent as soon as it is in the log, whatever else runs.
-			if _, err := db.Exec(ctx, "SELECT pg_logical_emit_message(false, $1, $2)", heartbeatPrefix, c.cfg.Name); err != nil {
+			if _, err := db.Exec(ctx, "SELECT pg_logical_emit_message(false, $1, $2)", schema.HeartbeatPrefix, c.cfg.Name); err != nil {
 				return postgresFault("take a heartbeat", err)
 			}
 		}

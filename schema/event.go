@@ -55,6 +55,11 @@ type Source struct {
 	OriginLSN LSN
 }
 
+// HeartbeatPrefix is that of the logical messages that a capture writes to the log, and
+// whoever waits for its position: none is an event, but each has the server tell an
+// idle capture how far it is.
+const HeartbeatPrefix = "penstock.heartbeat"
+
 // Message is what pg_logical_emit_message wrote. Content aliases the buffer it
 // was decoded from, as tuples do.
 type Message struct {
