@@ -171,7 +171,7 @@ func TestHelp(t *testing.T) {
 	for _, args := range []string{
 		"", "backfill", "backfill cancel", "backfill list", "backfill pause", "backfill resume", "backfill start", "config", "config render", "config validate", "demo", "dev", "dev down", "dev status", "dev up", "dlq", "dlq discard", "dlq export",
 		"dlq list", "dlq retry", "dlq show", "run",
-		"slot", "slot create", "slot drop", "slot list", "status", "version",
+		"slot", "slot create", "slot drop", "slot list", "status", "verify", "version",
 	} {
 		r := execute(t, "", nil, append(strings.Fields(args), "-h")...)
 		if r.code != 0 || !strings.Contains(r.stdout, "Examples:") {

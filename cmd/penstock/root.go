@@ -82,6 +82,7 @@ lost, 130 interrupted.`,
 		Example: `  penstock demo --once                  # try it: real servers, four events, all checked
   penstock run -c penstock.yaml         # the daemon
   penstock status                       # how far everything has come
+  penstock verify                       # hold the stores against Postgres
   penstock slot list --dsn "$PG_DSN"    # what holds the log back`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -95,7 +96,7 @@ lost, 130 interrupted.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		a.backfillCommand(), a.configCommand(), a.demoCommand(), a.devCommand(), a.dlqCommand(), a.keeperCommand(), a.runCommand(),
-		a.slotCommand(), a.statusCommand(), a.versionCommand(),
+		a.slotCommand(), a.statusCommand(), a.verifyCommand(), a.versionCommand(),
 	)
 	group(root)
 	return root

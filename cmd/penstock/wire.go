@@ -119,17 +119,25 @@ type stores struct {
 	redis     *redis.Store
 }
 
-// openStores connects to both, waiting for a server that is still coming up.
-func openStores(ctx context.Context, cfg *config.Config, p *plan.Plan, log *zap.Logger) (*stores, error) {
-	history, err := cassandra.Open(ctx, cassandra.Config{
+func cassandraConfig(cfg *config.Config, p *plan.Plan) cassandra.Config {
+	return cassandra.Config{
 		Plan: p, Hosts: cfg.Cassandra.Hosts, Username: cfg.Cassandra.Username, Password: cfg.Cassandra.Password.Reveal(),
 		Keyspace: cfg.Cassandra.Keyspace, Consistency: cassandra.Consistency(cfg.Cassandra.Consistency), Wait: cfg.Wait,
-	}, log)
+	}
+}
+
+// openStores connects to both, waiting for a server that is still coming up.
+func openStores(ctx context.Context, cfg *config.Config, p *plan.Plan, log *zap.Logger) (*stores, error) {
+	return openStoresAs(ctx, cfg, cassandraConfig(cfg, p), log)
+}
+
+func openStoresAs(ctx context.Context, cfg *config.Config, c cassandra.Config, log *zap.Logger) (*stores, error) {
+	history, err := cassandra.Open(ctx, c, log)
 	if err != nil {
 		return nil, err
 	}
 	latest, err := redis.Open(ctx, redis.Config{
-		Plan: p, Address: cfg.Redis.Address, Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
+		Plan: c.Plan, Address: cfg.Redis.Address, Username: cfg.Redis.Username, Password: cfg.Redis.Password.Reveal(),
 		Database: cfg.Redis.Database, TombstoneLife: cfg.Redis.TombstoneTTL, Wait: cfg.Wait,
 	}, log)
 	if err != nil {

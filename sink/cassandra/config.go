@@ -38,6 +38,9 @@ type Config struct {
 	// {'class': 'SimpleStrategy', 'replication_factor': 1}, for one node.
 	Replication string
 
+	// Existing has Open refuse tables that are absent, and create nothing. Optional.
+	Existing bool
+
 	// Consistency is how many replicas answer a write before it counts as durable,
 	// and a read. Optional: LOCAL_QUORUM. The join needs reads that see every write:
 	// LOCAL_ONE gives that with a single replica only.

@@ -26,6 +26,11 @@ func (s *Store) createSchema(ctx context.Context, session *gocql.Session, cfg Co
 			}
 			continue
 		}
+		if cfg.Existing {
+			return &fault.Error{
+				Kind: fault.Usage, Where: "cassandra at " + s.address, What: "there is no table " + t.name, Fix: "start the sink, which creates it: penstock run",
+			}
+		}
 		create := []string{"CREATE KEYSPACE IF NOT EXISTS " + quoted(keyspace) + " WITH replication = " + cfg.Replication, t.create()}
 		for _, statement := range create {
 			if err := session.Query(statement).Idempotent(true).ExecContext(ctx); err != nil {

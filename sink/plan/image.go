@@ -21,10 +21,15 @@ func (p *Plan) DecodeStream(image json.RawMessage) (Row, error) {
 	if err := p.decode(image, 0, p.streams, row[:p.streams], nil); err != nil {
 		return nil, err
 	}
+	return row, p.checkStream(row)
+}
+
+// checkStream refuses a row that the stores could not tell from one without a join value.
+func (p *Plan) checkStream(row Row) error {
 	if !p.none.IsNull() && row[p.Join] == p.none {
-		return nil, fmt.Errorf("column %s: the zero uuid is kept for events without content", p.columnName(p.Join))
+		return fmt.Errorf("column %s: the zero uuid is kept for events without content", p.columnName(p.Join))
 	}
-	return row, nil
+	return nil
 }
 
 // DecodeLookup reads the image of a lookup row.

@@ -17,11 +17,15 @@ func (p *Plan) Kept(c *TableColumn, row Row) Value {
 	if c.Form == Bucket {
 		return IntOf(int64(p.BucketOf(row)))
 	}
-	v := row[c.Slot]
+	return KeptValue(c.Form, row[c.Slot])
+}
+
+// KeptValue is what a column of a form other than Bucket has of a value.
+func KeptValue(form Form, v Value) Value {
 	if v.kind != Time {
 		return v
 	}
-	switch c.Form {
+	switch form {
 	case Plain:
 		return MillisOf(Millis(v))
 	case Day:

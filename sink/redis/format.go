@@ -6,10 +6,13 @@ import (
 	"penstock/sink/plan"
 )
 
+// VersionField is the field of every hash that has its version.
+const VersionField = "_v"
+
 // The fields of a hash that are not the plan's. A field whose slot is NULL is absent.
 const (
-	fieldVersion = "_v" // 20 decimal digits
-	fieldDeleted = "_d" // on a tombstone only
+	fieldVersion = VersionField // 20 decimal digits
+	fieldDeleted = "_d"         // on a tombstone only
 )
 
 // key is the key of a row's hash.

@@ -91,3 +91,19 @@ func (s *Store) Get(ctx context.Context, keys []string) ([]Found, error) {
 func (s *Store) KeyOf(row plan.Row) string { return s.key(row) }
 
 var globEscaper = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`) //nolint:gochecknoglobals // a table that nobody writes to
+
+// Remove leaves the tombstones of deletes at the keys, each of a version: a hash of a
+// higher one stays.
+func (s *Store) Remove(ctx context.Context, keys []string, versions []int64) error {
+	scripts := make([]rueidis.LuaExec, 0, min(len(keys), maxPipeline))
+	for i, key := range keys {
+		scripts = append(scripts, rueidis.LuaExec{Keys: []string{key}, Args: []string{formatVersion(versions[i]), s.life}})
+		if len(scripts) == maxPipeline || i == len(keys)-1 {
+			if err := s.exec(ctx, scripts); err != nil {
+				return err
+			}
+			scripts = scripts[:0]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"penstock/internal/fault"
+)
+
+// updateRows is how many rows one transaction sends again.
+const updateRows = 500
+
+// repair has rows that differ sent again, and deletes those that should not be there.
+//
+// A row is sent by an update in the source that sets a column to what it is: so it takes
+// its place among all other changes, with a version of its own, and reaches Kafka and
+// the stores by the way of all others. What no row of the source stands for cannot come
+// that way: it is deleted where it was found, just above the version that it has there.
+func (r *run) repair(ctx context.Context, found []finding, seen *latest) error {
+	asOf := r.course.position.Version // of changes that the last snapshot shows
+	var send [sides]map[string]bool
+	send[stream], send[lookup] = map[string]bool{}, map[string]bool{}
+	remove := make([][]*entry, len(r.places))
+	refused := map[*suspect]string{}
+	for i := range found {
+		f := &found[i]
+		switch {
+		case f.waiting != "":
+			refused[f.suspect] = "it waits for dead letter " + f.waiting + ": penstock dlq show " + f.waiting
+		case f.kind == Unreadable:
+			refused[f.suspect] = "the row has to be mended in the source: " + f.why
+		case f.ahead:
+			refused[f.suspect] = "no change replaces it: delete it in the store, and repair again"
+		case f.kind == Extra && r.places[f.place].store == nil:
+			refused[f.suspect] = "Kafka lacks the row's delete, and nothing but the capture writes there"
+		case f.kind == Extra && f.extra.foreign:
+			refused[f.suspect] = "it is nothing that the pipeline has written: delete it, or rename it"
+		case f.kind == Extra:
+			remove[f.place] = append(remove[f.place], f.extra)
+		default:
+			send[f.side][f.key] = true
+		}
+	}
+	if err := r.act(ctx, send, remove, asOf); err != nil {
+		return err
+	}
+	var again []*suspect
+	for i, last := 0, map[*suspect]bool{}; i < len(found); i++ {
+		if s := found[i].suspect; refused[s] == "" && !last[s] {
+			last[s] = true
+			again = append(again, s)
+		}
+	}
+	left, err := r.recheck(ctx, again, seen)
+	if err != nil {
+		return err
+	}
+	r.outcome(found, left, refused)
+	return nil
+}
+
+// act does what there is to do: lookup rows first, which the others are joined with.
+func (r *run) act(ctx context.Context, send [sides]map[string]bool, remove [][]*entry, asOf int64) error {
+	r.cfg.Progress.begin("repairing", int64(len(send[stream])+len(send[lookup])))
+	for i, entries := range remove {
+		if len(entries) == 0 {
+			continue
+		}
+		if err := r.places[i].store.remove(ctx, entries, asOf); err != nil {
+			return fmt.Errorf("delete from %s: %w", r.places[i].name, err)
+		}
+	}
+	for _, of := range []side{lookup, stream} {
+		for some := range slices.Chunk(slices.Sorted(maps.Keys(send[of])), updateRows) {
+			if err := r.postgres.touch(ctx, of, some); err != nil {
+				return err
+			}
+			r.cfg.Progress.done.Add(int64(len(some)))
+		}
+	}
+	return nil
+}
+
+// touch updates rows to what they are. A row that is gone is none to repair.
+func (p *postgres) touch(ctx context.Context, of side, keys []string) error {
+	t := &p.stream
+	if of == lookup {
+		t = &p.lookup
+	}
+	args, err := p.keyArgs(of, keys)
+	if err != nil {
+		return err
+	}
+	from, condition := t.keysOf("t")
+	query := fmt.Sprintf("UPDATE %s AS t SET %s = t.%s FROM %s WHERE %s", t.sql, t.idle, t.idle, from, condition)
+	result := p.beside.PgConn().ExecParams(ctx, query, args, nil, nil, nil).Read()
+	if result.Err == nil {
+		return nil
+	}
+	err = p.fault("send rows of "+t.name.String()+" again", result.Err)
+	if refused, ok := errors.AsType[*pgconn.PgError](result.Err); ok && refused.Code == "42501" {
+		return &fault.Error{
+			Kind: fault.Usage, Where: p.where, What: "rows of " + t.name.String() + " may not be updated", Err: refused,
+			Why: "a row is repaired by an update that changes nothing of it",
+			Fix: fmt.Sprintf("GRANT UPDATE (%s) ON %s TO the user of source.dsn", t.idle, t.name),
+		}
+	}
+	return err
+}
+
+// outcome tells of each finding what has become of it.
+func (r *run) outcome(found, left []finding, refused map[*suspect]string) {
+	still := map[*suspect]map[int]*finding{}
+	for i := range left {
+		f := &left[i]
+		if still[f.suspect] == nil {
+			still[f.suspect] = map[int]*finding{}
+		}
+		still[f.suspect][f.place] = f
+	}
+	for i := range found {
+		f := &found[i]
+		d := r.difference(f)
+		switch after := still[f.suspect][f.place]; {
+		case refused[f.suspect] != "":
+			d.Unrepaired = refused[f.suspect]
+		case after == nil:
+			d.Repaired = true
+		case after.kind == Changing:
+			d.Unrepaired = "it is changing"
+		default:
+			d.Fields, d.Unrepaired = after.fields, "it still differs"
+		}
+		if d.Repaired {
+			r.report.Repaired++
+		} else {
+			r.report.Left++
+		}
+		r.cfg.OnDifference(d)
+	}
+}
