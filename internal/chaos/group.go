@@ -17,7 +17,7 @@ import (
 
 const (
 	groupEvery   = 300 * time.Millisecond // between two looks at the committed offsets
-	stillTimeout = 3 * time.Minute        // for the sink to commit anything, when there is something
+	stillTimeout = 3 * time.Minute        // for the sink to commit anything when there is something, or to join
 )
 
 // group is the sink's consumer group as the broker tells it. Methods may be called
@@ -132,7 +132,7 @@ func (g *group) members(ctx context.Context) ([]string, error) {
 
 // await returns when the group has so many members.
 func (g *group) await(ctx context.Context, n int) error {
-	return found(Stuck, eventually(ctx, upTimeout, fmt.Sprintf("group %s to have %d members", g.name, n), func(ctx context.Context) (string, error) {
+	return found(Stuck, eventually(ctx, stillTimeout, fmt.Sprintf("group %s to have %d members", g.name, n), func(ctx context.Context) (string, error) {
 		ids, err := g.members(ctx)
 		if len(ids) != n {
 			return fmt.Sprintf("it has %d", len(ids)), err

@@ -27,7 +27,7 @@ func StoreScenarios() []Scenario {
 			Short: Size{4, 10_000}, Full: Size{40, 200_000}, mandated: []string{sortKill, sortStored}, stores: changeContents,
 			tuneStores: func(t *storeTuning) {
 				t.clock = 230 * 365 * 24 * time.Hour
-				t.engagement = workload.Engagement{Contents: 400, Hot: 4, Lookups: 30}
+				t.engagement = workload.Engagement{Contents: 400, Hot: 4, Lookups: 30, Orders: 25}
 			},
 		}, {
 			ID: "S6", What: "records that nobody can process stand among the others, while members are killed",

@@ -158,13 +158,15 @@ func (w *storeWorld) otherThan(d *Daemon) *Daemon {
 
 // awaitAbreast returns when the sink has what the input topic has now.
 func (w *storeWorld) awaitAbreast(ctx context.Context) error {
-	ends, err := w.group.ends(ctx)
-	if err != nil {
-		return err
-	}
 	began := time.Now()
-	if err := w.group.awaitOffsets(ctx, ends); err != nil {
-		return fmt.Errorf("after a fault: %w", err)
+	for _, l := range w.lanes {
+		ends, err := l.group.ends(ctx)
+		if err != nil {
+			return err
+		}
+		if err := l.group.awaitOffsets(ctx, ends); err != nil {
+			return fmt.Errorf("%s, after a fault: %w", l.pipeline.Name, err)
+		}
 	}
 	w.caughtUpIn(time.Since(began))
 	return nil

@@ -87,8 +87,10 @@ func (w *storeWorld) replay(ctx context.Context, flush bool) error {
 		}
 		w.saw(sortLeave, "%s", exit)
 	}
-	if err := w.group.await(ctx, 0); err != nil {
-		return err
+	for _, l := range w.lanes {
+		if err := l.group.await(ctx, 0); err != nil {
+			return err
+		}
 	}
 	if flush {
 		if err := w.flush(ctx); err != nil {
@@ -96,11 +98,15 @@ func (w *storeWorld) replay(ctx context.Context, flush bool) error {
 		}
 	}
 	w.count()
-	before, err := w.group.reset(ctx)
-	if err != nil {
-		return err
+	var before int64
+	for _, l := range w.lanes {
+		at, err := l.group.reset(ctx)
+		if err != nil {
+			return err
+		}
+		before += at
 	}
-	w.saw(sortReplay, "the group stood at %d records, now at 0", before)
+	w.saw(sortReplay, "the groups stood at %d records, now at 0", before)
 	return nil
 }
 

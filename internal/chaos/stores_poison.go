@@ -45,7 +45,7 @@ func (w *storeWorld) poisonous() []*kgo.Record {
 // poison writes one record of each sort into the input topic, kills a daemon perhaps,
 // and awaits a letter for each.
 func (w *storeWorld) poison(ctx context.Context) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(w.rig.kafka.Address()), kgo.DefaultProduceTopic(w.topic("input")))
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.rig.kafka.Address()), kgo.DefaultProduceTopic(w.lanes[0].topic))
 	if err != nil {
 		return err
 	}

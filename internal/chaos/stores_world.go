@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -37,17 +38,26 @@ type storeWorld struct {
 	target   stores.Target
 	stores   *stores.Stores
 	watch    *stores.Watch
-	group    *group
-	past     *stores.Past
-	verdict  *stores.Verdict // nil until the stores were held against the source
-	seen     map[string]int  // witnessed faults by their sort
+	lanes    []*lane
+	far      atomic.Int32   // lanes that are far behind
+	group    *group         // that of the first lane
+	seen     map[string]int // witnessed faults by their sort
 	most     map[string]time.Duration
 	poisoned map[spot]bool // records of the rig's own that cannot be processed
 }
 
+// lane is one pipeline: its input topic, its group, and what came of it.
+type lane struct {
+	pipeline stores.Pipeline
+	topic    string
+	group    *group
+	past     *stores.Past    // nil until the topic was read
+	verdict  *stores.Verdict // nil until the stores were held against the source
+}
+
 func newStoreWorld(c *common) *storeWorld {
 	w := &storeWorld{common: c, seen: map[string]int{}, most: map[string]time.Duration{}, poisoned: map[spot]bool{}, tuning: storeTuning{
-		rate: 2_000, onError: "stop", engagement: workload.Engagement{Contents: 3_000, Hot: 8, Lookups: 8},
+		rate: 2_000, onError: "stop", engagement: workload.Engagement{Contents: 3_000, Hot: 8, Lookups: 8, Orders: 25},
 	}}
 	if !c.full {
 		w.tuning.rate = 700 // it ends sooner when there is less to catch up with
@@ -79,10 +89,24 @@ func (w *storeWorld) open(ctx context.Context) error {
 		}
 	}
 	w.startLoad(ctx)
-	load := w.load
-	w.group.behind = func(records int64) { load.Hold(records > lagMax) }
-	w.group.watch(ctx)
+	for _, l := range w.lanes {
+		l.group.behind = w.pace()
+		l.group.watch(ctx)
+	}
 	return nil
+}
+
+// pace lets the load wait while a lane is far behind.
+func (w *storeWorld) pace() func(records int64) {
+	load, far := w.load, int32(0)
+	return func(records int64) {
+		now := int32(0)
+		if records > lagMax {
+			now = 1
+		}
+		load.Hold(w.far.Add(now-far) > 0)
+		far = now
+	}
 }
 
 // begin returns when the first daemon works, and looks from then on.
@@ -91,53 +115,22 @@ func (w *storeWorld) begin(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if w.group, err = openGroup(w.rig.kafka.Address(), w.name+".group", w.topic("input"), w.wrong); err != nil {
-		return err
+	for _, p := range []stores.Pipeline{stores.Engagement(), stores.Orders()} {
+		l := &lane{pipeline: p, topic: w.topic(p.Name)}
+		if l.group, err = openGroup(w.rig.kafka.Address(), l.topic+".group", l.topic, w.wrong); err != nil {
+			return err
+		}
+		w.lanes = append(w.lanes, l)
+		if err := l.group.await(ctx, 1); err != nil {
+			return err
+		}
 	}
-	if err := w.group.await(ctx, 1); err != nil {
-		return err
-	}
-	w.target = stores.Target{
-		DSN: w.source.dsn, Hosts: []string{w.rig.cassandra.Address()}, Username: "cassandra", Password: "cassandra",
-		Keyspace: w.name, Redis: w.rig.redis.Address(), Prefix: w.name + ":event:",
-	}
+	w.group, w.target = w.lanes[0].group, w.storeTarget()
 	if w.stores, err = stores.Open(w.target); err != nil {
 		return err
 	}
 	w.watch = w.stores.Watch(ctx, w.wrong)
 	return nil
-}
-
-func (w *storeWorld) yaml(link *link) (string, error) {
-	dsn, err := withAddress(w.source.dsn, link.Addr())
-	if err != nil {
-		return "", err
-	}
-	link.shiftClock(w.tuning.clock)
-	return fmt.Sprintf(`source:
-  dsn: %q
-  slot: %s
-  publication: engagement
-  tables: [public.content, public.engagement_events]
-  heartbeat: 1s
-kafka:
-  brokers: [%s]
-  partitions: 12
-  topics: { public.content: %s, public.engagement_events: %s }
-  position_topic: %s
-  transaction_topic: %s
-  dead_letter_topic: %s
-  transaction: { records: 2000, age: 100ms, idle: 1s, split_age: 5s, timeout: 10s }
-pipelines:
-  engagement_metrics: { preset: engagement, topic: %s, group: %s, on_error: %s }
-records: { format: text }
-cassandra: { hosts: [%q], username: cassandra, password: cassandra, keyspace: %s }
-redis: { address: %q, prefix: %s }
-wait: 3m
-log: { format: json }
-`, dsn, w.name, w.rig.kafka.Address(), w.topic("content"), w.topic("engagement_events"), w.topic("position"), w.topic("transactions"),
-		w.topic("dead-letters"), w.topic("input"), w.name+".group", w.tuning.onError,
-		w.rig.cassandra.Address(), w.name, w.rig.redis.Address(), w.name), nil
 }
 
 func (w *storeWorld) startLoad(ctx context.Context) {
@@ -171,12 +164,16 @@ func (w *storeWorld) settle(ctx context.Context) error {
 	if err := w.awaitCaptured(ctx); err != nil {
 		return err
 	}
-	w.past = stores.NewPast()
-	if err := w.scan(ctx, []string{w.topic("input")}, w.past.Take); err != nil {
-		return err
+	for _, l := range w.lanes {
+		l.past = stores.NewPast(&l.pipeline)
+		if err := w.scan(ctx, []string{l.topic}, l.past.Take); err != nil {
+			return err
+		}
 	}
-	if err := w.group.awaitOffsets(ctx, w.past.Ends); err != nil {
-		return err
+	for _, l := range w.lanes {
+		if err := l.group.awaitOffsets(ctx, l.past.Ends); err != nil {
+			return err
+		}
 	}
 	w.figure("settled", seconds(time.Since(began)))
 	if err := w.stopDaemons(ctx); err != nil {
@@ -212,37 +209,55 @@ func (w *storeWorld) holdAgainstLog(log *workload.Log) {
 			changes += log.Ops[i].Changes
 		}
 	}
+	there := w.changes()
 	switch {
 	case log.Count(workload.Unknown) > 0:
 		w.object("the clients do not know what became of %d transactions", log.Count(workload.Unknown))
-	case w.past.Changes < changes:
-		w.wrong(ledger.Lost, "the input topic has %d changes, %d were committed", w.past.Changes, changes)
-	case w.past.Changes > changes:
-		w.wrong(ledger.Extra, "the input topic has %d changes, %d were committed", w.past.Changes, changes)
+	case there < changes:
+		w.wrong(ledger.Lost, "the input topics have %d changes, %d were committed", there, changes)
+	case there > changes:
+		w.wrong(ledger.Extra, "the input topics have %d changes, %d were committed", there, changes)
 	}
-	w.figure("events", w.past.Changes)
-	if w.past.Changes < w.size.Events {
-		w.object("the input topic has %d changes, %d are wanted", w.past.Changes, w.size.Events)
+	w.figure("events", there)
+	if there < w.size.Events {
+		w.object("the input topics have %d changes, %d are wanted", there, w.size.Events)
 	}
 }
 
+// changes are those of rows in the input topics.
+func (w *storeWorld) changes() (n int64) {
+	for _, l := range w.lanes {
+		if l.past != nil {
+			n += l.past.Changes
+		}
+	}
+	return n
+}
+
 func (w *storeWorld) check(ctx context.Context) error {
-	v, err := w.target.Check(ctx, w.past)
-	if err != nil {
-		return fmt.Errorf("hold the stores against the source: %w", err)
+	sum := stores.Verdict{Found: map[ledger.Kind]int64{}}
+	for _, l := range w.lanes {
+		v, err := w.target.Check(ctx, &l.pipeline, l.past)
+		if err != nil {
+			return fmt.Errorf("hold the stores against the source: %w", err)
+		}
+		l.verdict = v
+		sum.Rows, sum.Lookups, sum.Tombstones = sum.Rows+v.Rows, sum.Lookups+v.Lookups, sum.Tombstones+v.Tombstones
+		for kind, n := range v.Found {
+			sum.Found[kind] += n
+		}
+		for _, problem := range v.Problems {
+			w.say("%s", problem)
+		}
 	}
-	w.verdict = v
-	w.figure("rows", v.Events)
-	w.figure("contents", v.Contents)
-	w.figure("tombstones", v.Tombstones)
+	w.figure("rows", sum.Rows)
+	w.figure("lookups", sum.Lookups)
+	w.figure("tombstones", sum.Tombstones)
 	for _, kind := range []ledger.Kind{stores.Differing, stores.Missing, stores.Extra, stores.WriteTime, stores.Unknown, stores.Stale} {
-		w.figure(string(kind), v.Found[kind])
+		w.figure(string(kind), sum.Found[kind])
 	}
-	for _, kind := range slices.Sorted(maps.Keys(v.Found)) {
+	for _, kind := range slices.Sorted(maps.Keys(sum.Found)) {
 		w.kind(kind)
-	}
-	for _, problem := range v.Problems {
-		w.say("%s", problem)
 	}
 	return nil
 }
@@ -283,11 +298,11 @@ func (w *storeWorld) judge(err error) {
 
 func (w *storeWorld) counted(r *Result) {
 	r.Stores = true
-	if w.past != nil {
-		r.Events = w.past.Changes
-	}
-	if w.verdict != nil {
-		r.Differences = w.verdict.Differences()
+	r.Events = w.changes()
+	for _, l := range w.lanes {
+		if l.verdict != nil {
+			r.Differences += l.verdict.Differences()
+		}
 	}
 }
 
@@ -311,11 +326,13 @@ func (w *storeWorld) close(ctx context.Context) error {
 		w.watch.Close()
 	}
 	var errs []error
-	if w.group != nil {
-		w.group.close()
+	for _, l := range w.lanes {
+		if l.group != nil {
+			l.group.close()
+		}
 	}
 	if w.stores != nil {
-		errs = append(errs, w.target.Remove(ctx))
+		errs = append(errs, w.stores.Flush(ctx)) // keyspaces are left, as they end with their node
 		w.stores.Close()
 	}
 	for _, l := range w.links {

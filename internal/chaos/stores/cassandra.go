@@ -21,6 +21,7 @@ type cell struct {
 	text   *string
 	whole  *int64
 	float  *float64
+	flag   *bool
 	at     *time.Time
 	writes *int64 // its write time; NULL of a NULL
 }
@@ -33,6 +34,8 @@ func (c *cell) into(f form) any {
 		return &c.float
 	case asMillis:
 		return &c.at
+	case asBool:
+		return &c.flag
 	default:
 		return &c.text
 	}
@@ -46,6 +49,8 @@ func (c *cell) value() string {
 		return strconv.FormatInt(*c.whole, 10)
 	case c.float != nil:
 		return floatText(*c.float)
+	case c.flag != nil:
+		return strconv.FormatBool(*c.flag)
 	case c.at != nil:
 		return strconv.FormatInt(c.at.UnixMilli(), 10)
 	}
@@ -108,5 +113,11 @@ func (f *found) fill(t *table, cells []cell) {
 			f.odd = append(f.odd, fmt.Sprintf("%s was written at %d", c.name, *at))
 		}
 	}
-	f.id = f.fields[t.id]
+	if f.id = f.fields[t.id]; t.key != nil {
+		parts := make([]string, len(t.key))
+		for i, field := range t.key {
+			parts[i] = escaped(f.fields[field])
+		}
+		f.id = strings.Join(parts, ":")
+	}
 }

@@ -9,47 +9,44 @@ import (
 
 // check is one comparison under way.
 type check struct {
-	verdict          *Verdict
-	past             *Past
-	events, contents rows
+	verdict *Verdict
+	past    *Past
 }
 
-// Check holds both stores against SQL and against the input topic. Nobody may write
-// meanwhile, and the sink must have had all that past has. It connects anew.
-func (t Target) Check(ctx context.Context, past *Past) (*Verdict, error) {
+// Check holds what both stores have of a pipeline against SQL and against its input
+// topic. Nobody may write meanwhile, and the sink must have had all that past has. It
+// connects anew.
+func (t Target) Check(ctx context.Context, p *Pipeline, past *Past) (*Verdict, error) {
 	s, err := Open(t)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
-	events, contentRows, err := s.truth(ctx)
+	truth, err := s.truth(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	c := &check{
-		verdict: &Verdict{Events: int64(len(events)), Contents: int64(len(contentRows)), Found: map[ledger.Kind]int64{}},
-		past:    past, events: events, contents: contentRows,
-	}
+	c := &check{verdict: &Verdict{Rows: int64(len(truth[p.redis.truth])), Found: map[ledger.Kind]int64{}}, past: past}
 	for _, line := range past.disorder {
-		c.verdict.report(Disorder, "%s", line)
+		c.verdict.report(Disorder, "input topic of %s, %s", p.Name, line)
 	}
-	for _, t := range []table{metrics(), byEvent()} {
-		if err := c.table(ctx, s, &t, events, c.eventVersion); err != nil {
+	for i := range p.kept {
+		if p.kept[i].of == lookup {
+			c.verdict.Lookups = int64(len(truth[p.kept[i].truth]))
+		}
+		if err := c.table(ctx, s, &p.kept[i], truth[p.kept[i].truth]); err != nil {
 			return nil, err
 		}
 	}
-	lookups := contents()
-	if err := c.table(ctx, s, &lookups, contentRows, c.contentVersion); err != nil {
-		return nil, err
-	}
-	if err := c.hashes(ctx, s); err != nil {
+	if err := c.hashes(ctx, s, p, truth[p.redis.truth]); err != nil {
 		return nil, err
 	}
 	return c.verdict, nil
 }
 
 // table holds a table of Cassandra against the rows that it must have.
-func (c *check) table(ctx context.Context, s *Stores, t *table, want rows, version func(where, id string, v int64)) error {
+func (c *check) table(ctx context.Context, s *Stores, k *kept, want rows) error {
+	t := &k.table
 	there := make(map[string]bool, len(want))
 	err := s.scan(ctx, t, func(row *found) {
 		truth, known := want[row.id]
@@ -69,7 +66,7 @@ func (c *check) table(ctx context.Context, s *Stores, t *table, want rows, versi
 		for _, odd := range row.odd {
 			c.verdict.report(WriteTime, "%s: %s, version %d: %s", t.name, row.id, row.version, odd)
 		}
-		version(t.name, row.id, row.version)
+		c.version(t.name, k.of, row.id, truth, k.join, row.version)
 	})
 	c.missing(t.name, want, there)
 	return err
@@ -83,43 +80,30 @@ func (c *check) missing(where string, want rows, there map[string]bool) {
 	}
 }
 
-// eventVersion holds an event's version against the records: it is that of its own
-// last change, or of a change of its content after that.
-func (c *check) eventVersion(where, id string, version int64) {
-	own := c.past.events[id]
+// version holds a row's version against the records: it is that of its own last
+// change, or of a change of its lookup row after that.
+func (c *check) version(where string, of side, id string, truth fields, join int, version int64) {
+	own := c.past.lives[of][id]
 	switch {
 	case own == nil:
 		c.verdict.report(Unknown, "%s: %s: the input topic does not know it", where, id)
 	case version < own.last:
 		c.verdict.report(Stale, "%s: %s has version %d, its last change %d", where, id, version, own.last)
-	case version > own.last && !c.past.contents[c.events[id][contentID]].gave(version):
-		c.verdict.report(Unknown, "%s: %s has version %d, which is neither its own (%d) nor its content's", where, id, version, own.last)
+	case version > own.last && (join < 0 || !c.past.lives[lookup][truth[join]].gave(version)):
+		c.verdict.report(Unknown, "%s: %s has version %d, which is neither its own (%d) nor its lookup row's", where, id, version, own.last)
 	}
 }
 
-func (c *check) contentVersion(where, id string, version int64) {
-	own := c.past.contents[id]
-	switch {
-	case own == nil:
-		c.verdict.report(Unknown, "%s: %s: the input topic does not know it", where, id)
-	case version < own.last:
-		c.verdict.report(Stale, "%s: %s has version %d, its last change %d", where, id, version, own.last)
-	case version > own.last:
-		c.verdict.report(Unknown, "%s: %s has version %d, its last change %d", where, id, version, own.last)
-	}
-}
-
-// hashes holds Redis against the events.
-func (c *check) hashes(ctx context.Context, s *Stores) error {
-	there := make(map[string]bool, len(c.events))
-	names := hashFields()
-	err := s.hashes(ctx, func(h hash) {
+// hashes holds Redis against the rows of the result.
+func (c *check) hashes(ctx context.Context, s *Stores, p *Pipeline, want rows) error {
+	there := make(map[string]bool, len(want))
+	err := s.hashes(ctx, s.target.Prefixes[p.Name], func(h hash) {
 		version, err := strconv.ParseInt(h.fields["_v"], 10, 64)
 		if err != nil || len(h.fields["_v"]) != 20 {
 			c.verdict.report(Differing, "redis: %s has version %q", h.id, h.fields["_v"])
 			return
 		}
-		truth, known := c.events[h.id]
+		truth, known := want[h.id]
 		if _, deleted := h.fields["_d"]; deleted {
 			c.tombstone(&h, version)
 			return
@@ -129,39 +113,44 @@ func (c *check) hashes(ctx context.Context, s *Stores) error {
 			return
 		}
 		there[h.id] = true
-		for name, field := range names {
-			got, set := h.fields[name]
-			if !set {
-				got = null
-			}
-			if got != truth[field] {
-				c.verdict.report(Differing, "redis: %s, version %d: %s is %q, SQL has %q", h.id, version, name, show(got), show(truth[field]))
-			}
-		}
-		for name := range h.fields {
-			if _, known := names[name]; !known && name != "_v" {
-				c.verdict.report(Differing, "redis: %s, version %d: field %s is there", h.id, version, name)
-			}
-		}
-		c.eventVersion("redis", h.id, version)
+		c.fields(&h, &p.redis, truth, version)
+		c.version("redis", stream, h.id, truth, p.redis.join, version)
 	})
-	c.missing("redis", c.events, there)
+	c.missing("redis", want, there)
 	return err
 }
 
-// tombstone holds one against the event's last change, which must have been its end.
+func (c *check) fields(h *hash, of *hashes, truth fields, version int64) {
+	for name, field := range of.names {
+		got, set := h.fields[name]
+		if !set {
+			got = null
+		}
+		if got != truth[field] {
+			c.verdict.report(Differing, "redis: %s, version %d: %s is %q, SQL has %q", h.id, version, name, show(got), show(truth[field]))
+		}
+	}
+	for name := range h.fields {
+		if _, known := of.names[name]; !known && name != "_v" {
+			c.verdict.report(Differing, "redis: %s, version %d: field %s is there", h.id, version, name)
+		}
+	}
+}
+
+// tombstone holds one against the row's last change, which must have been its end,
+// unless a filter leaves the row out.
 func (c *check) tombstone(h *hash, version int64) {
 	c.verdict.Tombstones++
-	own := c.past.events[h.id]
-	switch {
-	case own == nil || !own.gone:
-		return // missing says so, of what is in SQL
-	case version < own.last:
-		c.verdict.report(Stale, "redis: the tombstone of %s has version %d, its end %d", h.id, version, own.last)
-	case version > own.last:
-		c.verdict.report(Unknown, "redis: the tombstone of %s has version %d, its end %d", h.id, version, own.last)
-	}
 	if len(h.fields) != 2 {
 		c.verdict.report(Differing, "redis: the tombstone of %s has %d fields", h.id, len(h.fields))
+	}
+	own := c.past.lives[stream][h.id]
+	switch {
+	case own == nil:
+		c.verdict.report(Unknown, "redis: the tombstone of %s: the input topic does not know it", h.id)
+	case version < own.last:
+		c.verdict.report(Stale, "redis: the tombstone of %s has version %d, its last change %d", h.id, version, own.last)
+	case own.gone && version > own.last:
+		c.verdict.report(Unknown, "redis: the tombstone of %s has version %d, its end %d", h.id, version, own.last)
 	}
 }

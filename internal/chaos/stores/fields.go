@@ -8,40 +8,6 @@ const null = "\x00NULL"
 // fields are a row's, as text, in an order that its kind of row has.
 type fields []string
 
-// The fields of an event, joined with its content.
-const (
-	eventID = iota
-	contentID
-	contentKey // content_id, or the zero uuid for NULL
-	day        // of event_ts, in UTC
-	millis     // event_ts, since the Unix epoch
-	micros     // event_ts, since the Unix epoch
-	timeText   // event_ts, as the hashes have it
-	userID
-	eventType
-	durationMS
-	device
-	rawPayload
-	seconds
-	share
-	contentType
-	slug
-	title
-	length
-	eventFields // how many there are
-)
-
-// The fields of a content.
-const (
-	cID = iota
-	cSlug
-	cTitle
-	cType
-	cLength
-	cPublished // microseconds since the Unix epoch
-	contentFields
-)
-
 // form is how a column of Cassandra is read.
 type form int
 
@@ -50,6 +16,7 @@ const (
 	asBigint
 	asDouble
 	asMillis
+	asBool
 )
 
 // column is a column of Cassandra and the field that it must equal.
@@ -60,52 +27,46 @@ type column struct {
 	key   bool // of the primary key, so it has no write time
 }
 
-// table is a table of Cassandra with a row for each event or content.
+// table is a table of Cassandra with a row for each row that SQL has.
 type table struct {
 	name    string
 	fields  int
 	id      int // the field that tells rows apart
 	columns []column
+	key     []int // fields that make the id; nil: the id is a column
 }
 
-// rest are the columns of an event that both tables have outside their keys.
-func rest() []column {
-	return []column{
-		{"event_ts_us", micros, asBigint, false}, {"user_id", userID, asText, false}, {"event_type", eventType, asText, false},
-		{"duration_ms", durationMS, asBigint, false}, {"device", device, asText, false}, {"raw_payload", rawPayload, asText, false},
-		{"engagement_seconds", seconds, asDouble, false}, {"engagement_pct", share, asDouble, false},
-		{"content_type", contentType, asText, false}, {"slug", slug, asText, false}, {"title", title, asText, false},
-		{"length_seconds", length, asBigint, false},
-	}
+// kept is a table of the stores with what SQL says that it holds.
+type kept struct {
+	table table
+	truth string
+	join  int  // the field with the id of the lookup row; -1 for none
+	of    side // of which table of the source the rows are
 }
 
-// The tables that are held against SQL.
-func metrics() table {
-	return table{"engagement_metrics", eventFields, eventID, append([]column{
-		{"content_id", contentKey, asText, true}, {"day", day, asText, true}, {"event_ts", millis, asMillis, true}, {"event_id", eventID, asBigint, true},
-	}, rest()...)}
+// hashes is what Redis has to hold.
+type hashes struct {
+	truth  string
+	join   int
+	names  map[string]int // of the hashes' fields, and those of the truth that they must equal
+	fields int
 }
 
-func byEvent() table {
-	return table{"engagement_by_event", eventFields, eventID, append([]column{
-		{"event_id", eventID, asBigint, true}, {"content_id", contentID, asText, false}, {"event_ts", millis, asMillis, false},
-	}, rest()...)}
-}
+// side is a table of the source that a pipeline joins.
+type side int
 
-func contents() table {
-	return table{"content", contentFields, cID, []column{
-		{"content_id", cID, asText, true}, {"slug", cSlug, asText, false}, {"title", cTitle, asText, false}, {"content_type", cType, asText, false},
-		{"length_seconds", cLength, asBigint, false}, {"publish_ts_us", cPublished, asBigint, false},
-	}}
-}
+const (
+	stream side = iota
+	lookup
+)
 
-// hashFields are the fields of a hash and those of the event that they must equal.
-func hashFields() map[string]int {
-	return map[string]int{
-		"event_id": eventID, "event_time_str": timeText, "content_id": contentID, "user_id": userID, "engagement_seconds_str": seconds,
-		"duration_ms_str": durationMS, "engagement_pct_str": share, "length_seconds_str": length, "event_type": eventType, "device": device,
-		"content_type": contentType, "slug": slug, "title": title,
-	}
+// Pipeline is what one pipeline has to keep, as the judge knows it.
+type Pipeline struct {
+	Name    string
+	sources map[string]side // by the table's name
+	keys    [2][]string     // of the two, their primary keys
+	kept    []kept
+	redis   hashes
 }
 
 // show is a field for people.

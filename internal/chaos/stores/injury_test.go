@@ -15,6 +15,8 @@ import (
 	"penstock/internal/stack/stacktest"
 )
 
+var preset = Engagement()
+
 func TestMain(m *testing.M) { stacktest.Main(m) }
 
 // written is the version of every row of the test, and again that of a later change of its content.
@@ -78,13 +80,13 @@ func TestInjuriesAreFound(t *testing.T) {
 				execute(t, s, strings.ReplaceAll(c.cql, "%d", fmt.Sprint(again+1)))
 			}
 			if c.redis != nil {
-				command(t, s, append([]string{c.redis[0], s.target.Prefix + c.redis[1]}, c.redis[2:]...)...)
+				command(t, s, append([]string{c.redis[0], s.prefix() + c.redis[1]}, c.redis[2:]...)...)
 			}
-			v, err := s.target.Check(t.Context(), past)
+			v, err := s.target.Check(t.Context(), &preset, past)
 			switch {
 			case err != nil:
 				t.Fatal(err)
-			case c.kind == "" && (v.Differences() > 0 || v.Events != 4 || v.Contents != 2 || v.Tombstones != 1):
+			case c.kind == "" && (v.Differences() > 0 || v.Rows != 4 || v.Lookups != 2 || v.Tombstones != 1):
 				t.Errorf("got %+v, want nothing wrong with 4 events, 2 contents, 1 tombstone", v)
 			case c.kind != "" && (v.Found[c.kind] == 0 || !strings.Contains(strings.Join(v.Problems, "\n"), c.detail)):
 				t.Errorf("got %+v, want %s: %s", v, c.kind, c.detail)
@@ -96,7 +98,7 @@ func TestInjuriesAreFound(t *testing.T) {
 // TestPastKnowsDisorder wants versions to rise within a partition, and a change with
 // two records to count once.
 func TestPastKnowsDisorder(t *testing.T) {
-	p := NewPast()
+	p := NewPast(&preset)
 	for i, version := range []int64{5, 7, 7} {
 		r := recordOf("engagement_events", "1", "u", version)
 		r.Offset = int64(i)
@@ -118,7 +120,7 @@ func whole(t *testing.T) (*Stores, *Past) {
 	servers := stacktest.Servers(t)
 	target := Target{
 		DSN: stacktest.Database(t), Hosts: servers.Cassandra.Hosts, Username: servers.Cassandra.Username, Password: servers.Cassandra.Password,
-		Keyspace: stacktest.Keyspace(t), Redis: servers.Redis.Address, Prefix: stacktest.Prefix(t) + ":event:",
+		Keyspace: stacktest.Keyspace(t), Redis: servers.Redis.Address, Prefixes: map[string]string{preset.Name: stacktest.Prefix(t) + ":event:"},
 	}
 	if err := workload.SetupEngagement(t.Context(), target.DSN); err != nil {
 		t.Fatal(err)
@@ -139,7 +141,7 @@ func whole(t *testing.T) (*Stores, *Past) {
 	for create := range strings.SplitSeq(tables, ";") {
 		execute(t, s, strings.Replace(create, "TABLE ", "TABLE "+target.Keyspace+".", 1))
 	}
-	past := NewPast()
+	past := NewPast(&preset)
 	for _, id := range []string{"18014398509481985", "2", "3", "4"} {
 		take(t, past, recordOf("engagement_events", id, "c", written))
 	}
@@ -170,19 +172,20 @@ func recordOf(table, id, op string, version int64) *kgo.Record {
 // fill writes both stores as SQL has it: event 2 at its content's version, the others at their own.
 func fill(t *testing.T, s *Stores, hurt bool) {
 	t.Helper()
-	events, contentRows, err := s.truth(t.Context())
+	truth, err := s.truth(t.Context(), &preset)
 	if err != nil {
 		t.Fatal(err)
 	}
+	events, contentRows := truth[eventTruth], truth[contentTruth]
 	if hurt {
 		fillCassandra(t, s, events, contentRows)
 	}
-	command(t, s, "DEL", s.target.Prefix+"7")
-	command(t, s, "DEL", s.target.Prefix+"8")
-	command(t, s, "HSET", s.target.Prefix+"8", "_v", fmt.Sprintf("%020d", written), "_d", "1")
+	command(t, s, "DEL", s.prefix()+"7")
+	command(t, s, "DEL", s.prefix()+"8")
+	command(t, s, "HSET", s.prefix()+"8", "_v", fmt.Sprintf("%020d", written), "_d", "1")
 	for id, row := range events {
-		command(t, s, "DEL", s.target.Prefix+id)
-		set := []string{"HSET", s.target.Prefix + id, "_v", fmt.Sprintf("%020d", versionOf(id))}
+		command(t, s, "DEL", s.prefix()+id)
+		set := []string{"HSET", s.prefix() + id, "_v", fmt.Sprintf("%020d", versionOf(id))}
 		for name, field := range hashFields() {
 			if row[field] != null {
 				set = append(set, name, row[field])
@@ -249,6 +252,9 @@ func command(t *testing.T, s *Stores, args ...string) {
 		t.Fatalf("%v: %v", args, err)
 	}
 }
+
+// prefix is what the keys of the events begin with.
+func (s *Stores) prefix() string { return s.target.Prefixes[preset.Name] }
 
 // contentUUID is content_of's uuid.
 func contentUUID(text string) string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -20,10 +21,11 @@ type Past struct {
 	Ends    map[int32]int64 // behind the last record of each partition
 	Aliens  int64           // records of the harness's own
 
-	events, contents map[string]*life
-	newest           map[int32]int64 // version, by partition
-	seen             map[change]bool
-	disorder         []string
+	pipeline *Pipeline
+	lives    [2]map[string]*life // by side and id
+	newest   map[int32]int64     // version, by partition
+	seen     map[change]bool
+	disorder []string
 }
 
 // life is one row's.
@@ -39,22 +41,20 @@ type change struct {
 	seq uint64
 }
 
-// NewPast knows nothing yet.
-func NewPast() *Past {
+// NewPast knows nothing yet of the pipeline's topic.
+func NewPast(p *Pipeline) *Past {
 	return &Past{
-		Ends: map[int32]int64{}, events: map[string]*life{}, contents: map[string]*life{}, newest: map[int32]int64{}, seen: map[change]bool{},
+		Ends: map[int32]int64{}, pipeline: p, lives: [2]map[string]*life{{}, {}}, newest: map[int32]int64{}, seen: map[change]bool{},
 	}
 }
 
 // envelope is what is read of a record's value.
 type envelope struct {
 	Op     string
-	Before *image
-	After  *image
+	Before map[string]json.RawMessage
+	After  map[string]json.RawMessage
 	Source struct{ Schema, Table string }
 }
-
-type image struct{ ID json.RawMessage }
 
 // Take notes the next record of its partition.
 func (p *Past) Take(r *kgo.Record) error {
@@ -85,25 +85,19 @@ func (p *Past) Take(r *kgo.Record) error {
 }
 
 func (p *Past) note(e *envelope, version int64) error {
-	lives := p.events
-	switch e.Source.Table {
-	case "content":
-		lives = p.contents
-	case "engagement_events":
-	default:
+	of, known := p.pipeline.sources[e.Source.Table]
+	if !known {
 		return fmt.Errorf("a record of table %s.%s", e.Source.Schema, e.Source.Table)
 	}
 	row := e.After
 	if row == nil {
 		row = e.Before
 	}
-	if row == nil || len(row.ID) == 0 {
-		return fmt.Errorf("a record of %s without a row (op %q)", e.Source.Table, e.Op)
+	id, err := idOf(row, p.pipeline.keys[of])
+	if err != nil {
+		return fmt.Errorf("a record of %s (op %q): %w", e.Source.Table, e.Op, err)
 	}
-	id := string(row.ID)
-	if unquoted, err := strconv.Unquote(id); err == nil {
-		id = unquoted
-	}
+	lives := p.lives[of]
 	l := lives[id]
 	if l == nil {
 		l = &life{}
@@ -114,6 +108,32 @@ func (p *Past) note(e *envelope, version int64) error {
 		l.last, l.gone = version, e.Op == "d"
 	}
 	return nil
+}
+
+// idOf is the row's key as it stands behind the prefix of a hash: where it has several
+// columns, colons and percent signs in them are escaped.
+func idOf(row map[string]json.RawMessage, key []string) (string, error) {
+	var parts []string
+	for _, column := range key {
+		text := string(row[column])
+		if text == "" {
+			return "", fmt.Errorf("it has no %s", column)
+		}
+		if text[0] == '"' {
+			if err := json.Unmarshal(row[column], &text); err != nil {
+				return "", err
+			}
+		}
+		if len(key) > 1 {
+			text = escaped(text)
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ":"), nil
+}
+
+func escaped(text string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(text, "%", "%25"), ":", "%3A")
 }
 
 // gave reports whether a record of the row had the version.

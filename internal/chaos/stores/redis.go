@@ -15,9 +15,9 @@ type hash struct {
 }
 
 // hashes visits every hash whose key has the prefix.
-func (s *Stores) hashes(ctx context.Context, visit func(hash)) error {
+func (s *Stores) hashes(ctx context.Context, prefix string, visit func(hash)) error {
 	for cursor := uint64(0); ; {
-		page, err := s.redis.Do(ctx, s.redis.B().Scan().Cursor(cursor).Match(s.target.Prefix+"*").Count(pageRows).Build()).AsScanEntry()
+		page, err := s.redis.Do(ctx, s.redis.B().Scan().Cursor(cursor).Match(prefix+"*").Count(pageRows).Build()).AsScanEntry()
 		if err != nil {
 			return fmt.Errorf("scan Redis: %w", err)
 		}
@@ -30,7 +30,7 @@ func (s *Stores) hashes(ctx context.Context, visit func(hash)) error {
 			if err != nil {
 				return fmt.Errorf("read %s: %w", page.Elements[i], err)
 			}
-			visit(hash{strings.TrimPrefix(page.Elements[i], s.target.Prefix), found})
+			visit(hash{strings.TrimPrefix(page.Elements[i], prefix), found})
 		}
 		if cursor = page.Cursor; cursor == 0 {
 			return nil

@@ -3,13 +3,12 @@
 // field, and its version against those that the topic's records bear. It shares no code
 // with the product.
 //
-// Read stores.go (where the stores are), fields.go (what a row is), past.go (what the
-// topic says), truth.go (what SQL says), cassandra.go and redis.go (what is there),
-// check.go (the comparison), watch.go (what is seen while the sink works), verdict.go.
+// Read stores.go (where the stores are), fields.go (what a row is), engagement.go and
+// orders.go (the pipelines), past.go (what the topic says), truth.go (what SQL says),
+// cassandra.go and redis.go (what is there), check.go (the comparison), watch.go (what is seen while the sink works), verdict.go.
 package stores
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -18,7 +17,7 @@ import (
 )
 
 const (
-	askTimeout = 10 * time.Second // for one question to a store
+	askTimeout = 30 * time.Second // for one question to a store
 	pageRows   = 2_000            // of a scan
 )
 
@@ -26,9 +25,9 @@ const (
 type Target struct {
 	DSN                          string // of the source
 	Hosts                        []string
-	Username, Password, Keyspace string // of Cassandra
-	Redis                        string // host:port
-	Prefix                       string // what the keys of the hashes begin with; the event's id follows
+	Username, Password, Keyspace string            // of Cassandra
+	Redis                        string            // host:port
+	Prefixes                     map[string]string // what the keys of a pipeline's hashes begin with; the row's id follows
 }
 
 // Stores are clients of the judge's own. Methods may be called from several goroutines.
@@ -61,19 +60,6 @@ func Open(target Target) (*Stores, error) {
 func (s *Stores) Close() {
 	s.redis.Close()
 	s.session.Close()
-}
-
-// Remove removes the keyspace, and every key of Redis. It connects anew.
-func (t Target) Remove(ctx context.Context) error {
-	s, err := Open(t)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	if err := s.session.Query("DROP KEYSPACE IF EXISTS " + t.Keyspace).ExecContext(ctx); err != nil {
-		return fmt.Errorf("drop keyspace %s: %w", t.Keyspace, err)
-	}
-	return s.Flush(ctx)
 }
 
 // silent keeps the driver quiet while a node is away; errors come back by themselves.

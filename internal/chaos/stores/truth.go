@@ -11,39 +11,26 @@ import (
 // rows are by id.
 type rows map[string]fields
 
-// eventTruth is the join as Postgres computes it, with texts as the hashes have them.
-const eventTruth = `
-	WITH joined AS (
-		SELECT e.*, c.slug, c.title, c.content_type, c.length_seconds,
-			e.duration_ms::float8 / 1000.0::float8 AS seconds,
-			(e.duration_ms::float8 / 1000.0::float8) / nullif(c.length_seconds, 0)::float8 AS share
-		FROM engagement_events e LEFT JOIN content c ON c.id = e.content_id)
-	SELECT id::text, content_id::text, coalesce(content_id, '00000000-0000-0000-0000-000000000000')::text,
-		to_char(event_ts AT TIME ZONE 'UTC', 'YYYY-MM-DD'), floor(extract(epoch FROM event_ts) * 1000)::bigint::text,
-		(extract(epoch FROM event_ts) * 1000000)::bigint::text,
-		to_char(event_ts AT TIME ZONE 'UTC', CASE WHEN extract(microseconds FROM event_ts)::bigint % 1000000 = 0
-			THEN 'YYYY-MM-DD HH24:MI:SS' ELSE 'YYYY-MM-DD HH24:MI:SS.US' END),
-		user_id::text, event_type, duration_ms::text, device, raw_payload::text,
-		CASE WHEN seconds = trunc(seconds) THEN seconds::text || '.0' ELSE seconds::text END,
-		CASE WHEN share = trunc(share) THEN share::text || '.0' ELSE share::text END,
-		content_type, slug, title, length_seconds::text
-	FROM joined`
-
-const contentTruth = `
-	SELECT id::text, slug, title, content_type, length_seconds::text, (extract(epoch FROM publish_ts) * 1000000)::bigint::text FROM content`
-
-// truth asks the source for what the stores must have.
-func (s *Stores) truth(ctx context.Context) (events, contents rows, err error) {
+// truth asks the source for what the stores must have, each query once.
+func (s *Stores) truth(ctx context.Context, p *Pipeline) (out map[string]rows, err error) {
 	conn, err := pgx.Connect(ctx, s.target.DSN)
 	if err != nil {
-		return nil, nil, fmt.Errorf("connect to the source: %w", err)
+		return nil, fmt.Errorf("connect to the source: %w", err)
 	}
 	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
-	if events, err = ask(ctx, conn, eventTruth, eventFields); err != nil {
-		return nil, nil, err
+	out = map[string]rows{}
+	for _, k := range p.kept {
+		if out[k.truth] != nil {
+			continue
+		}
+		if out[k.truth], err = ask(ctx, conn, k.truth, k.table.fields); err != nil {
+			return nil, err
+		}
 	}
-	contents, err = ask(ctx, conn, contentTruth, contentFields)
-	return events, contents, err
+	if out[p.redis.truth] == nil {
+		out[p.redis.truth], err = ask(ctx, conn, p.redis.truth, p.redis.fields)
+	}
+	return out, err
 }
 
 // ask reads rows of texts, of which the first is the id.

@@ -28,10 +28,10 @@ const shown = 5
 
 // Verdict is what was found.
 type Verdict struct {
-	Events, Contents int64 // rows by SQL
-	Tombstones       int64 // in Redis
-	Found            map[ledger.Kind]int64
-	Problems         []string // the first few of each kind
+	Rows, Lookups int64 // of the result and of the lookup table, by SQL
+	Tombstones    int64 // in Redis
+	Found         map[ledger.Kind]int64
+	Problems      []string // the first few of each kind
 }
 
 // Differences is how many problems there are.

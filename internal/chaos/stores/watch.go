@@ -21,6 +21,7 @@ const (
 // what is in Cassandra was written at them. A store that is away is not looked at.
 type Watch struct {
 	stores *Stores
+	prefix string
 	wrong  func(kind ledger.Kind, format string, args ...any)
 	end    context.CancelFunc
 	done   chan struct{}
@@ -33,9 +34,12 @@ type Watch struct {
 	told    map[ledger.Kind]int // how many problems of each kind were described
 }
 
-// Watch begins to look; wrong hears what must not be. Close ends it.
+// Watch begins to look at the events; wrong hears what must not be. Close ends it.
 func (s *Stores) Watch(ctx context.Context, wrong func(kind ledger.Kind, format string, args ...any)) *Watch {
-	w := &Watch{stores: s, wrong: wrong, hashes: map[string]int64{}, rows: map[string]int64{}, told: map[ledger.Kind]int{}, done: make(chan struct{})}
+	w := &Watch{
+		stores: s, prefix: s.target.Prefixes[Engagement().Name], wrong: wrong, hashes: map[string]int64{}, rows: map[string]int64{},
+		told: map[ledger.Kind]int{}, done: make(chan struct{}),
+	}
 	ctx, w.end = context.WithCancel(context.WithoutCancel(ctx))
 	go func() { // joined by Close
 		defer close(w.done)
@@ -75,7 +79,7 @@ func (w *Watch) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	s := w.stores
-	page, err := s.redis.Do(ctx, s.redis.B().Scan().Cursor(w.cursor).Match(s.target.Prefix+"*").Count(watched).Build()).AsScanEntry()
+	page, err := s.redis.Do(ctx, s.redis.B().Scan().Cursor(w.cursor).Match(w.prefix+"*").Count(watched).Build()).AsScanEntry()
 	if err != nil {
 		return // it is away
 	}
@@ -84,7 +88,7 @@ func (w *Watch) look(ctx context.Context) {
 	ids := make([]string, 0, len(page.Elements))
 	for _, key := range page.Elements {
 		gets = append(gets, s.redis.B().Hget().Key(key).Field("_v").Build())
-		ids = append(ids, strings.TrimPrefix(key, s.target.Prefix))
+		ids = append(ids, strings.TrimPrefix(key, w.prefix))
 	}
 	for i, answer := range s.redis.DoMulti(ctx, gets...) {
 		if text, err := answer.ToString(); err == nil {

@@ -12,11 +12,13 @@ import (
 )
 
 // Engagement is a load on the seed's tables in the place of the usual ones: events,
-// and contents that come before and after them, change and go.
+// and contents that come before and after them, change and go; beside them orders
+// and their customers.
 type Engagement struct {
 	Contents int // how many there may be
 	Hot      int // those of them that a quarter of the events has
 	Lookups  int // of 100 transactions that change contents
+	Orders   int // of 100 of the others that change orders and customers in their place
 }
 
 // engagementSetup lets events come before their content, and outlive it. pick is the
@@ -28,14 +30,14 @@ const engagementSetup = `
 		SELECT CASE WHEN h % 20 = 0 THEN NULL WHEN h % 4 = 1 THEN content_of(h / 32 % hot) ELSE content_of(h / 32 % contents) END
 		FROM (SELECT abs(hashint8extended(i, salt) % 1000000007) AS h) hashed $$`
 
-// SetupEngagement makes the seed's tables. It may be called again.
+// SetupEngagement makes the seed's tables, and those of the orders. It may be called again.
 func SetupEngagement(ctx context.Context, dsn string) (err error) {
 	db, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	defer func() { err = errors.Join(err, db.Close(context.WithoutCancel(ctx))) }()
-	for _, sql := range []string{testdata.Setup, engagementSetup} {
+	for _, sql := range []string{testdata.Setup, engagementSetup, ordersSetup} {
 		if _, err := db.Exec(ctx, sql); err != nil {
 			return fmt.Errorf("set up: %w", err)
 		}
@@ -49,17 +51,25 @@ func (e *Engagement) pick(w *worker) transaction {
 	if w.random.IntN(100) < e.Lookups {
 		t.sql = e.changeContents(w)
 	} else {
-		t.sql = e.changeEvents(w)
+		t.sql = e.change(w)
 	}
 	switch w.random.IntN(24) {
 	case 0:
 		t.rollback = true
 	case 1:
-		t.sql = "SAVEPOINT a; " + t.sql + " ROLLBACK TO a; RELEASE a; " + e.changeEvents(w)
+		t.sql = "SAVEPOINT a; " + t.sql + " ROLLBACK TO a; RELEASE a; " + e.change(w)
 	case 2, 3, 4: // several changes of the same rows, or of others, in one commit
-		t.sql += e.changeEvents(w) + e.changeContents(w) + e.changeEvents(w)
+		t.sql += e.change(w) + e.changeContents(w) + e.changeEvents(w)
 	}
 	return t
+}
+
+// change is one of events, or of orders.
+func (e *Engagement) change(w *worker) string {
+	if w.random.IntN(100) < e.Orders {
+		return changeOrders(w)
+	}
+	return e.changeEvents(w)
 }
 
 // newEvents inserts events with new ids.
