@@ -16,12 +16,12 @@ func (a *Assembler) logical(data []byte, m *pgoutput.LogicalMessage) (Step, erro
 	case a.skipping:
 		return Step{}, nil
 	}
-	wanted, command := a.wants(m), m.Prefix == commandPrefix
+	wanted := a.wants(m)
 	if wanted {
 		a.source.TotalSeq, a.source.TableSeq = a.tally.emitted()
 	}
 	known, err := a.message(data)
-	if err != nil || !wanted && !command {
+	if err != nil || !wanted {
 		return Step{}, err
 	}
 	if known {
@@ -56,7 +56,7 @@ func (a *Assembler) outside(m *pgoutput.LogicalMessage) (Step, error) {
 
 // wants reports whether a message becomes an event. The capture's own do not.
 func (a *Assembler) wants(m *pgoutput.LogicalMessage) bool {
-	return a.takes != nil && m.Prefix != schema.HeartbeatPrefix && m.Prefix != commandPrefix && m.Prefix != backfill.ReadPrefix && a.takes(m.Prefix)
+	return a.takes != nil && m.Prefix != schema.HeartbeatPrefix && m.Prefix != backfill.ReadPrefix && a.takes(m.Prefix)
 }
 
 func emitted(m *pgoutput.LogicalMessage) *schema.Message {

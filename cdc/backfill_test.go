@@ -111,7 +111,7 @@ func (s *source) awaitJob(table schema.TableName, state backfill.State) *backfil
 
 func (s *source) command(do cdc.Do, id, where string, tables ...schema.TableName) {
 	s.t.Helper()
-	if err := cdc.Send(s.t.Context(), s.db, cdc.Command{Capture: s.cfg.Name, ID: id, Do: do, Tables: tables, Where: where}); err != nil {
+	if err := cdc.Send(s.t.Context(), s.cfg, cdc.Command{ID: id, Do: do, Tables: tables, Where: where}); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -257,7 +257,7 @@ func TestJobsAreCommanded(t *testing.T) {
 	lock := s.lock("content")
 	s.command(cdc.DoStart, "two", "", content)
 	s.awaitJob(content, backfill.Running)
-	s.command(cdc.DoPause, "", "", content)
+	s.command(cdc.DoPause, "p", "", content)
 	s.awaitJob(content, backfill.Paused)
 	c.finish()
 	lock()
@@ -269,9 +269,9 @@ func TestJobsAreCommanded(t *testing.T) {
 	s.read(s.cfg.Tables[1].Topic, 101) // it has looked at its tables
 	lock = s.lock("content")
 	s.command(cdc.DoStart, "three", "", content) // there is one
-	s.command(cdc.DoResume, "", "", content)
+	s.command(cdc.DoResume, "r", "", content)
 	s.awaitJob(content, backfill.Running)
-	s.command(cdc.DoCancel, "", "", content)
+	s.command(cdc.DoCancel, "c", "", content)
 	if job := s.awaitJob(content, backfill.Cancelled); job.ID != "two" || job.Rows != 0 {
 		t.Errorf("got %+v", job)
 	}

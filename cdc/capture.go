@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/zap"
 
-	"penstock/cdc/backfill"
 	"penstock/cdc/slot"
 	"penstock/internal/fault"
 	"penstock/schema"
@@ -34,7 +33,7 @@ type Capture struct {
 	accepted schema.LSN      // the commit whose tables may have other columns, by the operator's word
 
 	relations map[schema.TableName]record.Relation // what Kafka has last of each table
-	jobs      map[schema.TableName]*backfill.Job   // likewise of its backfills
+	kept      memory                               // likewise, all of it, at the last start
 
 	told       map[schema.TableName]bool // that have rules and are not published
 	delivering bool                      // the last attempt has come so far
@@ -259,7 +258,7 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topi
 	if err != nil {
 		return kept.position, err
 	}
-	e.position, e.found, e.others, c.relations, c.jobs = kept.position, kept.found, kept.others, kept.relations, kept.jobs
+	e.position, e.found, e.others, c.relations, c.kept = kept.position, kept.found, kept.others, kept.relations, kept
 	if e.confirmed, e.flushed, err = c.leasedEnds(ctx, l); err != nil {
 		return e.position, err
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
@@ -15,11 +14,6 @@ import (
 	"penstock/cdc/slot"
 	"penstock/schema"
 )
-
-// commandPrefix is that of the logical messages by which a capture is told what to
-// do: whichever daemon holds the slot meets each once, at its place in the log, and what it
-// does about it is in the Kafka transaction of that place.
-const commandPrefix = "penstock.backfill"
 
 // Do is what a [Command] asks for.
 type Do string
@@ -32,35 +26,104 @@ const (
 	DoCancel Do = "cancel"
 )
 
-// Command is a word to the backfills of a capture.
+// Command is a word to the backfills of a capture. It lies in the position topic until
+// the capture has met it: a record without a value, in the Kafka transaction of what the capture
+// did about it, takes it away. So each is met once, also by a daemon that starts later. Who may
+// write to that topic may do anything to the capture; who may write to the database may not.
 type Command struct {
-	Capture string             `json:"capture"`
-	ID      string             `json:"id"` // of the jobs that it starts
-	Do      Do                 `json:"do"`
-	Tables  []schema.TableName `json:"tables"`
-	Where   string             `json:"where,omitempty"` // of DoStart
+	ID     string             `json:"-"` // the record's key has it; also of the jobs that it starts
+	Do     Do                 `json:"do"`
+	Tables []schema.TableName `json:"tables"`
+	Where  string             `json:"where,omitempty"` // of DoStart
 }
 
-// Send writes the command to the log, for whichever daemon captures, now or later.
-func Send(ctx context.Context, db *pgx.Conn, c Command) error {
-	text, err := json.Marshal(c)
+// commandKey is the key of a command's record.
+type commandKey struct {
+	Capture string `json:"capture"`
+	Command string `json:"command"`
+}
+
+// Send leaves the command to the capture of the configuration, of which it needs what
+// [Jobs] needs. nil says that all of Kafka's replicas have it.
+func Send(ctx context.Context, cfg Config, c Command) error {
+	key, err := json.Marshal(commandKey{cfg.Name, c.ID})
 	if err != nil {
 		return fmt.Errorf("encode a command: %w", err)
 	}
-	if _, err := db.Exec(ctx, "SELECT pg_logical_emit_message(true, $1, $2)", commandPrefix, string(text)); err != nil {
-		return postgresFault("take a command", err)
+	value, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("encode a command: %w", err)
+	}
+	cl, err := cfg.kafka(kgo.RequiredAcks(kgo.AllISRAcks()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		return kafkaFault("kafka.position_topic "+cfg.PositionTopic, "open a producer", err)
+	}
+	defer cl.Close()
+	if err := cl.ProduceSync(ctx, &kgo.Record{Topic: cfg.PositionTopic, Key: key, Value: value}).FirstErr(); err != nil {
+		return kafkaFault("kafka.position_topic "+cfg.PositionTopic, "take a command", err)
 	}
 	return nil
 }
 
-// command carries out a word to the backfills. One that is for another capture, or that
-// nothing is left to be done for, is passed over: who sent it sees what the jobs are.
-func (c *copies) command(e *schema.Event) {
-	var word Command
-	if err := json.Unmarshal(e.Message.Content, &word); err != nil || word.Capture != c.cfg.Name {
-		c.log.Warn("a command is for nobody here", zap.Stringer(keyLSN, e.Source.CommitLSN), zap.Error(err))
-		return
+// parseCommand reads a record of the position topic, and reports whether it is a command
+// to the capture; one without a value was met.
+func parseCommand(capture string, r *kgo.Record) (c Command, ok bool) {
+	var k commandKey
+	if len(r.Key) == 0 || r.Key[0] != '{' || json.Unmarshal(r.Key, &k) != nil || k.Capture != capture || k.Command == "" {
+		return c, false
 	}
+	c.ID = k.Command
+	if r.Value != nil && json.Unmarshal(r.Value, &c) != nil {
+		c.Do = "" // nothing that is known: it is met, and has no effect
+	}
+	return c, true
+}
+
+// hear hands over the commands that come to the position topic from an offset on, until ctx ends.
+func (c *copies) hear(ctx context.Context) error {
+	const rest, enough = time.Second, 1 << 20 // what else comes there is looked at once a second
+	cl, err := c.cfg.kafka(
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMinBytes(enough), kgo.FetchMaxWait(rest),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{c.cfg.PositionTopic: {0: kgo.NewOffset().At(c.from)}}),
+	)
+	if err != nil {
+		return kafkaFault("kafka.position_topic "+c.cfg.PositionTopic, "open a reader", err)
+	}
+	defer cl.Close()
+	for {
+		fetches := cl.PollFetches(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := fetches.Err(); err != nil {
+			return kafkaFault("kafka.position_topic "+c.cfg.PositionTopic, "read", err)
+		}
+		for _, r := range fetches.Records() {
+			word, ok := parseCommand(c.cfg.Name, r)
+			if !ok || r.Value == nil {
+				continue
+			}
+			select {
+			case c.words <- word:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+}
+
+// heard hands over commands.
+func (c *copies) heard() <-chan Command {
+	if c == nil {
+		return nil
+	}
+	return c.words
+}
+
+// command carries out a word to the backfills. One that nothing is left to be done for has
+// no effect: who sent it sees what the jobs are.
+func (c *copies) command(word *Command) {
+	c.met = append(c.met, word.ID)
 	for _, table := range word.Tables {
 		desk := c.desks[table]
 		running := desk != nil && !desk.Job.State.Final()
@@ -68,7 +131,7 @@ func (c *copies) command(e *schema.Event) {
 		case word.Do == DoStart && !running:
 			c.begin(backfill.New(word.ID, table, word.Where, time.Now()))
 			continue
-		case !running || word.Do == DoStart:
+		case !running:
 			continue
 		case word.Do == DoPause && desk.Job.State == backfill.Running:
 			desk.Job.State = backfill.Paused
@@ -78,6 +141,8 @@ func (c *copies) command(e *schema.Event) {
 			c.open(table, desk.Job) // what was read before counts no more
 		case word.Do == DoCancel:
 			c.end(table, backfill.Cancelled, "", "")
+		default:
+			continue
 		}
 		c.changed[table] = true
 		c.log.Info("backfill", zap.Stringer(keyTable, table), zap.String("state", string(desk.Job.State)))
@@ -112,7 +177,7 @@ func (c *Capture) beginFirst(ctx context.Context, producer *Producer, found []sl
 	now := time.Now()
 	for _, p := range found {
 		for _, t := range p.Tables {
-			if !c.cfg.captures(t.TableName) || c.jobs[t.TableName] != nil {
+			if !c.cfg.captures(t.TableName) || c.kept.jobs[t.TableName] != nil {
 				continue
 			}
 			job := backfill.New("initial", t.TableName, "", now)
@@ -123,7 +188,7 @@ func (c *Capture) beginFirst(ctx context.Context, producer *Producer, found []sl
 			if err != nil {
 				return err
 			}
-			c.jobs[t.TableName] = job
+			c.kept.jobs[t.TableName] = job
 		}
 	}
 	return nil

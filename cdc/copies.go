@@ -3,7 +3,9 @@ package cdc
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -31,11 +33,15 @@ type copies struct {
 	shapes  map[schema.TableName]*schema.Relation // of the last chunk of each table
 	changed map[schema.TableName]bool             // jobs that are not in Kafka as they are
 	log     *zap.Logger
+
+	words chan Command // heard while the session runs
+	from  int64        // the offset in the position topic from which on they are
+	met   []string     // the ids of those that Kafka does not know to be met
 }
 
-func newCopies(cfg *Config, jobs map[schema.TableName]*backfill.Job, log *zap.Logger) *copies {
+func newCopies(cfg *Config, kept *memory, log *zap.Logger) *copies {
 	c := &copies{
-		cfg: cfg, log: log, window: backfill.NewWindow(), desks: map[schema.TableName]*backfill.Desk{},
+		cfg: cfg, log: log, words: make(chan Command), from: kept.end, window: backfill.NewWindow(), desks: map[schema.TableName]*backfill.Desk{},
 		given: map[*backfill.Order]backfill.Snapshot{}, shapes: map[schema.TableName]*schema.Relation{}, changed: map[schema.TableName]bool{},
 		pool: backfill.NewPool(backfill.Pool{
 			Connect: cfg.connectSQL, Publications: cfg.Publications, Readers: max(cfg.Backfill.Readers, 1),
@@ -44,10 +50,14 @@ func newCopies(cfg *Config, jobs map[schema.TableName]*backfill.Job, log *zap.Lo
 			},
 		}),
 	}
-	for table, job := range jobs {
+	for table, job := range kept.jobs {
 		if !job.State.Final() {
 			c.open(table, job)
 		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(kept.commands)) {
+		word := kept.commands[id]
+		c.command(&word)
 	}
 	return c
 }
@@ -225,11 +235,19 @@ func (c *copies) records() (records []*kgo.Record, err error) {
 		}
 	}
 	clear(c.changed)
+	for _, id := range c.met {
+		key, err := json.Marshal(commandKey{c.cfg.Name, id})
+		if err != nil {
+			return nil, fmt.Errorf("encode a command: %w", err)
+		}
+		records = append(records, &kgo.Record{Topic: c.cfg.PositionTopic, Key: key})
+	}
+	c.met = nil
 	return records, nil
 }
 
 // pending reports whether a job is not in Kafka as it is.
-func (c *copies) pending() bool { return c != nil && len(c.changed) > 0 }
+func (c *copies) pending() bool { return c != nil && len(c.changed)+len(c.met) > 0 }
 
 func (c *Config) jobRecord(job *backfill.Job) (*kgo.Record, error) {
 	key, value, err := job.AppendRecord(c.Name)

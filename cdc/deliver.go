@@ -24,7 +24,7 @@ func (c *Capture) deliver(ctx context.Context, l *lease, producer *Producer, rea
 	router.last, router.accepted, router.log = c.relations, c.accepted, c.log
 	s := newSession(&c.cfg, l.stream, producer, router, from, c.log)
 	defer s.close(ctx)
-	s.copies = newCopies(&c.cfg, c.jobs, c.log)
+	s.copies = newCopies(&c.cfg, &c.kept, c.log)
 	if s.beats, err = newBeats(ctx, &c.cfg); err != nil {
 		return false, err
 	}
@@ -36,7 +36,7 @@ func (c *Capture) deliver(ctx context.Context, l *lease, producer *Producer, rea
 	}
 	c.log.Info("streaming", zap.String(keySlot, c.cfg.Slot), zap.Stringer(keyLSN, from.EndLSN))
 	begun := time.Now()
-	err = beside(ctx, s.run, c.beat, c.watch, s.copies.run)
+	err = beside(ctx, s.run, c.beat, c.watch, s.copies.run, s.copies.hear)
 	c.position = s.position
 	c.log.Info("streaming ended", zap.String(keySlot, c.cfg.Slot), zap.Stringer(keyLSN, s.position.EndLSN))
 	idle := time.Since(begun) > statusInterval && !s.assembler.InTransaction()

@@ -32,6 +32,8 @@ type memory struct {
 	found     bool                                 // there is a position
 	relations map[schema.TableName]record.Relation // that it delivered last of each table
 	jobs      map[schema.TableName]*backfill.Job   // its backfills, the last of each table
+	commands  map[string]Command                   // to it that it has not met yet, by id
+	end       int64                                // the offset behind all of it
 	entries   []slot.Entry                         // of its publications, when it began to stream last; nil if it never said
 	others    map[string]schema.Position           // of other names
 }
@@ -165,7 +167,8 @@ func (p *positionTopic) offsets(ctx context.Context, admin *kadm.Client) (start,
 // scan reads the partition to its end and keeps the last value of each key.
 func (p *positionTopic) scan(ctx context.Context, cl *kgo.Client, end int64) (memory, error) {
 	last := memory{
-		relations: map[schema.TableName]record.Relation{}, jobs: map[schema.TableName]*backfill.Job{}, others: map[string]schema.Position{},
+		relations: map[schema.TableName]record.Relation{}, jobs: map[schema.TableName]*backfill.Job{}, commands: map[string]Command{}, end: end,
+		others: map[string]schema.Position{},
 	}
 	for next := int64(0); next < end; {
 		fetches := cl.PollFetches(ctx)
@@ -190,16 +193,35 @@ func (m *memory) take(capture string, r *kgo.Record) (err error) {
 	if string(r.Key) == capture {
 		m.found = true
 		m.position, err = record.ParsePosition(r.Value)
-	} else if table, ok := record.ParseRelationKey(r.Key, capture); ok {
+		return err
+	}
+	if table, ok := record.ParseRelationKey(r.Key, capture); ok {
 		m.relations[table], err = record.ParseRelation(table, r.Value)
-	} else if table, ok := backfill.ParseKey(r.Key, capture); ok {
+		return err
+	}
+	if word, ok := parseCommand(capture, r); ok {
+		m.hear(word, r.Value == nil)
+		return nil
+	}
+	if table, ok := backfill.ParseKey(r.Key, capture); ok {
 		m.jobs[table], err = backfill.Parse(table, r.Value)
-	} else if record.IsPublicationsKey(r.Key, capture) {
+		return err
+	}
+	if record.IsPublicationsKey(r.Key, capture) {
 		m.entries, err = parseEntries(r.Value)
-	} else if other, bad := record.ParsePosition(r.Value); bad == nil { // what others keep is theirs to read
+		return err
+	}
+	if other, bad := record.ParsePosition(r.Value); bad == nil { // what others keep is theirs to read
 		m.others[string(r.Key)] = other
 	}
-	return err
+	return nil
+}
+
+// hear takes a command, or that it was met.
+func (m *memory) hear(word Command, met bool) {
+	if m.commands[word.ID] = word; met {
+		delete(m.commands, word.ID)
+	}
 }
 
 func (p *positionTopic) corrupt(offset int64, err error) error {

@@ -87,6 +87,9 @@ func newSession(cfg *Config, stream *Stream, producer *Producer, router *Router,
 // does.
 func (s *session) run(ctx context.Context) error {
 	s.stream.Confirm(s.position.EndLSN)
+	if err := s.deliverCopies(ctx); err != nil {
+		return err
+	}
 	for {
 		select {
 		case batch, open := <-s.stream.Batches():
@@ -100,6 +103,11 @@ func (s *session) run(ctx context.Context) error {
 			}
 		case result := <-s.copies.results():
 			if err := s.copied(ctx, &result); err != nil {
+				return err
+			}
+		case word := <-s.copies.heard():
+			s.copies.command(&word)
+			if err := s.deliverCopies(ctx); err != nil {
 				return err
 			}
 		case <-s.beats.due():
@@ -231,10 +239,6 @@ func (s *session) produce(ctx context.Context, events []schema.Event) error {
 	now := time.Now()
 	s.scratch = s.scratch[:0]
 	for i := range events {
-		if m := events[i].Message; m != nil && m.Prefix == commandPrefix {
-			s.copies.command(&events[i])
-			continue
-		}
 		s.copies.note(&events[i])
 		var err error
 		if s.scratch, err = s.router.Route(ctx, s.scratch, &events[i], now.UnixMicro()); err != nil {

@@ -24,9 +24,8 @@ func (a *app) backfillCommand() *cobra.Command {
 		Long: `A backfill delivers the rows that a captured table has, as records with op r,
 while its changes are streamed: a row that was changed meanwhile is not
 overwritten by what it was. The daemon that captures does the work; these
-commands tell it what to do through the log of Postgres, and look at what it
-has done in Kafka. What is done is remembered there, too: a daemon that is
-killed goes on behind the last chunk.`,
+commands tell it through Kafka what to do, and look at what it has done there.
+A daemon that is killed goes on behind the last chunk.`,
 		Example: `  penstock backfill start public.content public.engagement_events
   penstock backfill start public.engagement_events --where "event_ts >= '2026-01-01'"
   penstock backfill list --watch`,
@@ -64,7 +63,7 @@ with --watch when it is done.`,
 		Example: "  penstock backfill start public.content\n  penstock backfill start public.engagement_events --where \"id > 1000\" --watch",
 		Args:    someTables,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := a.loadConfig(from.path, from.set, config.RoleCapture)
+			cfg, err := a.loadConfig(from.path, from.set, config.RoleOperator)
 			if err != nil {
 				return err
 			}
@@ -72,8 +71,8 @@ with --watch when it is done.`,
 			if err != nil {
 				return err
 			}
-			id := strings.ToLower(rand.Text()[:12])
-			command := cdc.Command{Capture: cfg.Source.Name, ID: id, Do: cdc.DoStart, Tables: tables, Where: where}
+			id := commandID()
+			command := cdc.Command{ID: id, Do: cdc.DoStart, Tables: tables, Where: where}
 			jobs, err := a.command(cmd.Context(), cfg, command, from.timeout, func(table schema.TableName, job *backfill.Job) error {
 				if job != nil && !job.State.Final() {
 					return &fault.Error{
@@ -104,7 +103,7 @@ func (a *app) backfillTurnCommand(do cdc.Do, short string, in ...backfill.State)
 		Example: "  penstock backfill " + string(do) + " public.engagement_events",
 		Args:    someTables,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := a.loadConfig(from.path, from.set, config.RoleCapture)
+			cfg, err := a.loadConfig(from.path, from.set, config.RoleOperator)
 			if err != nil {
 				return err
 			}
@@ -112,7 +111,7 @@ func (a *app) backfillTurnCommand(do cdc.Do, short string, in ...backfill.State)
 			if err != nil {
 				return err
 			}
-			command := cdc.Command{Capture: cfg.Source.Name, Do: do, Tables: tables}
+			command := cdc.Command{ID: commandID(), Do: do, Tables: tables}
 			jobs, err := a.command(cmd.Context(), cfg, command, from.timeout, func(table schema.TableName, job *backfill.Job) error {
 				if job != nil && slices.Contains(in, job.State) {
 					return nil
@@ -140,6 +139,9 @@ func someTables(cmd *cobra.Command, args []string) error {
 
 // pickTables reads the names of captured tables.
 func pickTables(cfg *config.Config, names []string) (tables []schema.TableName, err error) {
+	if cfg.Source.Name == "" {
+		return nil, &fault.Error{Kind: fault.Usage, What: "the configuration names no capture", Fix: "set source.name, or source.slot"}
+	}
 	var known []string
 	for _, t := range cfg.Source.Tables {
 		known = append(known, t.String())
@@ -180,12 +182,7 @@ func (a *app) command(
 			return nil, err
 		}
 	}
-	db, err := connect(ctx, cfg.Source.DSN.Reveal())
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = db.Close(context.WithoutCancel(ctx)) }()
-	if err := cdc.Send(ctx, db, c); err != nil {
+	if err := cdc.Send(ctx, reader, c); err != nil {
 		return nil, err
 	}
 	for {
@@ -200,11 +197,14 @@ func (a *app) command(
 		case <-ctx.Done():
 			return nil, &fault.Error{
 				Kind: fault.Unreachable, Where: "capture " + cfg.Source.Name, What: fmt.Sprintf("has not met the command within %s", timeout),
-				Why: "no daemon captures, or it is behind: the command is in the log, and will be carried out when it comes there", Fix: "start penstock run", Err: err,
+				Why: "no daemon captures, or it is behind: the command is kept, and will be carried out then", Fix: "start penstock run", Err: err,
 			}
 		}
 	}
 }
+
+// commandID is one that no other command has.
+func commandID() string { return strings.ToLower(rand.Text()[:12]) }
 
 // lookEvery is the pause between two looks at the jobs.
 const lookEvery = 250 * time.Millisecond

@@ -32,7 +32,7 @@ could be. With --watch, a line a second for each that runs, until all have ended
 the exit code is 1 then if one has failed.`,
 		Example: "  penstock backfill list\n  penstock backfill list public.content --watch",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := a.loadConfig(from.path, from.set, config.RoleCapture)
+			cfg, err := a.loadConfig(from.path, from.set, config.RoleOperator)
 			if err != nil {
 				return err
 			}
