@@ -107,3 +107,13 @@ func (s *Store) Remove(ctx context.Context, keys []string, versions []int64) err
 	}
 	return nil
 }
+
+// Forget deletes keys, and leaves no tombstone: a replay could bring their rows back.
+func (s *Store) Forget(ctx context.Context, keys []string) error {
+	for _, key := range keys {
+		if err := s.client.Do(ctx, s.client.B().Del().Key(key).Build()).Error(); err != nil {
+			return s.fault("delete "+key, err)
+		}
+	}
+	return nil
+}

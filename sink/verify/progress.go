@@ -118,6 +118,10 @@ func (c *course) look(ctx context.Context) error {
 	})
 }
 
+// clock is a version that every change to come is above: the last that the capture has
+// given, or the time when the snapshot was taken, whichever is later.
+func (c *course) clock(s *snapshot) int64 { return max(c.position.Version, s.micros) }
+
 func (c *course) captureBehind(lsn schema.LSN) error {
 	f := &fault.Error{
 		Kind: fault.Unreachable, Where: fmt.Sprintf("capture %s", c.cfg.Capture),

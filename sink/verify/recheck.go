@@ -33,7 +33,7 @@ type finding struct {
 	why     string
 	waiting string
 	joins   []string // record keys of the row's changes
-	extra   *entry   // of Extra
+	got     *entry   // what was found; nil for Missing
 	address string   // of Extra, in words
 	ahead   bool     // its version is above every change's
 }
@@ -144,7 +144,7 @@ func (r *run) look(ctx context.Context, suspects []*suspect, seen *latest) (*rou
 	}
 	// Read last: a version that is above is no change's.
 	err = r.course.look(ctx)
-	look.clock = r.course.position.Version
+	look.clock = r.course.clock(shot)
 	return look, err
 }
 
@@ -257,7 +257,7 @@ func (l *round) compare(ctx context.Context, s *suspect, i int, want *entry, see
 // held compares two entries of one address, of which one may be absent.
 func (l *round) held(s *suspect, i int, want, got *entry) []finding {
 	p := l.run.places[i]
-	f := finding{suspect: s, place: i}
+	f := finding{suspect: s, place: i, got: got}
 	if got != nil {
 		f.ahead = p.store != nil && max(got.version, got.written) > l.clock
 		if p.join >= 0 && (p.join > 0 || p.address == 0 || p.side == lookup) {
@@ -268,7 +268,7 @@ func (l *round) held(s *suspect, i int, want, got *entry) []finding {
 	case want == nil && got == nil:
 		return nil
 	case want == nil:
-		f.kind, f.extra, f.address = Extra, got, addressWords(p, got)
+		f.kind, f.address = Extra, addressWords(p, got)
 	case got == nil:
 		f.kind = Missing
 	case !want.same(got) || f.ahead:
@@ -280,7 +280,7 @@ func (l *round) held(s *suspect, i int, want, got *entry) []finding {
 	if f.ahead {
 		newest, last := fmt.Sprint(max(got.version, got.written)), fmt.Sprintf("at most %d", l.clock)
 		f.fields = append(f.fields, Field{Name: "version", Postgres: &last, Store: &newest})
-		f.why = "its version is above all that the capture has given: no change replaces it"
+		f.why = "its version is above all that the capture has given, and the time: no change replaces it"
 	}
 	return []finding{f}
 }

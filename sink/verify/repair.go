@@ -26,22 +26,25 @@ func (r *run) repair(ctx context.Context, found []finding, seen *latest) error {
 	var send [sides]map[string]bool
 	send[stream], send[lookup] = map[string]bool{}, map[string]bool{}
 	remove := make([][]*entry, len(r.places))
-	refused := map[*suspect]string{}
+	refused := make([]string, len(found)) // why a finding cannot be repaired; empty where it can
 	for i := range found {
 		f := &found[i]
 		switch {
 		case f.waiting != "":
-			refused[f.suspect] = "it waits for dead letter " + f.waiting + ": penstock dlq show " + f.waiting
+			refused[i] = "it waits for dead letter " + f.waiting + ": penstock dlq show " + f.waiting
 		case f.kind == Unreadable:
-			refused[f.suspect] = "the row has to be mended in the source: " + f.why
-		case f.ahead:
-			refused[f.suspect] = "no change replaces it: delete it in the store, and repair again"
+			refused[i] = "the row has to be mended in the source: " + f.why
 		case f.kind == Extra && r.places[f.place].store == nil:
-			refused[f.suspect] = "Kafka lacks the row's delete, and nothing but the capture writes there"
-		case f.kind == Extra && f.extra.foreign:
-			refused[f.suspect] = "it is nothing that the pipeline has written: delete it, or rename it"
+			refused[i] = "Kafka lacks the row's delete, and nothing but the capture writes there"
+		case f.got != nil && f.got.foreign:
+			refused[i] = "it is nothing that the pipeline has written: delete it, or rename it"
+		case f.got != nil && f.blocks(r.places[f.place]):
+			remove[f.place] = append(remove[f.place], f.got)
+			send[f.side][f.key] = true
+		case f.ahead:
+			refused[i] = "no change replaces it: delete it in the store, and repair again once its tombstone is gone"
 		case f.kind == Extra:
-			remove[f.place] = append(remove[f.place], f.extra)
+			remove[f.place] = append(remove[f.place], f.got)
 		default:
 			send[f.side][f.key] = true
 		}
@@ -51,7 +54,7 @@ func (r *run) repair(ctx context.Context, found []finding, seen *latest) error {
 	}
 	var again []*suspect
 	for i, last := 0, map[*suspect]bool{}; i < len(found); i++ {
-		if s := found[i].suspect; refused[s] == "" && !last[s] {
+		if s := found[i].suspect; refused[i] == "" && !last[s] {
 			last[s] = true
 			again = append(again, s)
 		}
@@ -62,6 +65,13 @@ func (r *run) repair(ctx context.Context, found []finding, seen *latest) error {
 	}
 	r.outcome(found, left, refused)
 	return nil
+}
+
+// blocks reports whether a hash keeps every change out, because its version is none or
+// is above all others: only without it the row can come again.
+func (f *finding) blocks(p *place) bool {
+	_, hash := p.store.(*hashStore)
+	return hash && (f.ahead || f.got.torn != "")
 }
 
 // act does what there is to do: lookup rows first, which the others are joined with.
@@ -114,7 +124,7 @@ func (p *postgres) touch(ctx context.Context, of side, keys []string) error {
 }
 
 // outcome tells of each finding what has become of it.
-func (r *run) outcome(found, left []finding, refused map[*suspect]string) {
+func (r *run) outcome(found, left []finding, refused []string) {
 	still := map[*suspect]map[int]*finding{}
 	for i := range left {
 		f := &left[i]
@@ -127,8 +137,8 @@ func (r *run) outcome(found, left []finding, refused map[*suspect]string) {
 		f := &found[i]
 		d := r.difference(f)
 		switch after := still[f.suspect][f.place]; {
-		case refused[f.suspect] != "":
-			d.Unrepaired = refused[f.suspect]
+		case refused[i] != "":
+			d.Unrepaired = refused[i]
 		case after == nil:
 			d.Repaired = true
 		case after.kind == Changing:

@@ -128,7 +128,7 @@ func (r *run) sums(ctx context.Context) ([]set, error) {
 		if p.store == nil {
 			r.got[i] = seen.fold(p.side)
 		}
-		differ[i] = differing(r.want[i], r.got[i], r.course.position.Version)
+		differ[i] = differing(r.want[i], r.got[i], r.course.clock(shot))
 		if p.store == nil && r.course.input.trimmed() {
 			differ[i].addAll()
 		}

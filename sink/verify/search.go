@@ -21,7 +21,7 @@ type suspect struct {
 type residue struct {
 	sum   sum
 	found []*entry // that are left over, or may be
-	ahead bool     // its version is above all that the capture has given
+	ahead bool     // its version is above the clock
 }
 
 // search reads the rows of some buckets again, row by row.
@@ -72,7 +72,7 @@ func (s *search) source(ctx context.Context) error {
 		return err
 	}
 	defer shot.end(ctx)
-	s.clock = s.run.course.position.Version
+	s.clock = s.run.course.clock(shot)
 	return shot.scan(ctx, func(row *sourceRow) error {
 		s.run.cfg.Progress.done.Add(1)
 		b := s.run.hasher.bucketOf(row.key)

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"penstock/internal/fault"
 	"penstock/sink/cassandra"
 	"penstock/sink/plan"
 	"penstock/sink/redis"
@@ -158,13 +157,19 @@ func (s *hashStore) keys(at []*entry) []string {
 	return keys
 }
 
+// remove deletes a hash that has no version, or one that is above all changes', as if it
+// had never been: its tombstone would keep out the row's next change.
 func (s *hashStore) remove(ctx context.Context, entries []*entry, asOf int64) error {
+	var blocking, others []*entry
 	for _, e := range entries {
-		if e.foreign {
-			return &fault.Error{
-				Kind: fault.Refused, Where: "redis key " + e.values[0].Text(), What: "it is no hash, and not this pipeline's", Fix: "DEL it, or rename it",
-			}
+		if e.torn != "" || e.version > asOf {
+			blocking = append(blocking, e)
+		} else {
+			others = append(others, e)
 		}
 	}
-	return s.hashes.Remove(ctx, s.keys(entries), above(entries, asOf))
+	if err := s.hashes.Forget(ctx, s.keys(blocking)); err != nil {
+		return err
+	}
+	return s.hashes.Remove(ctx, s.keys(others), above(others, asOf))
 }

@@ -127,7 +127,7 @@ func (s set) empty() bool {
 }
 
 // differing returns the buckets in which two folds of a place are not equal, or hold a
-// version that is above clock, the newest that the capture has given.
+// version that is above clock, which no change can have.
 func differing(want, got *fold, clock int64) set {
 	out := newSet()
 	for b := range want.sums {
