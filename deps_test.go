@@ -134,6 +134,10 @@ var laws = []law{
 		why: "a plan is pure: it is compiled when a configuration is read, and run on every row",
 	},
 	{
+		binds: []string{"penstock/sink/totals"}, scope: codeAll, bans: []string{"..."}, why: "counting is pure: rows in, numbers out",
+		but: []string{"penstock/schema", "penstock/sink/plan", "github.com/expr-lang/...", "github.com/axiomhq/...", "github.com/dgryski/...", "github.com/kamstrup/..."},
+	},
+	{
 		binds: []string{"penstock/sink/engagement"}, scope: codeAll, bans: []string{"..."},
 		but: []string{"penstock/schema", "penstock/sink/plan", "github.com/expr-lang/expr/..."},
 		why: "it only names the slots of a plan's rows",

@@ -242,6 +242,7 @@ func (s *Sink) decode(r *kgo.Record) (change, record.Coordinates, error) {
 		return change{}, at, reasoned(deadletter.BadHeaders, err)
 	}
 	c, err := decode(s.cfg.Plan, r.Key, r.Value, at.Version)
+	c.offset = r.Offset
 	return c, at, err
 }
 

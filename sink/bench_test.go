@@ -6,6 +6,7 @@ import (
 
 	"penstock/sink"
 	"penstock/sink/plan"
+	"penstock/sink/totals"
 )
 
 // idle is a store that keeps nothing.
@@ -17,9 +18,23 @@ func (idle) Rows(context.Context, plan.Value, func([]plan.Stored) error) error {
 	return nil
 }
 
+// countingIdle is idle, with totals.
+type countingIdle struct{ idle }
+
+func (countingIdle) Hour(context.Context, plan.Value, int64, func([]plan.Stored) error) error {
+	return nil
+}
+func (countingIdle) Totals(context.Context, plan.Value, func(*totals.Value) error) error { return nil }
+
 // BenchmarkDecodeAndJoin is what a record costs the sink between Kafka and the
 // stores: 10 contents, 1000 events, a tenth of them updated.
-func BenchmarkDecodeAndJoin(b *testing.B) {
+func BenchmarkDecodeAndJoin(b *testing.B) { benchmark(b, idle{}) }
+
+// BenchmarkDecodeJoinAndCount is the same with totals.
+func BenchmarkDecodeJoinAndCount(b *testing.B) { benchmark(b, countingIdle{}) }
+
+func benchmark(b *testing.B, lookup sink.Lookup) {
+	b.Helper()
 	s := newSource(1)
 	for n := byte(1); n <= 10; n++ {
 		s.putContent(someContent(n, 1800))
@@ -32,7 +47,7 @@ func BenchmarkDecodeAndJoin(b *testing.B) {
 		e.Time += 5_000_000
 		s.put(e)
 	}
-	o := sink.NewOwner(0, 1, idle{}, []sink.Store{idle{}})
+	o := sink.NewOwner(0, 1, lookup, []sink.Store{idle{}})
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := o.Apply(b.Context(), s.partitions[0]); err != nil {

@@ -15,13 +15,13 @@ import (
 
 // counting counts how often stored rows are read to be joined again.
 type counting struct {
-	sink.Lookup
+	sink.TotalsReader
 	reads atomic.Int64
 }
 
 func (c *counting) Rows(ctx context.Context, join plan.Value, visit func([]plan.Stored) error) error {
 	c.reads.Add(1)
-	return c.Lookup.Rows(ctx, join, visit)
+	return c.TotalsReader.Rows(ctx, join, visit)
 }
 
 // contentAt is a content of a length and a time of publication; the result has the first only.
@@ -35,7 +35,7 @@ func (s *source) contentAt(length, published int64) {
 // what was not finished.
 func TestStoredRowsAreReadOnlyIfTheirResultChanges(t *testing.T) {
 	s, model := newSource(1), storetest.NewModel()
-	lookup := &counting{Lookup: model}
+	lookup := &counting{TotalsReader: model}
 	stores := []sink.Store{model}
 	o := sink.NewOwner(0, 1, lookup, stores)
 	done := 0

@@ -15,6 +15,7 @@ import (
 // and truncate is set.
 type change struct {
 	version    int64
+	offset     int64 // of its record, or of the release that set it free
 	commitTime int64 // microseconds since the Unix epoch
 	stream     *streamChange
 	lookup     *plan.LookupRow // the row after the change; Exists tells a delete

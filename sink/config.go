@@ -37,6 +37,9 @@ type Config struct {
 	Batch     int // optional, 2000: records of one poll
 	Parallel  int // optional, 8: partitions worked on at once
 	CacheRows int // optional, 50000: lookup rows kept in memory for each partition
+	// TotalsRows is how many rows of totals are kept in memory for each partition, at some
+	// 100 bytes each: optional, 250000. A total of more rows is read at each batch.
+	TotalsRows int
 
 	// OnCommit, when set, is called after each commit of offsets, once for each
 	// partition of it, from the goroutine of [Sink.Run]. It must not block.
@@ -93,6 +96,7 @@ func (c Config) withDefaults() Config {
 	c.Batch = orDefault(c.Batch, 2000)
 	c.Parallel = orDefault(c.Parallel, 8)
 	c.CacheRows = orDefault(c.CacheRows, 50_000)
+	c.TotalsRows = orDefault(c.TotalsRows, 250_000)
 	return c
 }
 
@@ -121,6 +125,7 @@ func (c Config) validate() error {
 		value int64
 	}{
 		{"Wait", int64(c.Wait)}, {"KeepDecided", int64(c.KeepDecided)}, {"Batch", int64(c.Batch)}, {"Parallel", int64(c.Parallel)}, {"CacheRows", int64(c.CacheRows)},
+		{"TotalsRows", int64(c.TotalsRows)},
 	} {
 		if limit.value < 0 {
 			problems = append(problems, fmt.Errorf("%s must not be negative", limit.name))

@@ -86,6 +86,7 @@ func (c *consumer) newOwner(partition int32, next int64, waiting map[string]stri
 		cache:       otter.Must(&otter.Options[plan.Value, known]{MaximumSize: c.sink.cfg.CacheRows}),
 		begun:       make(map[plan.Value]int64),
 		partitionOf: c.partitionOf, waiting: waiting,
+		totals: newTally(c.sink.cfg.Plan, c.sink.lookup, partition, c.sink.cfg.TotalsRows),
 	}
 }
 

@@ -26,13 +26,20 @@ func NewPlanOwner(p *plan.Plan, partition, count int32, lookup Lookup, stores []
 	cfg := Config{Pipeline: "p", Plan: p}.withDefaults()
 	return &Owner{sink: &Sink{cfg: cfg}, owner: &owner{
 		partition: partition, plan: cfg.Plan, stores: stores, lookup: lookup,
-		cache: otter.Must(&otter.Options[plan.Value, known]{MaximumSize: 100}),
-		begun: make(map[plan.Value]int64),
+		cache:  otter.Must(&otter.Options[plan.Value, known]{MaximumSize: 100}),
+		begun:  make(map[plan.Value]int64),
+		totals: newTally(cfg.Plan, lookup, partition, cfg.TotalsRows),
 		partitionOf: func(context.Context) (func(string) int32, error) {
 			p := kgo.StickyKeyPartitioner(nil).ForTopic("t")
 			return func(key string) int32 { return int32(p.Partition(&kgo.Record{Key: []byte(key)}, int(count))) }, nil
 		},
 	}}
+}
+
+// KeepTotals sets how many rows of totals are kept.
+func (o *Owner) KeepTotals(rows int) *Owner {
+	o.owner.totals.maxRows = rows
+	return o
 }
 
 // Apply decodes and applies one batch once.

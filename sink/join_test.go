@@ -198,7 +198,9 @@ func TestRandomHistoriesUnderFaults(t *testing.T) {
 		}
 		first, second := storetest.NewModel(), storetest.NewModel()
 		stores := []sink.Store{newFlaky(first, random), newFlaky(second, random)}
-		race(t, random, s, func(p, count int32) *sink.Owner { return sink.NewOwner(p, count, first, stores) })
+		race(t, random, s, func(p, count int32) *sink.Owner {
+			return sink.NewOwner(p, count, first, stores).KeepTotals(random.IntN(2) * random.IntN(20))
+		})
 		wantEqual(t, s, first)
 		wantEqual(t, s, second)
 		if t.Failed() {
@@ -213,7 +215,11 @@ func randomStep(random *rand.Rand, s *source) {
 	case n < 55:
 		e := someEvent(int64(1+random.IntN(8)), content)
 		e.Time += int64(random.IntN(3)) * 20 * 60 * 60 * 1_000_000
-		e.Time += int64(random.IntN(2))
+		e.Time += int64(random.IntN(2)) + int64(random.IntN(3))*40*60*1_000_000
+		e.UserID, e.Type = someUser(random.IntN(3)), engagement.Some(kinds[random.IntN(len(kinds))])
+		if random.IntN(8) == 0 {
+			e.UserID, e.Type = engagement.Null[engagement.UUID]{}, engagement.Null[string]{}
+		}
 		e.DurationMS = engagement.Some(int64(random.IntN(100_000)))
 		if random.IntN(8) == 0 {
 			e.ContentID = engagement.Null[engagement.UUID]{}
@@ -280,7 +286,7 @@ type flaky struct {
 
 func (f *flaky) Apply(ctx context.Context, writes []sink.Write) error {
 	f.mu.Lock()
-	n, fails := f.random.IntN(len(writes)+1), f.random.IntN(5) == 0
+	n, fails := f.random.IntN(len(writes)+1), f.random.IntN(10) == 0
 	shuffled := slices.Clone(writes)
 	f.random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 	f.mu.Unlock()

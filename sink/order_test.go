@@ -17,13 +17,13 @@ import (
 
 // watching is a lookup that says when the events of a content are read.
 type watching struct {
-	sink.Lookup
+	sink.TotalsReader
 	reads func(plan.Value)
 }
 
 func (w watching) Rows(ctx context.Context, content plan.Value, visit func([]plan.Stored) error) error {
 	w.reads(content)
-	return w.Lookup.Rows(ctx, content, visit)
+	return w.TotalsReader.Rows(ctx, content, visit)
 }
 
 // lengthOf is a content's length.
@@ -113,8 +113,8 @@ func TestAnEventAtItsContentsVersion(t *testing.T) {
 	s, model, other := newSource(1), storetest.NewModel(), storetest.NewModel()
 	s.put(someEvent(1, 1))
 	s.putContent(someContent(1, 1800))
-	// The third call of the other store is that of the events after the content.
-	failing := storetest.NewFaulty(other, map[int]storetest.Fault{3: {Err: errFlaky}})
+	// The fourth call of the other store is that of the events after the content: the second is that of totals.
+	failing := storetest.NewFaulty(other, map[int]storetest.Fault{4: {Err: errFlaky}})
 	o := sink.NewOwner(0, 1, model, []sink.Store{model, failing})
 	if err := o.Apply(t.Context(), s.partitions[0][:1]); err != nil {
 		t.Fatal(err)

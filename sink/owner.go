@@ -33,6 +33,8 @@ type owner struct {
 	// waiting are the keys whose records wait, each with the id of the dead letter
 	// that they wait for.
 	waiting map[string]string
+	// totals is nil where nothing is counted.
+	totals *tally
 	// partitionOf maps a record key to its partition of the input topic.
 	partitionOf func(ctx context.Context) (func(key string) int32, error)
 }
@@ -67,7 +69,7 @@ func (o *owner) apply(ctx context.Context, batch []change) error {
 			return err
 		}
 	}
-	return nil
+	return o.totals.settle(ctx, batch, o.write)
 }
 
 // run applies changes without truncations: their own side first, then the stored
@@ -198,8 +200,10 @@ func (o *owner) write(ctx context.Context, writes []Write) error {
 		case fault.KindOf(err) == fault.Unreachable:
 			transient = err
 		default:
+			o.totals.observe(o.plan, writes, err)
 			return err
 		}
 	}
+	o.totals.observe(o.plan, writes, transient)
 	return transient
 }

@@ -157,6 +157,7 @@ func (b *batch) entryOf(f *Filed, key []byte) (entry, error) {
 		r.Value = f.Decision.Value
 	}
 	c, at, err := b.sink.decode(r)
+	c.offset = b.next.Offset - 1
 	if c.truncate != nil {
 		only := string(key)
 		c.only = &only

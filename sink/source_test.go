@@ -169,6 +169,7 @@ func wantEqual(t *testing.T, s *source, model *storetest.Model) {
 	if diff := cmp.Diff(wantPlaces, gotPlaces); diff != "" {
 		t.Errorf("history (-query +store):\n%s", diff)
 	}
+	wantEqualTotals(t, s, model)
 }
 
 func key(content engagement.Null[engagement.UUID]) string {

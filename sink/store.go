@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"penstock/sink/plan"
+	"penstock/sink/totals"
 )
 
 // Store keeps the rows of one plan for readers.
@@ -52,4 +53,17 @@ type Lookup interface {
 	// Joins calls visit at least once with every join value that has a lookup row
 	// or stream rows, NULL for rows without one, in pages as Rows does.
 	Joins(ctx context.Context, visit func([]plan.Value) error) error
+}
+
+// TotalsReader is a [Lookup] that reads back what the totals of a plan are made of,
+// and them. It holds for it as for [Lookup].
+type TotalsReader interface {
+	Lookup
+	// Hour calls visit with each row of the history of a join value whose time lies in
+	// an hour, counted from the Unix epoch, in pages as Rows does. The slots that the
+	// plan's totals name are set.
+	Hour(ctx context.Context, join plan.Value, hour int64, visit func([]plan.Stored) error) error
+	// Totals calls visit with every total of a join value: its hours, and the whole,
+	// also those without events that it keeps. The fields Changed are not set. The value is visit's.
+	Totals(ctx context.Context, join plan.Value, visit func(*totals.Value) error) error
 }

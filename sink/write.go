@@ -1,6 +1,9 @@
 package sink
 
-import "penstock/sink/plan"
+import (
+	"penstock/sink/plan"
+	"penstock/sink/totals"
+)
 
 // Action is what a [Write] does to the stores.
 type Action uint8
@@ -18,6 +21,9 @@ const (
 	DeleteLookup
 	// ClearHistory removes every row of one join value from the history.
 	ClearHistory
+	// PutTotals sets a total. Of one without events only the version has to be kept, for
+	// as long as an older write may come.
+	PutTotals
 )
 
 // Write is one change of the stores. It takes effect where nothing of a higher
@@ -32,6 +38,7 @@ type Write struct {
 
 	Lookup *plan.LookupRow // PutLookup, DeleteLookup (which uses Key)
 	Join   plan.Value      // ClearHistory
+	Totals *totals.Value   // PutTotals; its version is the write's
 }
 
 func deleteAt(version int64, place int, row plan.Row) Write {

@@ -76,7 +76,7 @@ func TestSmallestFileIsFilledWithDefaults(t *testing.T) {
 	}
 	pipelines := map[string]config.Pipeline{"engagement_metrics": {
 		Preset: "engagement", Topic: "penstock.engagement_metrics.input", Group: "penstock.engagement_metrics",
-		Stream: config.Side{Table: events, Column: "content_id"}, Lookup: config.Side{Table: content, Column: "id"}, OnError: "stop",
+		Stream: config.Side{Table: events, Column: "content_id"}, Lookup: config.Side{Table: content, Column: "id"}, Totals: true, OnError: "stop",
 	}}
 	if diff := cmp.Diff(pipelines, cfg.Pipelines); diff != "" {
 		t.Error(diff)

@@ -134,6 +134,9 @@ func (c *Config) derive() {
 		setDefault(&p.Group, "penstock."+name)
 		setDefault(&p.OnError, OnErrorStop)
 		p.applyPreset()
+		if !p.Declared() && !c.given["pipelines."+name+".totals"] {
+			p.Totals = true
+		}
 		c.Pipelines[name] = p
 	}
 }

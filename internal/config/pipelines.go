@@ -29,6 +29,9 @@ type Pipeline struct {
 	Cassandra Target `yaml:"cassandra"`
 	Redis     Hash   `yaml:"redis"`
 
+	// Totals says whether what a preset counts is counted; default true with one.
+	Totals bool `yaml:"totals"`
+
 	// OnError is stop or dead-letter: what becomes of a record that the sink cannot
 	// process.
 	OnError string `yaml:"on_error"`
@@ -66,7 +69,11 @@ func (p *Pipeline) hasTables() bool {
 func (c *Config) Plan(name string) (*plan.Plan, []*plan.Problem) {
 	p := c.Pipelines[name]
 	if !p.Declared() {
-		return plan.Engagement(p.Stream.Table, p.Lookup.Table, c.Redis.Prefix+":event:"), nil
+		made := plan.Engagement(p.Stream.Table, p.Lookup.Table, c.Redis.Prefix+":event:")
+		if !p.Totals {
+			made.Totals = nil
+		}
+		return made, nil
 	}
 	d, problems := p.declaration(name)
 	if len(problems) > 0 {
@@ -110,6 +117,11 @@ func (p *Pipeline) declaration(name string) (*plan.Declaration, []*plan.Problem)
 	if len(p.Lookup.Key) > 0 {
 		problems = append(problems, &plan.Problem{
 			Path: "lookup.key", What: "the lookup table has no key here", Why: "its rows are told apart by its join column", Fix: "leave it out",
+		})
+	}
+	if p.Totals {
+		problems = append(problems, &plan.Problem{
+			Path: "totals", What: "nothing is counted of a pipeline that is declared", Why: "only a preset says what its rows are worth", Fix: "leave it out",
 		})
 	}
 	for i, text := range p.Cassandra.Clustering {

@@ -2,6 +2,8 @@ package cassandra
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -9,6 +11,7 @@ import (
 
 	"penstock/sink"
 	"penstock/sink/plan"
+	"penstock/sink/totals"
 )
 
 const (
@@ -20,14 +23,15 @@ const (
 
 // sorted is the writes of one Apply by where they go.
 type sorted struct {
-	history map[string][]gocql.BatchEntry // by partition: one unlogged batch or more for each
-	single  []gocql.BatchEntry            // statements on a partition of their own
-	clear   []*sink.Write                 // join values whose whole history goes
+	history map[string][]gocql.BatchEntry     // by partition: one unlogged batch or more for each
+	hours   map[plan.Value][]gocql.BatchEntry // the same, of totals
+	single  []gocql.BatchEntry                // statements on a partition of their own
+	clear   []*sink.Write                     // join values whose whole history goes
 }
 
 // Apply makes the writes durable at the configured consistency. See [sink.Store].
 func (s *Store) Apply(ctx context.Context, writes []sink.Write) error {
-	p := sorted{history: make(map[string][]gocql.BatchEntry)}
+	p := sorted{history: make(map[string][]gocql.BatchEntry), hours: make(map[plan.Value][]gocql.BatchEntry)}
 	for i := range writes {
 		s.add(&p, &writes[i])
 	}
@@ -40,7 +44,7 @@ func (s *Store) Apply(ctx context.Context, writes []sink.Write) error {
 	for _, w := range p.clear {
 		group.Go(func() error { return s.clearHistory(ctx, w) })
 	}
-	for _, entries := range p.history {
+	for _, entries := range slices.Concat(slices.Collect(maps.Values(p.history)), slices.Collect(maps.Values(p.hours))) {
 		for len(entries) > 0 {
 			n := batchLength(entries)
 			batch := entries[:n]
@@ -59,8 +63,12 @@ func batchLength(entries []gocql.BatchEntry) int {
 	bytes := 0
 	for n := range entries {
 		for _, arg := range entries[n].Args {
-			text, _ := arg.(string)
-			bytes += len(text)
+			switch arg := arg.(type) {
+			case string:
+				bytes += len(arg)
+			case []byte:
+				bytes += len(arg)
+			}
 		}
 		if n == maxBatch || n > 0 && bytes > maxBatchBytes {
 			return n
@@ -93,6 +101,12 @@ func (s *Store) add(p *sorted, w *sink.Write) {
 		p.single = append(p.single, entry(s.cql.lookups.remove, w.Version, arg(s.cql.lookups.Columns[0].Form, w.Lookup.Key)))
 	case sink.ClearHistory:
 		p.clear = append(p.clear, w)
+	case sink.PutTotals:
+		if w.Totals.Hour == totals.Whole {
+			p.single = append(p.single, s.totalsEntry(w.Totals))
+			return
+		}
+		p.hours[w.Totals.Join] = append(p.hours[w.Totals.Join], s.totalsEntry(w.Totals))
 	}
 }
 

@@ -31,21 +31,62 @@ func (s *Store) createSchema(ctx context.Context, session *gocql.Session, cfg Co
 				Kind: fault.Usage, Where: "cassandra at " + s.address, What: "there is no table " + t.name, Fix: "start the sink, which creates it: penstock run",
 			}
 		}
-		create := []string{"CREATE KEYSPACE IF NOT EXISTS " + quoted(keyspace) + " WITH replication = " + cfg.Replication, t.create()}
-		for _, statement := range create {
-			if err := session.Query(statement).Idempotent(true).ExecContext(ctx); err != nil {
-				return s.fault("create table "+t.name, err)
-			}
+		if err := s.create(ctx, session, cfg, keyspace, t.create()); err != nil {
+			return err
 		}
 		created = true
 	}
-	if !created {
+	more, err := s.createTotals(ctx, session, cfg)
+	if err != nil {
+		return err
+	}
+	if !created && !more {
 		return nil
 	}
 	if err := session.AwaitSchemaAgreement(ctx); err != nil {
 		return s.fault("await schema agreement", err)
 	}
 	return nil
+}
+
+// create creates a table, and its keyspace before it.
+func (s *Store) create(ctx context.Context, session *gocql.Session, cfg Config, keyspace, table string) error {
+	for _, statement := range []string{"CREATE KEYSPACE IF NOT EXISTS " + quoted(keyspace) + " WITH replication = " + cfg.Replication, table} {
+		if err := session.Query(statement).Idempotent(true).ExecContext(ctx); err != nil {
+			return s.fault("create a table of keyspace "+keyspace, err)
+		}
+	}
+	return nil
+}
+
+// createTotals does for the tables of totals what [Store.createSchema] does, and reports
+// whether it created any.
+func (s *Store) createTotals(ctx context.Context, session *gocql.Session, cfg Config) (created bool, err error) {
+	if s.cql.totals == nil || cfg.Existing {
+		return false, nil // who only looks at the rows needs no totals
+	}
+	for name, statement := range s.cql.totals.creates(s.plan.Totals) {
+		have, err := s.columnsOf(ctx, session, cfg.Keyspace, name)
+		if err != nil {
+			return created, err
+		}
+		if len(have) == 0 {
+			if err := s.create(ctx, session, cfg, cfg.Keyspace, statement); err != nil {
+				return created, err
+			}
+			created = true
+			continue
+		}
+		for _, c := range totalsColumns {
+			if have[c.name].cql != c.cql {
+				return created, &fault.Error{
+					Kind: fault.Usage, Where: "cassandra at " + s.address, What: fmt.Sprintf("table %s has no column %s %s", name, c.name, c.cql),
+					Why: "totals could not be written", Fix: "drop it, and let totals be counted anew; it is made by " + statement,
+				}
+			}
+		}
+	}
+	return created, nil
 }
 
 func (s *statements) all() []*table {

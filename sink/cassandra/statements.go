@@ -29,6 +29,8 @@ type statements struct {
 	clear                          string // one partition of the history
 	bucketsOf                      string // the partitions of a join value
 	joinsOfHistory, joinsOfLookups string
+
+	totals *totalsTables // nil where nothing is counted
 }
 
 func newStatements(p *plan.Plan, keyspace string) statements {
@@ -43,6 +45,7 @@ func newStatements(p *plan.Plan, keyspace string) statements {
 	s.bucketsOf = "SELECT " + quoted(d.Columns[1].Name) + " FROM " + d.name + " WHERE " + equal(d.Columns[:1])
 	s.joinsOfHistory = "SELECT DISTINCT " + quoted(d.Columns[0].Name) + " FROM " + d.name
 	s.joinsOfLookups = "SELECT " + quoted(s.lookups.Columns[0].Name) + " FROM " + s.lookups.name
+	s.totals = newTotalsTables(p, h, keyspace)
 	return s
 }
 

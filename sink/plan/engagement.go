@@ -44,6 +44,7 @@ func Engagement(stream, lookup schema.TableName, prefix string) *Plan {
 	} {
 		p.Redis.Fields = append(p.Redis.Fields, Field{Name: field[0], Slot: b.columns[field[1]].slot})
 	}
+	p.Totals = b.engagementTotals(prefix)
 	return p
 }
 

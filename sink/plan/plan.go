@@ -38,6 +38,8 @@ type Plan struct {
 	Views                  []Table
 	// Redis is the hash of each row of the result.
 	Redis RedisHash
+	// Totals is what is counted of the rows; nil for nothing.
+	Totals *Totals
 
 	none Value // the join value that stands for NULL in the stores, and no row may have; NULL for none
 }

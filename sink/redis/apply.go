@@ -12,7 +12,7 @@ import (
 const maxPipeline = 500
 
 // Apply sets the hashes of the rows of the result and leaves a tombstone for those
-// that left it; other writes concern nothing that is kept here. See [sink.Store].
+// that left it, and writes totals; other writes concern nothing that is kept here. See [sink.Store].
 func (s *Store) Apply(ctx context.Context, writes []sink.Write) error {
 	scripts := make([]rueidis.LuaExec, 0, min(len(writes), maxPipeline))
 	for i := range writes {
@@ -25,20 +25,23 @@ func (s *Store) Apply(ctx context.Context, writes []sink.Write) error {
 			args = s.fields(append(make([]string, 0, 2+2*len(s.plan.Redis.Fields)), formatVersion(w.Version), ""), w.Row)
 		}
 		if scripts = append(scripts, rueidis.LuaExec{Keys: []string{s.key(w.Row)}, Args: args}); len(scripts) == maxPipeline {
-			if err := s.exec(ctx, scripts); err != nil {
+			if err := s.exec(ctx, s.guard, scripts); err != nil {
 				return err
 			}
 			scripts = scripts[:0]
 		}
 	}
-	return s.exec(ctx, scripts)
+	if err := s.exec(ctx, s.guard, scripts); err != nil {
+		return err
+	}
+	return s.putTotals(ctx, writes)
 }
 
-func (s *Store) exec(ctx context.Context, scripts []rueidis.LuaExec) error {
+func (s *Store) exec(ctx context.Context, lua *rueidis.Lua, scripts []rueidis.LuaExec) error {
 	if len(scripts) == 0 {
 		return nil
 	}
-	for i, result := range s.guard.ExecMulti(ctx, s.client, scripts...) {
+	for i, result := range lua.ExecMulti(ctx, s.client, scripts...) {
 		if err := result.Error(); err != nil {
 			return s.fault("write "+scripts[i].Keys[0], err)
 		}

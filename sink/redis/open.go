@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	_ "embed" // for guard.lua
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -20,11 +19,15 @@ import (
 //go:embed guard.lua
 var guardLua string // never written
 
+//go:embed board.lua
+var boardLua string // never written
+
 // Store is a [sink.Store] of one plan. Its methods may be called
 // concurrently.
 type Store struct {
 	client  rueidis.Client
 	guard   *rueidis.Lua
+	board   *rueidis.Lua
 	address string
 	plan    *plan.Plan
 	life    string // of a tombstone, in seconds
@@ -45,6 +48,7 @@ func Open(ctx context.Context, cfg Config, log *zap.Logger) (*Store, error) {
 	}
 	s := &Store{
 		guard:   rueidis.NewLuaScript(guardLua),
+		board:   rueidis.NewLuaScript(boardLua),
 		address: cfg.Address,
 		plan:    cfg.Plan,
 		life:    strconv.FormatInt(int64(cfg.TombstoneLife/time.Second), 10),
@@ -96,7 +100,7 @@ func (s *Store) fault(doing string, err error) error {
 	case "NOAUTH", "WRONGPASS":
 		f.Kind, f.Fix = fault.Usage, "set redis.username and redis.password"
 	case "NOPERM":
-		f.Kind, f.Fix = fault.Usage, fmt.Sprintf("ACL SETUSER <user> ~%s* +@hash +@scripting +del +expire +ping +scan", s.plan.Redis.Prefix())
+		f.Kind, f.Fix = fault.Usage, "ACL SETUSER <user> "+s.patterns()+" +@hash +@sortedset +@scripting +del +expire +expireat +scan +ping"
 	case "LOADING", "OOM", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS", "MISCONF", "UNBLOCKED":
 	default:
 		f.Kind = fault.Runtime
@@ -106,4 +110,13 @@ func (s *Store) fault(doing string, err error) error {
 		return &sink.RecordError{Reason: deadletter.Refused, Err: f}
 	}
 	return f
+}
+
+// patterns are those of the keys that are written, as an ACL has them.
+func (s *Store) patterns() string {
+	patterns := "~" + s.plan.Redis.Prefix() + "*"
+	if s.plan.Totals != nil {
+		patterns += " ~" + s.plan.Totals.Prefix + "content:* ~" + s.plan.Totals.Prefix + "board:*"
+	}
+	return patterns
 }

@@ -99,7 +99,7 @@ func (s *Store) Remove(ctx context.Context, keys []string, versions []int64) err
 	for i, key := range keys {
 		scripts = append(scripts, rueidis.LuaExec{Keys: []string{key}, Args: []string{formatVersion(versions[i]), s.life}})
 		if len(scripts) == maxPipeline || i == len(keys)-1 {
-			if err := s.exec(ctx, scripts); err != nil {
+			if err := s.exec(ctx, s.guard, scripts); err != nil {
 				return err
 			}
 			scripts = scripts[:0]

@@ -2,12 +2,14 @@ package storetest
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
 	"penstock/schema"
 	"penstock/sink"
 	"penstock/sink/plan"
+	"penstock/sink/totals"
 )
 
 // Model is a store and a lookup in memory: the meaning of [sink.Store] in the
@@ -20,6 +22,15 @@ type Model struct {
 	places  []map[string]entry // of each place of the plan, by key
 	lookups map[plan.Value]plan.LookupRow
 	cleared map[plan.Value]int64 // the highest version a history was cleared at
+	totals  map[totals.ID]totals.Value
+	minutes map[totals.ID]map[int]minuteAt // as boards have them: written only where they are said to have changed
+}
+
+// minuteAt is a minute with the version that it was written at.
+type minuteAt struct {
+	totals.Minute
+
+	version int64
 }
 
 // entry is what a place holds under one key: the row, or who left it.
@@ -36,7 +47,10 @@ func NewModel() *Model {
 
 // NewModelOf returns an empty model of a plan.
 func NewModelOf(p *plan.Plan) *Model {
-	m := &Model{plan: p, lookups: make(map[plan.Value]plan.LookupRow), cleared: make(map[plan.Value]int64)}
+	m := &Model{
+		plan: p, lookups: make(map[plan.Value]plan.LookupRow), cleared: make(map[plan.Value]int64), totals: make(map[totals.ID]totals.Value),
+		minutes: make(map[totals.ID]map[int]minuteAt),
+	}
 	for range p.Places {
 		m.places = append(m.places, make(map[string]entry))
 	}
@@ -84,7 +98,42 @@ func (m *Model) apply(w *sink.Write) {
 		}
 	case sink.ClearHistory:
 		m.cleared[w.Join] = max(m.cleared[w.Join], w.Version)
+	case sink.PutTotals:
+		if have, found := m.totals[w.Totals.ID]; !found || have.Version < w.Version {
+			v := *w.Totals
+			v.ByKind, v.Sketch, v.Changed = maps.Clone(v.ByKind), slices.Clone(v.Sketch), 0
+			m.totals[v.ID] = v
+		}
+		m.applyMinutes(w.Totals)
 	}
+}
+
+func (m *Model) applyMinutes(v *totals.Value) {
+	if m.minutes[v.ID] == nil {
+		m.minutes[v.ID] = make(map[int]minuteAt)
+	}
+	for minute := range v.Minutes {
+		if v.Changed&(1<<minute) != 0 && m.minutes[v.ID][minute].version < v.Version {
+			m.minutes[v.ID][minute] = minuteAt{Minute: v.Minutes[minute], version: v.Version}
+		}
+	}
+}
+
+// Minutes returns the minutes of hours that have events, as boards have them.
+func (m *Model) Minutes() map[totals.ID][60]totals.Minute {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make(map[totals.ID][60]totals.Minute)
+	for id, minutes := range m.minutes {
+		var hour [60]totals.Minute
+		for minute, at := range minutes {
+			hour[minute] = at.Minute
+		}
+		if hour != [60]totals.Minute{} {
+			all[id] = hour
+		}
+	}
+	return all
 }
 
 // Read returns the row of the result that has the key of another.
@@ -125,6 +174,47 @@ func (m *Model) Rows(_ context.Context, join plan.Value, visit func([]plan.Store
 		rows = rows[n:]
 	}
 	return nil
+}
+
+// Hour is as [sink.TotalsReader] says.
+func (m *Model) Hour(ctx context.Context, join plan.Value, hour int64, visit func([]plan.Stored) error) error {
+	return m.Rows(ctx, join, func(rows []plan.Stored) error {
+		return visit(slices.DeleteFunc(slices.Clone(rows), func(s plan.Stored) bool { return plan.HourOf(s.Row[m.plan.Totals.Time]) != hour }))
+	})
+}
+
+// Totals is as [sink.TotalsReader] says.
+func (m *Model) Totals(_ context.Context, join plan.Value, visit func(*totals.Value) error) error {
+	for _, v := range m.counted() {
+		if v.Join != join {
+			continue
+		}
+		if err := visit(&v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ReadTotal is as [TotalsSubject] says.
+func (m *Model) ReadTotal(ctx context.Context, id totals.ID) (events, millis int64, found bool, err error) {
+	return ReadTotal(ctx, m, id)
+}
+
+// Counted returns every total that has events.
+func (m *Model) Counted() []totals.Value {
+	return slices.DeleteFunc(m.counted(), func(v totals.Value) bool { return v.Events == 0 })
+}
+
+func (m *Model) counted() []totals.Value {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []totals.Value
+	for _, v := range m.totals {
+		v.ByKind, v.Sketch = maps.Clone(v.ByKind), slices.Clone(v.Sketch)
+		all = append(all, v)
+	}
+	return all
 }
 
 // Joins is as [sink.Lookup] says.

@@ -11,4 +11,5 @@ func TestModelConforms(t *testing.T) {
 		storetest.Exercise(t, s, func(*testing.T) storetest.Subject { return storetest.NewModelOf(s.Plan) })
 		storetest.ExerciseLookup(t, s, func(*testing.T) storetest.LookupSubject { return storetest.NewModelOf(s.Plan) })
 	}
+	storetest.ExerciseTotals(t, 487_816, func(*testing.T) storetest.TotalsSubject { return storetest.NewModel() })
 }
