@@ -70,24 +70,24 @@ func TestExpressionsEqualPostgres(t *testing.T) {
 	}
 }
 
-// TestNativesEqualPostgres reads what the input topic has of real and of timestamp,
-// and holds it against Postgres' casts.
+// TestNativesEqualPostgres reads what the input topic has of real and of timestamp, and
+// what Postgres prints of them, and holds both against Postgres' casts.
 func TestNativesEqualPostgres(t *testing.T) {
 	db, err := pgx.Connect(t.Context(), stacktest.Database(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close(t.Context()) })
-	rows, err := db.Query(t.Context(), `SELECT 'Real', to_json(r)::text, r::float8::text FROM (SELECT (random() * 10 ^ (n % 30 - 10))::real AS r FROM generate_series(1, 500) n
+	rows, err := db.Query(t.Context(), `SELECT 'Real', to_json(r)::text, r::text, r::float8::text FROM (SELECT (random() * 10 ^ (n % 30 - 10))::real AS r FROM generate_series(1, 500) n
 		UNION ALL VALUES (0.1::real), ('NaN'), ('-Infinity'), (3.4028235e38), (1e-45)) reals
-		UNION ALL SELECT 'Local', to_json(t::text)::text, (extract(epoch FROM t) * 1000000)::bigint::text FROM (SELECT timestamp '0001-01-01' + random() * interval '9998 years' AS t
+		UNION ALL SELECT 'Local', to_json(t::text)::text, t::text, (extract(epoch FROM t) * 1000000)::bigint::text FROM (SELECT timestamp '0001-01-01' + random() * interval '9998 years' AS t
 		FROM generate_series(1, 500) UNION ALL VALUES (timestamp '2025-08-25 16:13:40.436907'), ('1969-12-31 23:59:59.999999')) times`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	seen := 0
-	var native, image, want string
-	_, err = pgx.ForEachRow(rows, []any{&native, &image, &want}, func() error {
+	var native, image, text, want string
+	_, err = pgx.ForEachRow(rows, []any{&native, &image, &text, &want}, func() error {
 		seen++
 		slot := Slot{Type: Float, Native: Real}
 		if native == "Local" {
@@ -96,6 +96,9 @@ func TestNativesEqualPostgres(t *testing.T) {
 		got, err := decodeValue(&slot, []byte(image))
 		if err != nil {
 			return err
+		}
+		if read, err := readValue(&slot, []byte(text)); err != nil || read != got {
+			t.Errorf("%s %s: read as %v (%v), the record's is %v", native, text, read, err, got)
 		}
 		if slot.Type == Time && strconv.FormatInt(got.Int(), 10) != want {
 			t.Errorf("%s %s: got %d, Postgres has %s", native, image, got.Int(), want)

@@ -44,7 +44,7 @@ func (p *Plan) ReadLookup(texts [][]byte) (LookupRow, error) {
 func (p *Plan) read(texts [][]byte, first int, into []Value) error {
 	for i := range into {
 		slot := first + i
-		switch v, err := readValue(p.Slots[slot].Type, texts[i]); {
+		switch v, err := readValue(&p.Slots[slot], texts[i]); {
 		case err != nil:
 			return fmt.Errorf("column %s: %w", p.columnName(slot), err)
 		case v.IsNull() && p.Slots[slot].NotNull:
@@ -57,11 +57,11 @@ func (p *Plan) read(texts [][]byte, first int, into []Value) error {
 }
 
 // readValue reads a value as Postgres prints it.
-func readValue(t Type, text []byte) (Value, error) {
+func readValue(slot *Slot, text []byte) (Value, error) {
 	if text == nil {
 		return Value{}, nil
 	}
-	switch t {
+	switch slot.Type {
 	case Bool:
 		switch string(text) {
 		case "t":
@@ -77,12 +77,20 @@ func readValue(t Type, text []byte) (Value, error) {
 		if string(text) == "NaN" {
 			return FloatOf(math.NaN()), nil // of which there are many
 		}
-		f, err := strconv.ParseFloat(string(text), 64)
+		bits := 64
+		if slot.Native == Real {
+			bits = 32
+		}
+		f, err := strconv.ParseFloat(string(text), bits)
 		return FloatOf(f), err
 	case UUID:
 		return UUIDOf(string(text))
 	case Time:
-		at, err := time.Parse("2006-01-02 15:04:05-07", string(text)) // also takes a fraction
+		layout := "2006-01-02 15:04:05-07" // also takes a fraction
+		if slot.Native == Local {
+			layout = time.DateTime
+		}
+		at, err := time.Parse(layout, string(text))
 		if err == nil && at.Unix() > math.MaxInt64/1_000_000 {
 			err = fmt.Errorf("%s is out of range", text)
 		}
