@@ -22,11 +22,13 @@ const (
 	Fence     ledger.Kind = "fence"     // somebody goes on without a fence, or fences without the slot
 	Unrefused ledger.Kind = "unrefused" // a daemon goes on where it has to refuse, or does not say why not
 	Written   ledger.Kind = "written"   // something is written where nothing may be
+	Verify    ledger.Kind = "verify"    // penstock verify says something else than the judge
 )
 
 // Kinds lists them all, with the ledger's.
 func Kinds() []ledger.Kind {
-	return append(slices.Concat(ledger.Kinds(), stores.Kinds()), Stuck, Slow, Retained, Refused, Ended, Stop, Resent, Memory, Zombie, Fence, Unrefused, Written)
+	return append(slices.Concat(ledger.Kinds(), stores.Kinds()),
+		Stuck, Slow, Retained, Refused, Ended, Stop, Resent, Memory, Zombie, Fence, Unrefused, Written, Verify)
 }
 
 // finding is an error that is the daemon's: any other is the rig's own.

@@ -66,7 +66,7 @@ pipelines:
 records: { format: text }
 cassandra: { hosts: [%[7]q], username: cassandra, password: cassandra, keyspace: %[2]s }
 redis: { address: %[8]q, prefix: %[2]s }
-wait: 3m
+wait: 10m
 log: { format: json }
 `
 

@@ -54,6 +54,9 @@ func (w *storeWorld) leave(ctx context.Context, d *Daemon) error {
 // holdAsZombie stops a daemon's process until the group has given its partitions to
 // others, and lets it go on: it may write what it had begun, and must commit nothing.
 func (w *storeWorld) holdAsZombie(ctx context.Context, d *Daemon, meanwhile func(context.Context) error) error {
+	if err := w.group.await(ctx, members); err != nil { // else it may be none yet
+		return err
+	}
 	before, err := w.group.members(ctx)
 	if err != nil {
 		return err

@@ -176,6 +176,10 @@ func (w *storeWorld) settle(ctx context.Context) error {
 		}
 	}
 	w.figure("settled", seconds(time.Since(began)))
+	said, err := w.verify(ctx)
+	if err != nil {
+		return err
+	}
 	if err := w.stopDaemons(ctx); err != nil {
 		return err
 	}
@@ -183,7 +187,11 @@ func (w *storeWorld) settle(ctx context.Context) error {
 	if err := w.checkLetters(ctx); err != nil {
 		return err
 	}
-	return w.check(ctx)
+	if err := w.check(ctx); err != nil {
+		return err
+	}
+	w.holdVerify(said)
+	return nil
 }
 
 // awaitCaptured returns when the slot is confirmed to all that is committed by now.

@@ -42,7 +42,7 @@ const tables = `
 // TestInjuriesAreFound writes the stores as they must be, which passes, and then hurts
 // them one by one.
 func TestInjuriesAreFound(t *testing.T) {
-	s, past := whole(t)
+	s, past := prepared(t)
 	hurt := true // Cassandra holds something else than it must
 	for _, c := range []struct {
 		name   string
@@ -114,8 +114,8 @@ func TestPastKnowsDisorder(t *testing.T) {
 	}
 }
 
-// whole makes source and tables, and the past of what is in them.
-func whole(t *testing.T) (*Stores, *Past) {
+// prepared makes source and tables, and the past of what is in them.
+func prepared(t *testing.T) (*Stores, *Past) {
 	t.Helper()
 	servers := stacktest.Servers(t)
 	target := Target{

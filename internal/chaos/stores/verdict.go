@@ -43,6 +43,9 @@ func (v *Verdict) Differences() int64 {
 	return n
 }
 
+// Rowwise is how many of them a comparison with SQL alone finds.
+func (v *Verdict) Rowwise() int64 { return v.Found[Differing] + v.Found[Missing] + v.Found[Extra] }
+
 func (v *Verdict) report(k ledger.Kind, format string, args ...any) {
 	v.Found[k]++
 	if v.Found[k] <= shown {
