@@ -27,7 +27,7 @@ func wallClock() Mutant {
 		Broken:   "rows are written to Cassandra at the time of writing, as the driver does by default: an older one that comes late wins",
 		Incident: "gocql's DefaultTimestamp",
 		Edits: []Edit{
-			{File: "sink/cassandra/apply.go", Old: "import (\n\t\"context\"\n\t\"sync\"\n", New: "import (\n\t\"context\"\n\t\"sync\"\n\t\"time\"\n"},
+			{File: "sink/cassandra/apply.go", Old: "\t\"sync\"\n\n\tgocql", New: "\t\"sync\"\n\t\"time\"\n\n\tgocql"},
 			{
 				File: "sink/cassandra/apply.go",
 				Old:  "\treturn entry(t.put, append(values, w.Version, w.Version)...)\n",
