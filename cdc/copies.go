@@ -157,6 +157,7 @@ func (c *copies) take(r *backfill.Result) {
 	case errors.Is(r.Err, backfill.ErrRewritten):
 		c.log.Info("the table was rewritten: it is read again", zap.Stringer(keyTable, r.Order.Table))
 		desk.Rewritten()
+		c.open(r.Order.Table, desk.Job) // what is read already lies in blocks of before
 		c.changed[r.Order.Table] = true
 	case r.Order.Settle:
 		desk.Settled()
@@ -175,8 +176,7 @@ func (c *copies) take(r *backfill.Result) {
 // back takes an order back, and reports whether what became of it still counts.
 func (c *copies) back(o *backfill.Order) bool {
 	for given := range c.given {
-		if given.Job == o.Job && given.Table == o.Table && given.Part == o.Part && given.Span.From == o.Span.From &&
-			given.Settle == o.Settle && given.Plan == o.Plan && (given.Keys == nil) == (o.Keys == nil) {
+		if given.Is(o) {
 			delete(c.given, given)
 			break
 		}

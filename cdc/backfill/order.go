@@ -8,6 +8,7 @@ import (
 
 // Order is one piece of work for a reader.
 type Order struct {
+	Desk  *Desk  // that has dealt it
 	Job   string // its id
 	Table schema.TableName
 	Where string
@@ -23,7 +24,9 @@ type Order struct {
 	Keys     []Key
 }
 
-// Desk deals the orders of one job, several at once. Not safe for concurrent use.
+// Desk deals the orders of one job, several at once. A job that is paused, or of which the
+// rows have moved, goes on at another desk: what was ordered at the one before counts no
+// more. Not safe for concurrent use.
 type Desk struct {
 	Job     *Job
 	Blocks  uint32 // of an order at most
@@ -42,7 +45,7 @@ const chunkKeys = 1000 // that are read in one chunk
 // Next is the next order, if there is one now.
 func (d *Desk) Next() (Order, bool) {
 	j := d.Job
-	o := Order{Job: j.ID, Table: j.Table, Where: j.Where}
+	o := Order{Desk: d, Job: j.ID, Table: j.Table, Where: j.Where}
 	switch {
 	case j.State != Running:
 		return o, false
@@ -88,14 +91,19 @@ func (d *Desk) taken(part int) (spans []Span) {
 // still counts: the job may be another by now.
 func (d *Desk) Back(o *Order) bool {
 	at := slices.IndexFunc(d.out, func(have Order) bool {
-		return have.Job == o.Job && have.Settle == o.Settle && have.Plan == o.Plan && have.Part == o.Part && have.Span.From == o.Span.From &&
-			(have.Keys == nil) == (o.Keys == nil)
+		return have.Is(o)
 	})
 	if at < 0 {
 		return false
 	}
 	d.out = slices.Delete(d.out, at, at+1)
 	return d.Job.ID == o.Job && d.Job.State == Running
+}
+
+// Is reports whether both are the same order, of which less may be carried out.
+func (o *Order) Is(other *Order) bool {
+	return o.Desk == other.Desk && o.Job == other.Job && o.Settle == other.Settle && o.Plan == other.Plan && o.Part == other.Part &&
+		o.Span.From == other.Span.From && (o.Keys == nil) == (other.Keys == nil)
 }
 
 // Settled notes that the window knows enough.
@@ -106,7 +114,8 @@ func (d *Desk) Planned(p Plan) {
 	d.Job.Planned, d.Job.Parts, d.Job.Estimate = true, p.Parts, p.Estimate
 }
 
-// Rewritten notes that the rows lie in other blocks now, so that all have to be read again.
+// Rewritten notes that the rows lie in other blocks now, so that all have to be read again,
+// at another desk.
 func (d *Desk) Rewritten() { d.Job.Planned, d.Job.Parts = false, nil }
 
 // Busy reports whether readers still work for the job.
