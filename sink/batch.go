@@ -56,6 +56,9 @@ func (b *batch) take(r *kgo.Record) error {
 			return err
 		}
 	default:
+		if _, spared := b.owner.spared[string(r.Key)]; !spared && c.version < b.owner.gone {
+			c.truncateBy(b.owner.gone)
+		}
 		b.entries = append(b.entries, entry{record: r, change: c, at: at})
 	}
 	b.next.Partition, b.next.Offset = r.Partition, r.Offset+1
@@ -79,12 +82,15 @@ func (b *batch) flush(ctx context.Context) error {
 			return err
 		}
 		e := entries[refused]
-		if err := b.refuse(e.record, e.at, err); err != nil {
+		if !errors.Is(err, errHeld) {
+			err = b.refuse(e.record, e.at, err)
+		}
+		if err != nil {
 			if failed := b.deliver(ctx); failed != nil {
 				return failed
 			}
 			if refused > 0 {
-				b.stand(entries[refused-1])
+				b.stands(behindOf(&entries[refused-1]))
 			}
 			return err
 		}
@@ -95,13 +101,19 @@ func (b *batch) flush(ctx context.Context) error {
 	if err := b.deliver(ctx); err != nil {
 		return err
 	}
-	b.done = b.next
+	b.stands(b.next)
 	return nil
 }
 
-// stand notes that everything up to the entry is durable.
-func (b *batch) stand(e entry) {
-	b.done = Progress{
+// stands notes that everything below p is durable.
+func (b *batch) stands(p Progress) {
+	b.done = p
+	b.owner.advance(p)
+}
+
+// behindOf is the progress when everything up to an entry is durable.
+func behindOf(e *entry) Progress {
+	return Progress{
 		Partition: e.record.Partition, Offset: e.record.Offset + 1,
 		LSN: e.at.LSN, Version: e.at.Version, CommitTime: e.change.commitTime,
 	}
@@ -141,12 +153,13 @@ func (b *batch) waitWith(r *kgo.Record, at record.Coordinates, c *change, keys .
 	}
 }
 
-// apply makes entries durable in every store. When a record of them cannot be, it
-// finds the first such, makes those before it durable, and returns its index with
+// apply makes entries durable in every store. When a record of them cannot be, or
+// has to wait for a store, it finds the first such, makes those before it durable, and returns its index with
 // its error; -1 says that the error is no record's.
 func (b *batch) apply(ctx context.Context, entries []entry) (refused int, err error) {
+	ofRecord := func(err error) bool { return asRecordError(err) != nil || errors.Is(err, errHeld) }
 	err = b.store(ctx, entries)
-	if err == nil || asRecordError(err) == nil {
+	if err == nil || !ofRecord(err) {
 		return -1, err
 	}
 	// Every prefix may be applied again: the stores keep what is newest.
@@ -156,7 +169,7 @@ func (b *batch) apply(ctx context.Context, entries []entry) (refused int, err er
 		switch failed := b.store(ctx, entries[:middle]); {
 		case failed == nil:
 			sound = middle
-		case asRecordError(failed) == nil:
+		case !ofRecord(failed):
 			return -1, failed
 		default:
 			broken, err = middle, failed
@@ -171,7 +184,13 @@ func (b *batch) store(ctx context.Context, entries []entry) error {
 		changes[i] = entries[i].change
 	}
 	what := fmt.Sprintf("the stores, partition %d", b.owner.partition)
-	return b.sink.patience().Do(ctx, what, func(ctx context.Context) error { return b.owner.apply(ctx, changes) })
+	return b.owner.patience.Do(ctx, what, func(ctx context.Context) error {
+		err := b.owner.apply(ctx, changes)
+		for err != nil && fault.KindOf(err) == fault.Unreachable && b.owner.leaveBehind(b.sink) {
+			err = b.owner.apply(ctx, changes)
+		}
+		return err
+	})
 }
 
 // refuse does with a record that cannot be processed what the policy says: it

@@ -74,6 +74,17 @@ func decode(p *plan.Plan, key, value []byte, version int64) (change, error) {
 	return c, reasoned(deadletter.Expression, c.stream.derive(p))
 }
 
+// truncateBy makes of a change of a stream row what a later truncation has made of it.
+func (c *change) truncateBy(version int64) {
+	if c.stream == nil {
+		return
+	}
+	if s := c.stream; s.after != nil {
+		s.before, s.after, s.keyless, s.out = s.after, nil, false, false
+	}
+	c.version = version
+}
+
 // join is the value that the change is joined by, NULL for a row without one.
 func (c *change) join(p *plan.Plan) plan.Value {
 	switch {

@@ -34,6 +34,10 @@ type Config struct {
 	// KeepDecided is how long a dead letter stays at least after it was decided: optional, 7 days.
 	KeepDecided time.Duration
 
+	// BreakAfter is how long a store does not answer before the partitions go on without
+	// it: optional, 1 second, but less where Wait is short.
+	BreakAfter time.Duration
+
 	Batch     int // optional, 2000: records of one poll
 	Parallel  int // optional, 8: partitions worked on at once
 	CacheRows int // optional, 50000: lookup rows kept in memory for each partition
@@ -93,6 +97,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.Wait = orDefault(c.Wait, time.Minute)
 	c.KeepDecided = orDefault(c.KeepDecided, keepDecided)
+	c.BreakAfter = orDefault(c.BreakAfter, min(time.Second, c.Wait/4))
 	c.Batch = orDefault(c.Batch, 2000)
 	c.Parallel = orDefault(c.Parallel, 8)
 	c.CacheRows = orDefault(c.CacheRows, 50_000)
@@ -124,7 +129,8 @@ func (c Config) validate() error {
 		name  string
 		value int64
 	}{
-		{"Wait", int64(c.Wait)}, {"KeepDecided", int64(c.KeepDecided)}, {"Batch", int64(c.Batch)}, {"Parallel", int64(c.Parallel)}, {"CacheRows", int64(c.CacheRows)},
+		{"Wait", int64(c.Wait)}, {"KeepDecided", int64(c.KeepDecided)}, {"BreakAfter", int64(c.BreakAfter)},
+		{"Batch", int64(c.Batch)}, {"Parallel", int64(c.Parallel)}, {"CacheRows", int64(c.CacheRows)},
 		{"TotalsRows", int64(c.TotalsRows)},
 	} {
 		if limit.value < 0 {

@@ -3,16 +3,15 @@ package sink
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
-	"github.com/maypok86/otter/v2"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
 
 	"penstock/internal/fault"
-	"penstock/sink/plan"
 )
 
 const (
@@ -32,11 +31,19 @@ type consumer struct {
 	sink   *Sink
 	client *kgo.Client
 	owners map[int32]*owner // the partitions that records came from, by partition
+	// leaving keeps the end of the consumer and a rebalance, of which neither is in a
+	// step, from the owners at once.
+	leaving sync.Mutex
+	lanes   chan struct{} // one token for each lane that works
+
+	tends bool      // there are lanes, or records are held: records are not all that is waited for
+	seen  time.Time // when Kafka answered last
+	moved time.Time // when a partition or a lane came forward last, or none was held
 }
 
 // join creates the client, which joins the group in the background.
 func (s *Sink) join() (*consumer, error) {
-	c := &consumer{sink: s, owners: make(map[int32]*owner)}
+	c := &consumer{sink: s, owners: make(map[int32]*owner), lanes: make(chan struct{}, s.cfg.Parallel), seen: time.Now(), moved: time.Now()}
 	client, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(s.cfg.Brokers...),
 		kgo.ConsumerGroup(s.cfg.Group),
@@ -62,7 +69,14 @@ func (s *Sink) join() (*consumer, error) {
 }
 
 // leave gives the partitions back at once, so that others need not wait.
-func (c *consumer) leave() { c.client.CloseAllowingRebalance() }
+func (c *consumer) leave() {
+	c.leaving.Lock()
+	for _, o := range c.owners {
+		o.stopLanes()
+	}
+	c.leaving.Unlock()
+	c.client.CloseAllowingRebalance()
+}
 
 func (c *consumer) assigned(_ context.Context, _ *kgo.Client, p map[string][]int32) {
 	if partitions := p[c.sink.cfg.Topic]; len(partitions) > 0 {
@@ -72,33 +86,42 @@ func (c *consumer) assigned(_ context.Context, _ *kgo.Client, p map[string][]int
 
 func (c *consumer) dropped(how string, p map[string][]int32) {
 	partitions := p[c.sink.cfg.Topic]
+	c.leaving.Lock()
+	defer c.leaving.Unlock()
 	for _, partition := range partitions {
-		delete(c.owners, partition)
+		if o := c.owners[partition]; o != nil {
+			o.stopLanes()
+			delete(c.owners, partition)
+		}
 	}
+	c.client.ResumeFetchPartitions(p) // they may come back
 	if len(partitions) > 0 {
 		c.sink.log.Info(how, zap.String(keyGroup, c.sink.cfg.Group), zap.Int32s(keyPartitions, partitions))
 	}
 }
 
 func (c *consumer) newOwner(partition int32, next int64, waiting map[string]string) *owner {
-	return &owner{
-		partition: partition, next: next, plan: c.sink.cfg.Plan, stores: c.sink.stores, lookup: c.sink.lookup,
-		cache:       otter.Must(&otter.Options[plan.Value, known]{MaximumSize: c.sink.cfg.CacheRows}),
-		begun:       make(map[plan.Value]int64),
-		partitionOf: c.partitionOf, waiting: waiting,
-		totals: newTally(c.sink.cfg.Plan, c.sink.lookup, partition, c.sink.cfg.TotalsRows),
-	}
+	return c.sink.newOwner(c.client, partition, next, waiting)
 }
 
-// next returns the next records. The caller allows rebalances again.
+// next returns the next records, or none when there are lanes to tend. The caller
+// allows rebalances again.
 func (c *consumer) next(ctx context.Context) (fetches kgo.Fetches, err error) {
 	err = c.sink.patience().Do(ctx, c.sink.kafka(), func(ctx context.Context) error {
 		for {
-			polling, cancel := context.WithTimeout(ctx, idleCheck)
+			limit := idleCheck
+			if c.tends {
+				limit = tendEvery
+			}
+			polling, cancel := context.WithTimeout(ctx, limit)
 			fetches = c.client.PollRecords(polling, c.sink.cfg.Batch)
 			cancel()
 			if fetches.NumRecords() > 0 {
+				c.seen = time.Now()
 				return c.fatal(ctx, fetches)
+			}
+			if c.tends && time.Since(c.seen) < idleCheck {
+				return errors.Join(c.fatal(ctx, fetches), c.transient(ctx, fetches), ctx.Err())
 			}
 			c.client.AllowRebalance()
 			if err := c.fatal(ctx, fetches); err != nil {
@@ -110,6 +133,7 @@ func (c *consumer) next(ctx context.Context) (fetches kgo.Fetches, err error) {
 			if err := c.sink.ping(ctx, c.client); err != nil {
 				return err
 			}
+			c.seen = time.Now()
 		}
 	})
 	return fetches, err
@@ -146,8 +170,9 @@ func (c *consumer) commit(ctx context.Context, durable []Progress) error {
 	if err != nil {
 		return err
 	}
-	if report := c.sink.cfg.OnCommit; report != nil {
-		for _, p := range durable {
+	for _, p := range durable {
+		c.owners[p.Partition].reported = p
+		if report := c.sink.cfg.OnCommit; report != nil {
 			report(p)
 		}
 	}
@@ -178,19 +203,4 @@ func (c *consumer) commitOnce(ctx context.Context, offsets map[int32]kgo.EpochOf
 		return err
 	}
 	return c.sink.kafkaFault("commit offsets", err)
-}
-
-// partitionOf asks for the topic's partition count and returns Kafka's default
-// mapping of keys to partitions.
-func (c *consumer) partitionOf(ctx context.Context) (func(key string) int32, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestLimit)
-	defer cancel()
-	count, err := c.sink.countPartitions(ctx, c.client)
-	if err != nil {
-		return nil, err
-	}
-	partitioner := kgo.StickyKeyPartitioner(nil).ForTopic(c.sink.cfg.Topic)
-	return func(key string) int32 {
-		return int32(partitioner.Partition(&kgo.Record{Key: []byte(key)}, count))
-	}, nil
 }

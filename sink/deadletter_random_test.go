@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -25,7 +26,7 @@ func TestRandomHistoriesWithDeadLetters(t *testing.T) {
 	}
 	damaged := 0
 	for range rounds {
-		some, _ := mendedHistory(t, random, false)
+		some, _ := mendedHistory(t, random, false, false)
 		if damaged += some; t.Failed() {
 			return
 		}
@@ -44,13 +45,52 @@ func TestRandomHistoriesWithDeadLettersAndRetention(t *testing.T) {
 	}
 	removed := 0
 	for range rounds {
-		_, some := mendedHistory(t, random, true)
+		_, some := mendedHistory(t, random, true, false)
 		if removed += some; t.Failed() {
 			return
 		}
 	}
 	if removed < rounds && !testing.Short() {
 		t.Errorf("only %d letters were removed", removed)
+	}
+}
+
+// TestRandomHistoriesWithDeadLettersAndOutages: as before, but one store or the other is away now and then.
+func TestRandomHistoriesWithDeadLettersAndOutages(t *testing.T) {
+	random, rounds := randomly(t), 8
+	if testing.Short() {
+		rounds = 2
+	}
+	for range rounds {
+		if mendedHistory(t, random, false, true); t.Failed() {
+			return
+		}
+	}
+}
+
+// comeAndGo takes stores away for moments until the test or the returned function ends it.
+func comeAndGo(t *testing.T, random *rand.Rand, outages ...*outage) (end func()) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	random = rand.New(rand.NewPCG(random.Uint64(), 0))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			out := outages[random.IntN(len(outages))]
+			for _, down := range []bool{true, false} {
+				out.down.Store(down)
+				select {
+				case <-time.After(time.Duration(10+random.IntN(60)) * time.Millisecond):
+				case <-ctx.Done():
+				}
+			}
+			out.down.Store(false)
+		}
+	}()
+	return func() {
+		stop()
+		<-done
 	}
 }
 
@@ -110,10 +150,17 @@ func (r *rig) runUntilCrash(model *storetest.Model, stores ...sink.Store) {
 }
 
 // mendedHistory returns how many records were damaged, and letters removed.
-func mendedHistory(t *testing.T, random *rand.Rand, retention bool) (damaged, removed int) {
+func mendedHistory(t *testing.T, random *rand.Rand, retention, outages bool) (damaged, removed int) {
 	t.Helper()
 	r, s, model, strict := newRig(t), newSource(partitions), storetest.NewModel(), storetest.NewModel()
-	stores := []sink.Store{model, checking{refusing{strict, new(atomic.Bool)}}}
+	modelOut, strictOut := &outage{name: "model"}, &outage{name: "strict"}
+	if outages {
+		defer comeAndGo(t, random, modelOut, strictOut)()
+	}
+	pairOf := func() []sink.Store {
+		return []sink.Store{leaving{model, modelOut}, checking{refusing{leaving{strict, strictOut}, new(atomic.Bool)}}}
+	}
+	stores := pairOf()
 	sound := map[string][]byte{} // by version: the value as the source wrote it
 	seen := map[string]bool{}    // letters
 	more := func(steps int) {
@@ -140,7 +187,9 @@ func mendedHistory(t *testing.T, random *rand.Rand, retention bool) (damaged, re
 		if random.IntN(3) == 0 {
 			r.runUntilCrash(model, stores...)
 		}
-		r.runUntilDrained(r.letters(), model, stores...)
+		cfg := r.letters()
+		cfg.BreakAfter = 5 * time.Millisecond
+		r.runUntilDrained(cfg, model, stores...)
 	}
 	mend := func(steps int) {
 		for drain(); ; drain() {
@@ -176,7 +225,7 @@ func mendedHistory(t *testing.T, random *rand.Rand, retention bool) (damaged, re
 			continue // what is gone does not come again
 		}
 		model, strict = storetest.NewModel(), storetest.NewModel()
-		stores = []sink.Store{model, checking{refusing{strict, new(atomic.Bool)}}}
+		stores = pairOf()
 	}
 	return damaged, len(seen) - len(r.book().All())
 }

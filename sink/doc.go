@@ -11,6 +11,7 @@
 // which the later records of its key wait.
 //
 // Read change.go, write.go, join.go, progress.go and book.go (pure), store.go, then
-// owner.go, truncate.go, tally.go for totals, consumer.go, sink.go, step.go and batch.go; of dead
+// owner.go, truncate.go, tally.go for totals, consumer.go, sink.go, step.go and batch.go; of stores that
+// are away breaker.go, behind.go and lane.go; replay.go and refill.go; of dead
 // letters letterbox.go, release.go and decide.go.
 package sink

@@ -6,6 +6,7 @@ import (
 
 	"github.com/maypok86/otter/v2"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
 
 	"penstock/sink/plan"
 )
@@ -25,7 +26,7 @@ func NewOwner(partition, count int32, lookup Lookup, stores []Store) *Owner {
 func NewPlanOwner(p *plan.Plan, partition, count int32, lookup Lookup, stores []Store) *Owner {
 	cfg := Config{Pipeline: "p", Plan: p}.withDefaults()
 	return &Owner{sink: &Sink{cfg: cfg}, owner: &owner{
-		partition: partition, plan: cfg.Plan, stores: stores, lookup: lookup,
+		partition: partition, plan: cfg.Plan, stores: stores, checks: checkers(stores), lookup: lookup,
 		cache:  otter.Must(&otter.Options[plan.Value, known]{MaximumSize: 100}),
 		begun:  make(map[plan.Value]int64),
 		totals: newTally(cfg.Plan, lookup, partition, cfg.TotalsRows),
@@ -101,4 +102,26 @@ func Chunks(most int, sizes ...int) (counts []int) {
 		counts = append(counts, len(some))
 	}
 	return counts
+}
+
+// Breaker is a breaker, for tests.
+type Breaker struct{ b *breaker }
+
+// NewBreaker returns one that opens after a time.
+func NewBreaker(after time.Duration) *Breaker {
+	return &Breaker{&breaker{name: "a store", after: after, log: zap.NewNop()}}
+}
+
+// Do is do.
+func (b *Breaker) Do(ctx context.Context, call func(context.Context) error) error {
+	return b.b.do(ctx, call)
+}
+
+// IsOpen is isOpen.
+func (b *Breaker) IsOpen() (open, ready bool) { return b.b.isOpen() }
+
+// Follow makes the owner one of a store that another's history leads.
+func (o *Owner) Follow() *Owner {
+	o.owner.mode = follows
+	return o
 }

@@ -7,12 +7,29 @@ import (
 	"penstock/sink/plan"
 )
 
+// mode is how an owner deals with lookup rows that change. The end is the same.
+type mode uint8
+
+const (
+	// leads: a row that a lookup row follows in a run is written once, at the version of that.
+	leads mode = iota
+	// steps: every row is written at its own version first, as if the run were of one
+	// record. Who had other runs wrote no other versions.
+	steps
+	// follows: steps, and the history is another's, who has come further or as far. It
+	// tells of each row which change wrote it last; that is the one to write it by. Which
+	// changes another left out, because their columns are not used or a row was newer by then, does not matter so.
+	follows
+)
+
 // group is what a run of changes did to one join value and its rows, in the order
 // of the partition. Changes of different join values do not concern each other.
 type group struct {
 	plan   *plan.Plan
+	mode   mode
 	join   plan.Value
 	lookup *plan.LookupRow    // the lookup row after the run; nil when the run did not change it
+	before *plan.LookupRow    // that before the run, if all stored rows are known to be joined with it
 	turns  []*plan.LookupRow  // the lookup row after each change of it, in the order of the run
 	rows   map[string]*folded // by the stream row's key
 }
@@ -33,14 +50,14 @@ type leftPlace struct {
 }
 
 // groupByJoin folds a run of changes without truncations.
-func groupByJoin(p *plan.Plan, changes []change) map[plan.Value]*group {
+func groupByJoin(p *plan.Plan, m mode, changes []change) map[plan.Value]*group {
 	groups := make(map[plan.Value]*group)
 	for i := range changes {
 		c := &changes[i]
 		join := c.join(p)
 		g := groups[join]
 		if g == nil {
-			g = &group{plan: p, join: join, rows: make(map[string]*folded)}
+			g = &group{plan: p, mode: m, join: join, rows: make(map[string]*folded)}
 			groups[join] = g
 		}
 		g.fold(c)
@@ -109,7 +126,9 @@ func (g *group) ownSide(writes []Write, lookup *plan.LookupRow) ([]Write, error)
 	var trigger int64
 	if g.lookup != nil {
 		writes = append(writes, putLookup(g.lookup))
-		trigger = g.lookup.Version
+		if g.mode == leads {
+			trigger = g.lookup.Version
+		}
 	}
 	var err error
 	for _, f := range g.rows {
@@ -178,7 +197,8 @@ func (g *group) otherSide(stored []plan.Stored) ([]Write, error) {
 	var buffer [64]byte
 	for i := range stored {
 		s := &stored[i]
-		if _, own := g.rows[string(g.plan.AppendRowKey(buffer[:0], s.Row))]; own || s.Version > g.lookup.Version {
+		lookup := g.turnOf(s.Version)
+		if _, own := g.rows[string(g.plan.AppendRowKey(buffer[:0], s.Row))]; lookup == nil || own && g.mode == leads {
 			continue
 		}
 		err := g.plan.Derive(s.Row)
@@ -192,11 +212,36 @@ func (g *group) otherSide(stored []plan.Stored) ([]Write, error) {
 		if !passes {
 			continue
 		}
-		if writes, err = g.put(writes, g.lookup.Version, s.Row, false, g.lookup); err != nil {
+		if writes, err = g.put(writes, lookup.Version, s.Row, false, lookup); err != nil {
 			return nil, err
 		}
 	}
 	return writes, nil
+}
+
+// turnOf is the lookup row by which a stored row of a version is written again, nil for none.
+func (g *group) turnOf(version int64) (last *plan.LookupRow) {
+	switch g.mode {
+	case leads:
+		if version <= g.lookup.Version {
+			last = g.lookup
+		}
+	case steps:
+		for before, i := g.before, 0; i < len(g.turns); i++ {
+			turn := g.turns[i]
+			if turn.Version >= version && (before == nil || !g.plan.SameUse(before, turn)) {
+				last = turn
+			}
+			before = turn
+		}
+	case follows:
+		for _, turn := range g.turns {
+			if turn.Version == version {
+				last = turn
+			}
+		}
+	}
+	return last
 }
 
 // truncated returns the writes that take out of the result the stored rows which a

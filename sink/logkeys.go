@@ -5,6 +5,10 @@ const (
 	keyPipeline   = "pipeline"
 	keyTopic      = "topic"
 	keyPartitions = "partitions"
+	keyStore      = "store"
+	keyPartition  = "partition"
+	keyOffset     = "offset"
+	keyOffsets    = "offsets" // by partition
 	keyGroup      = "group"
 	keyLimit      = "limit"
 	keyWaited     = "waited"

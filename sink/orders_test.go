@@ -199,10 +199,13 @@ func (s *shop) wantQuery(t *testing.T, model *storetest.Model) {
 	}
 }
 
-func (s *shop) step(random *rand.Rand) {
+func (s *shop) step(random *rand.Rand) { s.change(random, random.IntN(100)) }
+
+// change makes the n-th of a hundred changes; the last four are truncations.
+func (s *shop) change(random *rand.Rand, n int) {
 	id := 1 + random.Int64N(4)
 	o := order{region: []string{"north", "so:uth"}[random.IntN(2)], number: 1 + random.Int64N(5), price: float64(random.IntN(50)) / 4}
-	switch n := random.IntN(100); {
+	switch {
 	case n < 55:
 		o.placed = 1_756_138_420_436_907 + int64(random.IntN(3))*20*60*60*1_000_000 + int64(random.IntN(2))
 		if random.IntN(8) > 0 {

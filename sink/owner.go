@@ -2,8 +2,10 @@ package sink
 
 import (
 	"context"
+	"slices"
 
 	"github.com/maypok86/otter/v2"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
 	"penstock/internal/fault"
@@ -21,8 +23,21 @@ type owner struct {
 	next      int64    // the offset behind what is durable
 	last      Progress // as of next; without an LSN until a record tells one
 	plan      *plan.Plan
-	stores    []Store
+	stores    []Store   // that it writes to; without those that have a lane
+	checks    []Checker // those of all stores that know what they refuse
 	lookup    Lookup
+	mode      mode
+	patience  Patience // with the stores
+
+	lanes    []*lane       // of the stores that are behind
+	held     []*kgo.Record // what it cannot go on with until a lane has ended
+	paused   bool          // no records of the partition are fetched
+	reported Progress      // as of the last commit
+
+	// Of a replay into a store that follows: the version of the stream table's last
+	// truncation, and the keys that wait with it yet.
+	gone   int64
+	spared map[string]string
 
 	// cache holds lookup rows as of the last batch, also those known not to
 	// exist. Nobody else changes them while this owner owns the partition.
@@ -39,6 +54,37 @@ type owner struct {
 	partitionOf func(ctx context.Context) (func(key string) int32, error)
 }
 
+// newOwner returns the owner of a partition that begins at an offset, with an empty cache.
+func (s *Sink) newOwner(client *kgo.Client, partition int32, next int64, waiting map[string]string) *owner {
+	o := &owner{
+		partition: partition, next: next, last: Progress{Partition: partition, Offset: next},
+		plan: s.cfg.Plan, stores: slices.Clone(s.stores), checks: checkers(s.stores), lookup: s.lookup, patience: s.patience(),
+		cache:       otter.Must(&otter.Options[plan.Value, known]{MaximumSize: s.cfg.CacheRows}),
+		begun:       make(map[plan.Value]int64),
+		partitionOf: s.partitionOf(client), waiting: waiting,
+		totals: newTally(s.cfg.Plan, s.lookup, partition, s.cfg.TotalsRows),
+	}
+	o.reported = o.progress()
+	return o
+}
+
+// partitionOf asks for the topic's partition count and returns Kafka's default
+// mapping of keys to partitions.
+func (s *Sink) partitionOf(client *kgo.Client) func(context.Context) (func(key string) int32, error) {
+	return func(ctx context.Context) (func(key string) int32, error) {
+		ctx, cancel := context.WithTimeout(ctx, requestLimit)
+		defer cancel()
+		count, err := s.countPartitions(ctx, client)
+		if err != nil {
+			return nil, err
+		}
+		partitioner := kgo.StickyKeyPartitioner(nil).ForTopic(s.cfg.Topic)
+		return func(key string) int32 {
+			return int32(partitioner.Partition(&kgo.Record{Key: []byte(key)}, count))
+		}, nil
+	}
+}
+
 // known is a lookup row of which all stored rows are known to be joined with it,
 // if carried.
 type known struct {
@@ -46,14 +92,8 @@ type known struct {
 	carried bool
 }
 
-// advance notes how far the partition has come, and completes that.
-func (o *owner) advance(p *Progress) {
-	p.Stores = make(map[string]int64, len(o.stores))
-	for _, store := range o.stores {
-		p.Stores[store.Name()] = p.Offset
-	}
-	o.next, o.last = p.Offset, *p
-}
+// advance notes how far the partition has come in the stores that the owner writes to.
+func (o *owner) advance(p Progress) { o.next, o.last = p.Offset, p }
 
 // apply makes a batch of changes durable in every store. It may be called again
 // with the same batch after an error.
@@ -69,18 +109,28 @@ func (o *owner) apply(ctx context.Context, batch []change) error {
 			return err
 		}
 	}
+	if o.totals != nil { // it reads, too
+		if err := o.sees(); err != nil {
+			return err
+		}
+	}
 	return o.totals.settle(ctx, batch, o.write)
 }
 
 // run applies changes without truncations: their own side first, then the stored
 // rows of the join values whose lookup row changed.
 func (o *owner) run(ctx context.Context, changes []change) error {
-	groups := groupByJoin(o.plan, changes)
+	groups := groupByJoin(o.plan, o.mode, changes)
 	lookups, err := o.lookups(ctx, groups)
 	if err != nil {
 		return err
 	}
 	stale := o.begin(groups)
+	if len(stale) > 0 {
+		if err := o.sees(); err != nil {
+			return err
+		}
+	}
 	writes := make([]Write, 0, 2*len(changes))
 	for join, g := range groups {
 		lookup := lookups[join]
@@ -120,7 +170,10 @@ func (o *owner) begin(groups map[plan.Value]*group) (stale []*group) {
 		}
 		before, cached := o.cache.GetIfPresent(join)
 		_, unfinished := o.begun[join]
-		if !cached || !before.carried || unfinished || !g.sameUse(&before.LookupRow) {
+		if cached && before.carried && !unfinished {
+			g.before = &before.LookupRow
+		}
+		if o.mode == follows || g.before == nil || !g.sameUse(g.before) {
 			stale = append(stale, g)
 		}
 		o.begun[join] = max(o.begun[join], g.lookup.Version)
@@ -161,6 +214,9 @@ func (o *owner) lookups(ctx context.Context, groups map[plan.Value]*group) (map[
 	if len(unknown) == 0 {
 		return lookups, nil
 	}
+	if err := o.sees(); err != nil {
+		return nil, err
+	}
 	rows, err := o.lookup.LookupRows(ctx, unknown)
 	if err != nil {
 		return nil, err
@@ -177,11 +233,9 @@ func (o *owner) write(ctx context.Context, writes []Write) error {
 	if len(writes) == 0 {
 		return nil
 	}
-	for _, store := range o.stores {
-		if checker, knows := store.(Checker); knows {
-			if err := checker.Check(writes); err != nil {
-				return err
-			}
+	for _, checker := range o.checks {
+		if err := checker.Check(writes); err != nil {
+			return err
 		}
 	}
 	errs := make([]error, len(o.stores))

@@ -22,6 +22,13 @@ type Progress struct {
 	Stores map[string]int64
 }
 
+// at is the progress with another offset, between which and the old one no record lies.
+func (p *Progress) at(offset int64) Progress {
+	moved := *p
+	moved.Offset = offset
+	return moved
+}
+
 // kept is what is committed with an offset, as JSON in the metadata of Kafka's
 // commit: so it is kept with the offset, and found by whoever owns the partition next.
 type kept struct {

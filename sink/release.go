@@ -26,7 +26,7 @@ func (b *batch) release(ctx context.Context, r *kgo.Record, id string) error {
 	if b.owner.waiting[key] != id {
 		// A replay found the letter's record sound, or the key waits for an earlier one.
 		b.sink.log.Info("nothing to release", zap.String(keyLetter, id))
-		b.done = b.next
+		b.stands(b.next)
 		return nil
 	}
 	chain, err := b.waiters(ctx, r, id)
@@ -48,7 +48,7 @@ func (b *batch) release(ctx context.Context, r *kgo.Record, id string) error {
 	}
 	b.sink.cfg.reach(FailReleased)
 	b.sink.log.Info("released", zap.String(keyLetter, id), zap.Int(keyLetters, len(freed)), zap.Bool(keyWaits, failed != nil))
-	b.done = b.next
+	b.stands(b.next)
 	return nil
 }
 

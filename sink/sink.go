@@ -22,8 +22,8 @@ type Sink struct {
 	swept   time.Time  // when decided letters were removed last; of the goroutine of Run
 }
 
-// New checks the configuration and does no I/O. lookup must read what one of the
-// stores writes; log may be nil. The error is a fault of kind Usage.
+// New checks the configuration and does no I/O. lookup must read what the first
+// of the stores writes; log may be nil. The error is a fault of kind Usage.
 func New(cfg Config, lookup Lookup, stores []Store, log *zap.Logger) (*Sink, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -36,7 +36,8 @@ func New(cfg Config, lookup Lookup, stores []Store, log *zap.Logger) (*Sink, err
 		log = zap.NewNop()
 	}
 	log = log.With(zap.String(keyPipeline, cfg.Pipeline), zap.String(keyTopic, cfg.Topic))
-	s := &Sink{cfg: cfg, lookup: lookup, stores: stores, log: log, letters: cfg.letterbox()}
+	s := &Sink{cfg: cfg, log: log, letters: cfg.letterbox()}
+	s.lookup, s.stores = guard(&cfg, lookup, stores, log)
 	if s.letters != nil {
 		s.filed = newReading(s.letters)
 	}

@@ -90,7 +90,7 @@ func TestStoreThatStaysAwayIsNamed(t *testing.T) {
 	}
 	cfg := r.config()
 	cfg.Wait = 200 * time.Millisecond
-	err := r.run(t.Context(), cfg, model, model, storetest.NewFaulty(model, faults))
+	err := r.run(t.Context(), cfg, model, storetest.NewFaulty(model, faults))
 	wantFault(t, err, fault.Unreachable, "redis at localhost:1", "gave up")
 	if behind := r.behind(); len(behind) == 0 {
 		t.Error("offsets were committed")

@@ -3,7 +3,6 @@ package sink
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
@@ -23,7 +22,11 @@ func (s *Sink) step(ctx context.Context, c *consumer) error {
 		return err
 	}
 	s.sweep(ctx, c.owners)
-	durable, err := s.carry(ctx, c, fetches)
+	err = s.carry(ctx, c, c.work(fetches))
+	if err == nil {
+		err = c.tend(ctx)
+	}
+	durable := c.progress()
 	if len(durable) > 0 {
 		s.cfg.reach(FailStored)
 	}
@@ -54,30 +57,22 @@ func (s *Sink) takeOver(ctx context.Context, c *consumer, fetches kgo.Fetches) e
 	return s.patience().Do(ctx, s.kafka(), func(ctx context.Context) error { return s.filed.with(ctx, own) })
 }
 
-// carry works on the partitions of one poll in parallel and returns how far each
-// has come, with the first failure.
-func (s *Sink) carry(ctx context.Context, c *consumer, fetches kgo.Fetches) (durable []Progress, err error) {
-	var mu sync.Mutex // guards durable
+// carry works on the records of partitions in parallel and returns the first failure.
+func (s *Sink) carry(ctx context.Context, c *consumer, work map[int32][]*kgo.Record) error {
 	var working errgroup.Group
 	working.SetLimit(s.cfg.Parallel)
-	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-		if len(p.Records) == 0 {
-			return
-		}
-		o := c.owners[p.Partition]
+	for partition, records := range work {
+		o := c.owners[partition]
 		working.Go(func() error {
-			progress, err := s.carryPartition(ctx, o, p.Records)
-			if progress.Offset > 0 {
-				o.advance(&progress)
-				mu.Lock()
-				defer mu.Unlock()
-				durable = append(durable, progress)
+			_, err := s.carryPartition(ctx, o, records)
+			if errors.Is(err, errHeld) {
+				o.hold(records)
+				return nil
 			}
 			return err
 		})
-	})
-	err = working.Wait()
-	return durable, err
+	}
+	return working.Wait()
 }
 
 // carryPartition processes the records up to the first that stops the sink.

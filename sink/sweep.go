@@ -43,7 +43,7 @@ func (s *Sink) sweepOnce(ctx context.Context, owners map[int32]*owner, before ti
 	var removable []*Filed
 	err = s.filed.with(ctx, func(book *Book) {
 		for p, o := range owners {
-			first := min(starts[p], o.next) // what was fetched may be gone from the topic
+			first := min(starts[p], o.progress().Offset) // what was fetched may be gone from the topic
 			removable = append(removable, copies(book.removable(s.cfg.Topic, p, first, before))...)
 		}
 	})

@@ -13,6 +13,9 @@ import (
 // its partition, so the owners together remove all of it. A key that waits is left
 // out: it is truncated when it is released, behind what waits before.
 func (o *owner) truncate(ctx context.Context, c *change) error {
+	if err := o.whole(); err != nil {
+		return err
+	}
 	partitionOf, err := o.partitionOf(ctx)
 	if err != nil {
 		return err

@@ -75,6 +75,9 @@ func TestBadCommandLines(t *testing.T) {
 		{"nothing to discard", "dlq discard --reason x", 2, "✗ \"penstock dlq discard\" needs ID\n    fix penstock dlq discard ID… [flags]\n"},
 		{"no reason", "dlq discard abcd", 2, "✗ a letter is discarded for a reason\n    fix --reason \"why the change may be missing\"\n"},
 		{"unknown reason", "dlq list --reason bad", 2, "✗ bad value \"bad\" for flag --reason\n    fix use bad-headers, null-key, wrong-key, unknown-table, bad-value, expression, too-large, refused-by-store, oversized, bad-message, waits\n"},
+		{"replay into nothing", "replay --from kafka", 2, "✗ \"penstock replay\" needs --store and --from\n    fix penstock replay --store redis --from kafka\n"},
+		{"replay into itself", "replay --store cassandra --from cassandra", 2, "✗ cassandra cannot be filled from itself\n    fix penstock replay --store cassandra --from kafka\n"},
+		{"replay from elsewhere", "replay --store redis --from redis", 2, "✗ bad value \"redis\" for flag --from\n    fix use kafka, cassandra\n"},
 		{"no configuration", "run", 2, "✗ configuration file cannot be read: open penstock.yaml: no such file or directory\n    at  penstock.yaml\n" +
 			"    fix name the file with --config, or see penstock run --help for the smallest one\n"},
 		{"two faults", "config validate -c bad.yaml", 2, "✗ unknown key \"brokrs\"\n    at  kafka.brokrs (bad.yaml:2:9)\n           2 | brokrs: …\n             | ^^^^^^\n    fix did you mean brokers?\n" +
@@ -170,7 +173,7 @@ func TestHelp(t *testing.T) {
 	var got strings.Builder
 	for _, args := range []string{
 		"", "backfill", "backfill cancel", "backfill list", "backfill pause", "backfill resume", "backfill start", "config", "config render", "config validate", "demo", "dev", "dev down", "dev status", "dev up", "dlq", "dlq discard", "dlq export",
-		"dlq list", "dlq retry", "dlq show", "run",
+		"dlq list", "dlq retry", "dlq show", "replay", "run",
 		"slot", "slot create", "slot drop", "slot list", "status", "verify", "version",
 	} {
 		r := execute(t, "", nil, append(strings.Fields(args), "-h")...)

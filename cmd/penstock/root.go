@@ -95,7 +95,7 @@ lost, 130 interrupted.`,
 	root.SetFlagErrorFunc(flagFault)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		a.backfillCommand(), a.configCommand(), a.demoCommand(), a.devCommand(), a.dlqCommand(), a.keeperCommand(), a.runCommand(),
+		a.backfillCommand(), a.configCommand(), a.demoCommand(), a.devCommand(), a.dlqCommand(), a.keeperCommand(), a.replayCommand(), a.runCommand(),
 		a.slotCommand(), a.statusCommand(), a.verifyCommand(), a.versionCommand(),
 	)
 	group(root)

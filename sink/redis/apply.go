@@ -42,9 +42,16 @@ func (s *Store) exec(ctx context.Context, lua *rueidis.Lua, scripts []rueidis.Lu
 		return nil
 	}
 	for i, result := range lua.ExecMulti(ctx, s.client, scripts...) {
-		if err := result.Error(); err != nil {
+		wrote, err := result.AsInt64()
+		if err != nil {
 			return s.fault("write "+scripts[i].Keys[0], err)
 		}
+		s.written.Add(wrote)
+		s.unchanged.Add(1 - wrote)
 	}
 	return nil
 }
+
+// Counts returns how many hashes and tombstones this Store has written, and how many it has
+// left because they were of the same or a higher version.
+func (s *Store) Counts() (written, unchanged int64) { return s.written.Load(), s.unchanged.Load() }

@@ -5,6 +5,7 @@ import (
 	_ "embed" // for guard.lua
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -31,6 +32,8 @@ type Store struct {
 	address string
 	plan    *plan.Plan
 	life    string // of a tombstone, in seconds
+
+	written, unchanged atomic.Int64
 }
 
 // Open connects, waiting for a server that is still coming up. The caller closes
