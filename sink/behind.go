@@ -10,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
+
+	"penstock/internal/fault"
 )
 
 const (
@@ -58,6 +60,9 @@ func (o *owner) sees() error {
 	return nil
 }
 
+// blind reports whether the store that is read is behind.
+func (o *owner) blind() bool { return errors.Is(o.sees(), errHeld) }
+
 // whole returns errHeld if any store is behind.
 func (o *owner) whole() error {
 	if len(o.lanes) > 0 {
@@ -93,6 +98,21 @@ func (o *owner) stopLanes() {
 	for _, l := range o.lanes {
 		l.stop()
 	}
+}
+
+// settleWith settles the totals that could not be while a lane's store, which is the one that is
+// read, was behind. The lane stands still meanwhile: it is as far as the owner.
+func (o *owner) settleWith(ctx context.Context, l *lane) error {
+	if !l.store.reads {
+		return nil
+	}
+	o.totals.forget() // the lane has written since it was read
+	return o.totals.settle(ctx, nil, func(ctx context.Context, writes []Write) error {
+		if err := l.store.Apply(ctx, writes); err != nil {
+			return err
+		}
+		return o.write(ctx, writes)
+	})
 }
 
 // merge gives the owner a lane's store back, when both have come equally far.
@@ -224,6 +244,11 @@ func (c *consumer) tendLane(ctx, soon context.Context, o *owner, l *lane) error 
 		case err != nil:
 			return err
 		case at.Offset == o.next && ready:
+			if err := o.settleWith(ctx, l); fault.KindOf(err) == fault.Unreachable {
+				return nil // it is gone again: the next look finds out
+			} else if err != nil {
+				return err
+			}
 			return o.merge(ctx, l)
 		case open || o.next-at.Offset > int64(c.sink.cfg.Batch):
 			return nil

@@ -159,10 +159,7 @@ func (y *tally) settle(ctx context.Context, batch []change, write func(context.C
 	}
 	y.settling.Lock()
 	defer y.settling.Unlock()
-	at := y.from
-	for i := range batch {
-		at = at.next(&batch[i])
-	}
+	at := y.from.after(batch)
 	y.turn++
 	due, done := y.due()
 	defer func() { done(err) }()
@@ -178,6 +175,24 @@ func (y *tally) settle(ctx context.Context, batch []change, write func(context.C
 	}
 	y.from = at
 	return nil
+}
+
+// pass notes that a batch's totals are to be settled with a later one.
+func (y *tally) pass(batch []change) {
+	if y == nil {
+		return
+	}
+	y.settling.Lock()
+	defer y.settling.Unlock()
+	y.from = y.from.after(batch)
+}
+
+// after is the stamp of the last record of a batch.
+func (s stamp) after(batch []change) stamp {
+	for i := range batch {
+		s = s.next(&batch[i])
+	}
+	return s
 }
 
 // next is the stamp of a record behind another. The letters that a release sets free
