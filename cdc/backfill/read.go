@@ -53,13 +53,14 @@ func newReader(connect func(context.Context) (*pgx.Conn, error), publications []
 	return &reader{connect: connect, publications: publications, catalog: catalog.New(connect)}
 }
 
-// open connects. What a reader writes has to be in the log, and nowhere else.
+// open connects. What a reader writes has to be in the log, and nowhere else; a policy that
+// would hide rows is an error.
 func (r *reader) open(ctx context.Context) (*pgx.Conn, error) {
 	db, err := r.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := db.Exec(ctx, "SET synchronous_commit TO local"); err != nil {
+	if _, err := db.Exec(ctx, "SET synchronous_commit TO local; SET row_security TO off"); err != nil {
 		_ = db.Close(context.WithoutCancel(ctx))
 		return nil, err
 	}

@@ -112,15 +112,18 @@ func refused(err error) error {
 		return nil
 	}
 	switch said.Code[:2] {
-	case "08", "57": // a lost connection, a server that shuts down
+	case "08", "57", "28", "3D": // a lost connection, a server that shuts down, none that lets us in: nothing that the table is to blame for
 		return nil
 	case "25", "40", "55": // it may pass: read again
 		return nil
 	}
 	f := &Refusal{What: "Postgres says: " + said.Message, Fix: "mend it, then start the backfill again"}
 	switch said.Code {
+	case "53300": // too many connections
+		return nil
 	case "42501":
-		f.Why, f.Fix = "a backfill reads the table itself", "GRANT SELECT on the table to the capture's role, then start the backfill again"
+		f.Why = "a backfill reads the table itself, and all of its rows"
+		f.Fix = "GRANT SELECT on the table to the capture's role (BYPASSRLS if row security hides rows), then start the backfill again"
 	case "42P01":
 		f.What, f.Fix = "the table is gone", "nothing is left to be read"
 	case "42703", "42601", "42883", "42804", "22P02":
