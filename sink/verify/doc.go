@@ -8,5 +8,5 @@
 //
 // In the order of reading: config.go, entry.go (what is compared), sum.go (checksums
 // of many), place.go (where it is kept), postgres.go, topic.go and fold.go, stores.go (where it
-// comes from), progress.go (what is waited for), run.go, recheck.go, repair.go.
+// comes from), progress.go (what is waited for), run.go, recheck.go, sight.go, repair.go.
 package verify

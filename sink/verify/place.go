@@ -152,9 +152,12 @@ func redisPlace(p *plan.Plan, hashes *redis.Store) *place {
 	for _, f := range p.Redis.Fields {
 		fields = append(fields, f.Name)
 	}
+	join := slices.IndexFunc(p.Redis.Fields, func(f plan.Field) bool { return f.Slot == p.Join })
+	if join >= 0 {
+		join++ // behind the key
+	}
 	return &place{
-		name: "redis", side: stream, fields: append(fields, otherField), address: 1,
-		join: 1 + slices.IndexFunc(p.Redis.Fields, func(f plan.Field) bool { return f.Slot == p.Join }), // 0, the key, for none
+		name: "redis", side: stream, fields: append(fields, otherField), address: 1, join: join,
 		values: func(r *sourceRow) []plan.Value {
 			if !r.passes {
 				return nil

@@ -38,14 +38,6 @@ type finding struct {
 	ahead   bool     // its version is above every change's
 }
 
-// sight is what was last seen of a suspect.
-type sight struct {
-	state    digest // of all that was seen of it
-	again    int    // how often the same was seen again
-	xmax     uint64 // of the snapshot in which it was seen first
-	findings []finding
-}
-
 // round is one look at all suspects.
 type round struct {
 	run   *run
@@ -60,7 +52,11 @@ type round struct {
 func (r *run) recheck(ctx context.Context, suspects []*suspect, seen *latest) ([]finding, error) {
 	sights := make(map[*suspect]*sight, len(suspects))
 	var proven []finding
-	for n := 0; n < r.cfg.Rounds && len(suspects) > 0; n++ {
+	began := time.Now()
+	for n := 0; len(suspects) > 0 && (n < r.cfg.Rounds || undecided(sights) > 0); n++ {
+		if n >= r.cfg.Rounds && time.Since(began) >= r.cfg.Wait {
+			return nil, r.olderRun(undecided(sights))
+		}
 		if n > 0 {
 			if err := pause(ctx, roundPause); err != nil {
 				return nil, err
@@ -260,7 +256,7 @@ func (l *round) held(s *suspect, i int, want, got *entry) []finding {
 	f := finding{suspect: s, place: i, got: got}
 	if got != nil {
 		f.ahead = p.store != nil && max(got.version, got.written) > l.clock
-		if p.join >= 0 && (p.join > 0 || p.address == 0 || p.side == lookup) {
+		if p.join >= 0 {
 			f.joins = append(f.joins, plan.KeyText(got.values[p.join]))
 		}
 	}
@@ -298,45 +294,6 @@ func (l *round) expired(ctx context.Context, s *suspect, p *place) (bool, error)
 		return false, err
 	}
 	return found[0].version+p.ttl.Microseconds() < l.shot.micros, nil
-}
-
-// see notes what was seen of a suspect that differs, and how often that was so.
-func (l *round) see(sights map[*suspect]*sight, s *suspect, findings []finding, seen *latest) *sight {
-	var state strings.Builder
-	if row := l.rows[s.side][s.key]; row != nil {
-		state.WriteString(row.state)
-	}
-	note := func(e *entry) {
-		d := l.run.hasher.digest(e)
-		_, _ = fmt.Fprintf(&state, " %x %d %d", d, e.version, e.written)
-	}
-	for _, i := range slices.Sorted(maps.Keys(s.at)) {
-		p := l.run.places[i]
-		if p.store == nil {
-			if e, _ := seen.row(s.side, s.key); e != nil {
-				note(e)
-			}
-			continue
-		}
-		addresses := map[string]bool{}
-		for _, e := range append(l.wanted(s, p), s.at[i]...) {
-			if got := l.found[i][s.key+e.address(p)]; got != nil && !addresses[e.address(p)] {
-				addresses[e.address(p)] = true
-				note(got)
-			}
-		}
-		state.WriteString("|")
-	}
-	now := l.run.hasher.text(state.String())
-	last := sights[s]
-	if last == nil || last.state != now {
-		last = &sight{state: now, xmax: l.shot.xmax}
-		sights[s] = last
-	} else if !l.shot.synchronous || l.shot.xmin >= last.xmax {
-		last.again++
-	}
-	last.findings = findings
-	return last
 }
 
 // tell reports a finding.

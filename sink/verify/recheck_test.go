@@ -141,5 +141,11 @@ func TestADifferenceHasToStandStill(t *testing.T) {
 	look(0, func() { e.version++ })
 	// A commit that waits for a synchronous standby may be in the stores already.
 	look(0, func() { l.shot.synchronous, l.shot.xmin = true, 5; sights[s].xmax = 6 })
+	if undecided(sights) != 0 {
+		t.Error("it has been seen twice, and is held for one that stands still")
+	}
+	if look(0, func() {}); undecided(sights) != 1 {
+		t.Error("it stands still while an older transaction runs, and is held for one that changes")
+	}
 	look(1, func() { l.shot.xmin = 6 })
 }

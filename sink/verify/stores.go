@@ -108,7 +108,8 @@ func (s *hashStore) entry(f *redis.Found) *entry {
 		return nil
 	}
 	e := &entry{key: foreign + f.Key, values: make([]plan.Value, len(s.plan.Redis.Fields)+2)}
-	if row, err := s.plan.ParseKey([]byte(f.Key)); err == nil {
+	row, noRows := s.plan.ParseKey([]byte(f.Key))
+	if noRows == nil {
 		e.key = string(s.plan.AppendRowKey(nil, row))
 	}
 	e.values[0] = plan.TextOf(f.Key)
@@ -125,6 +126,7 @@ func (s *hashStore) entry(f *redis.Found) *entry {
 	var err error
 	if e.version, err = strconv.ParseInt(f.Version(), 10, 64); err != nil || len(f.Version()) != len("00000000000000000000") {
 		e.version, e.torn = 0, fmt.Sprintf("%q is no version", f.Version())
+		e.foreign = e.foreign || noRows != nil // the pipeline writes neither
 	}
 	delete(others, redis.VersionField)
 	if len(others) > 0 {
