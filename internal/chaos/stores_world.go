@@ -261,7 +261,7 @@ func (w *storeWorld) check(ctx context.Context) error {
 	w.figure("rows", sum.Rows)
 	w.figure("lookups", sum.Lookups)
 	w.figure("tombstones", sum.Tombstones)
-	for _, kind := range []ledger.Kind{stores.Differing, stores.Missing, stores.Extra, stores.WriteTime, stores.Unknown, stores.Stale} {
+	for _, kind := range []ledger.Kind{stores.Differing, stores.Missing, stores.Extra, stores.WriteTime, stores.Unknown, stores.Stale, stores.Totals} {
 		w.figure(string(kind), sum.Found[kind])
 	}
 	for _, kind := range slices.Sorted(maps.Keys(sum.Found)) {

@@ -70,7 +70,7 @@ func All() []Mutant {
 		deliverRolledBack(), loseRowBetweenBlocks(),
 		confirmIdleUnwritten(), skipOneTooMany(), skipOneTooFew(),
 		forgetVersion(), leaveUnconfirmed(),
-		commitFirst(), wallClock(), unguarded(), compareNumbers(),
+		commitFirst(), wallClock(), unguarded(), compareNumbers(), countOn(),
 	}
 }
 

@@ -68,3 +68,18 @@ func compareNumbers() Mutant {
 		CaughtBy: []string{"S5"},
 	}
 }
+
+func countOn() Mutant {
+	return Mutant{
+		ID: "M15", Name: "count on",
+		Broken:   "a content's total is counted on from what was written of it last: what a crash has written of it but not of its hours counts twice",
+		Incident: "INCR, counter columns and every total that is kept by increments",
+		Edits: []Edit{{
+			File: "sink/tally_load.go",
+			Old:  "\t\t\tw.last = p\n\t\t\treturn nil\n\t\t}\n\t\tw.hours[v.Hour] = p\n\t\tw.sums.Add(&v.Sums, 1)\n",
+			New:  "\t\t\tw.last = p\n\t\t\tw.sums.Add(&v.Sums, 1)\n\t\t\treturn nil\n\t\t}\n\t\tw.hours[v.Hour] = p\n",
+		}},
+		Finds:    []string{"totals"},
+		CaughtBy: []string{"S3", "S5"},
+	}
+}

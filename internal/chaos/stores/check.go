@@ -3,6 +3,7 @@ package stores
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"penstock/internal/chaos/ledger"
 )
@@ -40,6 +41,11 @@ func (t Target) Check(ctx context.Context, p *Pipeline, past *Past) (*Verdict, e
 	}
 	if err := c.hashes(ctx, s, p, truth[p.redis.truth]); err != nil {
 		return nil, err
+	}
+	if p.totals {
+		if err := c.checkTotals(ctx, s, strings.TrimSuffix(t.Prefixes[p.Name], "event:")+"content:"); err != nil {
+			return nil, err
+		}
 	}
 	return c.verdict, nil
 }

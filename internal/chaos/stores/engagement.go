@@ -104,6 +104,6 @@ func Engagement() Pipeline {
 		kept: []kept{
 			{metrics(), eventTruth, contentID, stream}, {byEvent(), eventTruth, contentID, stream}, {contents(), contentTruth, -1, lookup},
 		},
-		redis: hashes{eventTruth, contentID, hashFields(), eventFields},
+		redis: hashes{eventTruth, contentID, hashFields(), eventFields}, totals: true,
 	}
 }

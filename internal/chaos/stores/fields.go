@@ -67,6 +67,7 @@ type Pipeline struct {
 	keys    [2][]string     // of the two, their primary keys
 	kept    []kept
 	redis   hashes
+	totals  bool // it counts its rows by content and hour, too
 }
 
 // show is a field for people.

@@ -15,12 +15,13 @@ const (
 	Unknown   ledger.Kind = "unknown"   // a version that no record of the topic gave to the row or its content
 	Stale     ledger.Kind = "stale"     // a version lower than that of the row's last change, or than it was before
 	Disorder  ledger.Kind = "disorder"  // versions do not rise within a partition of the input topic
+	Totals    ledger.Kind = "totals"    // a total is not what SQL has
 	Offsets   ledger.Kind = "offsets"   // a committed offset went back
 )
 
 // Kinds lists them all.
 func Kinds() []ledger.Kind {
-	return []ledger.Kind{Differing, Missing, Extra, WriteTime, Unknown, Stale, Disorder, Offsets}
+	return []ledger.Kind{Differing, Missing, Extra, WriteTime, Unknown, Stale, Totals, Disorder, Offsets}
 }
 
 // shown is how many problems of each kind are described.
