@@ -104,17 +104,36 @@ func (c *copies) deal() {
 	}
 }
 
-// note takes note of what the stream changes in a table that is being read.
+// maxChanged bounds the keys that the window remembers, of some 100 bytes each: it
+// lets go of them only while rows are delivered.
+const maxChanged = 1_000_000
+
+// note takes note of what the stream changes in a table that is being read. While that
+// pauses, only rows that are not whole count: they may move to where was read already.
 func (c *copies) note(e *schema.Event) {
-	if c == nil || e.Relation == nil || !c.window.Follows(e.Relation.Table) {
+	if c == nil || e.Relation == nil || c.desks[e.Relation.Table] == nil {
 		return
 	}
 	table := e.Relation.Table
+	if c.desks[table].Job.State.Final() {
+		return
+	}
 	if e.Relation.Key == nil {
 		c.fail(table, &backfill.Refusal{What: "the table has no key any more", Fix: "give it a primary key, then start the backfill again"})
 		return
 	}
-	if torn := c.window.Note(e); torn != nil {
+	torn := backfill.TornKey(e)
+	if c.window.Follows(table) {
+		torn = c.window.Note(e)
+	}
+	if c.window.Len() > maxChanged {
+		c.fail(table, &backfill.Refusal{
+			What: fmt.Sprintf("more than %d rows were changed before any was read", maxChanged), Why: "what was changed has to be remembered until then",
+			Fix: "end the transactions that the log says it waits for, then start the backfill again",
+		})
+		return
+	}
+	if torn != nil {
 		c.changed[table] = true
 		if !c.desks[table].Torn(torn) {
 			c.fail(table, &backfill.Refusal{

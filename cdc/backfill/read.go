@@ -60,7 +60,7 @@ func (r *reader) open(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := db.Exec(ctx, "SET synchronous_commit TO local; SET row_security TO off"); err != nil {
+	if _, err := db.Exec(ctx, "SET synchronous_commit TO local; SET row_security TO off; SET statement_timeout TO 0; SET lock_timeout TO 0"); err != nil {
 		_ = db.Close(context.WithoutCancel(ctx))
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package backfill
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"penstock/schema"
 )
@@ -65,16 +66,25 @@ func (w *Window) Note(e *schema.Event) (torn []string) {
 		t.last[string(AppendKey(buffer[:0], e.Old, e.Relation.Key))] = change{xid: e.Source.XID}
 	}
 	if e.New != nil {
-		c := change{xid: e.Source.XID}
-		for i := range e.New {
-			c.torn = c.torn || e.New[i].Kind == schema.Unchanged
-		}
+		c := change{xid: e.Source.XID, torn: isTorn(e)}
 		key := string(AppendKey(buffer[:0], e.New, e.Relation.Key))
 		if t.last[key] = c; c.torn {
 			torn = append(torn, key)
 		}
 	}
 	return torn
+}
+
+// TornKey is the key of the row that an event does not hold whole, nil for any other.
+func TornKey(e *schema.Event) []string {
+	if !isTorn(e) {
+		return nil
+	}
+	return []string{string(AppendKey(nil, e.New, e.Relation.Key))}
+}
+
+func isTorn(e *schema.Event) bool {
+	return slices.ContainsFunc(e.New, func(v schema.Value) bool { return v.Kind == schema.Unchanged })
 }
 
 // Verdict is what the stream has done to a row since a snapshot was taken.

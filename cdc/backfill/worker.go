@@ -114,7 +114,7 @@ func refused(err error) error {
 	switch said.Code[:2] {
 	case "08", "57", "28", "3D": // a lost connection, a server that shuts down, none that lets us in: nothing that the table is to blame for
 		return nil
-	case "25", "40", "55": // it may pass: read again
+	case "25", "40", "55": // it may pass: the capture starts again, and so does the order
 		return nil
 	}
 	f := &Refusal{What: "Postgres says: " + said.Message, Fix: "mend it, then start the backfill again"}
