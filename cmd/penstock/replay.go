@@ -15,6 +15,7 @@ import (
 	"penstock/internal/fault"
 	"penstock/sink"
 	"penstock/sink/plan"
+	"penstock/sink/totals"
 )
 
 func (a *app) replayCommand() *cobra.Command {
@@ -140,8 +141,29 @@ func (a *app) replayOne(ctx context.Context, cfg *config.Config, name, store, so
 // what was written stays.
 func refill(ctx context.Context, p *plan.Plan, s *stores, wait time.Duration, log *zap.Logger, report func(sink.ReplayProgress)) error {
 	return sink.Patience{Wait: wait, Log: log}.Do(ctx, "redis to be filled from cassandra", func(ctx context.Context) error {
-		return sink.Refill(ctx, p, s.cassandra, s.redis, report)
+		if err := sink.Refill(ctx, p, s.cassandra, s.redis, report); err != nil {
+			return err
+		}
+		return s.refillTotals(ctx)
 	})
+}
+
+// refillTotals writes the totals of Cassandra to Redis, as they are.
+func (s *stores) refillTotals(ctx context.Context) error {
+	const atOnce = 200
+	var some []totals.Value
+	err := s.cassandra.EachTotal(ctx, func(v *totals.Value) error {
+		if some = append(some, *v); len(some) < atOnce {
+			return nil
+		}
+		err := s.redis.Refill(ctx, some)
+		some = some[:0]
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.redis.Refill(ctx, some)
 }
 
 // progressLine shows how far something has come: on a terminal one line that is
