@@ -129,7 +129,7 @@ func (r faultReport) render(p palette) string {
 	if r.State != "" {
 		what = r.State + ": " + what
 	}
-	_, _ = fmt.Fprintf(&b, "%s %s\n", p.bad("✗"), indent(what, 2))
+	_, _ = fmt.Fprintf(&b, "%s %s\n", p.cross(), indent(what, 2))
 	line := func(label, text string) {
 		if text != "" {
 			_, _ = fmt.Fprintf(&b, "    %s %s\n", p.dim(fmt.Sprintf("%-3s", label)), indent(text, 8))
@@ -174,7 +174,7 @@ func (p palette) paint(code, text string) string {
 }
 
 func (p palette) tick() string            { return p.paint("32", "✓") }
-func (p palette) bad(text string) string  { return p.paint("31", text) }
+func (p palette) cross() string           { return p.paint("31", "✗") }
 func (p palette) dim(text string) string  { return p.paint("2", text) }
 func (p palette) bold(text string) string { return p.paint("1", text) }
 

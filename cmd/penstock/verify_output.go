@@ -75,7 +75,7 @@ func (o *verifyOutput) line(value any) {
 
 func differenceText(d *verify.Difference, p palette) string {
 	var b strings.Builder
-	mark := p.bad("✗")
+	mark := p.cross()
 	switch {
 	case d.Repaired:
 		mark = p.tick()
@@ -170,7 +170,7 @@ func verdict(r *verify.Report, p palette) string {
 		_, _ = fmt.Fprintf(&b, "%s %s equals Postgres %s; repaired %s\n", p.tick(), r.Pipeline, took, grouped(r.Repaired))
 	default:
 		_, _ = fmt.Fprintf(&b, "%s %s differs from Postgres %s: %s differences, %s repaired\n",
-			p.bad("✗"), r.Pipeline, took, grouped(r.Differences), grouped(r.Repaired))
+			p.cross(), r.Pipeline, took, grouped(r.Differences), grouped(r.Repaired))
 	}
 	if r.Changing > 0 {
 		_, _ = fmt.Fprintf(&b, "~ %s rows changed each time that they were looked at: nothing is said of them\n", grouped(r.Changing))

@@ -22,7 +22,7 @@ func (s *story) render(width int, p palette) string {
 		return b.String()
 	}
 	for _, d := range s.Differences {
-		_, _ = fmt.Fprintf(&b, "%s %s\n", p.bad("✗"), d)
+		_, _ = fmt.Fprintf(&b, "%s %s\n", p.cross(), d)
 	}
 	return b.String()
 }
@@ -51,7 +51,7 @@ func (s *story) table(p palette) *table {
 
 func stage(p palette, reached bool, text string) string {
 	if !reached {
-		return p.bad("✗") + " not there"
+		return p.cross() + " not there"
 	}
 	return p.tick() + " " + text
 }
