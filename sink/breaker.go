@@ -180,9 +180,9 @@ func (g guardedTotals) Hour(ctx context.Context, join plan.Value, hour int64, vi
 }
 
 // Totals is as [TotalsReader] says.
-func (g guardedTotals) Totals(ctx context.Context, join plan.Value, visit func(*totals.Value) error) error {
+func (g guardedTotals) Totals(ctx context.Context, join plan.Value, hours []int64, visit func(*totals.Value) error) error {
 	return g.scan(ctx, func(ctx context.Context, visited func(error) error) error {
-		return g.reader.Totals(ctx, join, func(v *totals.Value) error { return visited(visit(v)) })
+		return g.reader.Totals(ctx, join, hours, func(v *totals.Value) error { return visited(visit(v)) })
 	})
 }
 

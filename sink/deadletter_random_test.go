@@ -158,7 +158,7 @@ func mendedHistory(t *testing.T, random *rand.Rand, retention, outages bool) (da
 		defer comeAndGo(t, random, modelOut, strictOut)()
 	}
 	pairOf := func() []sink.Store {
-		return []sink.Store{leaving{model, modelOut}, checking{refusing{leaving{strict, strictOut}, new(atomic.Bool)}}}
+		return []sink.Store{leaving{model, modelOut}, checking{refusing{trailing{leaving{strict, strictOut}, t, model}, new(atomic.Bool)}}}
 	}
 	stores := pairOf()
 	sound := map[string][]byte{} // by version: the value as the source wrote it
@@ -188,7 +188,7 @@ func mendedHistory(t *testing.T, random *rand.Rand, retention, outages bool) (da
 			r.runUntilCrash(model, stores...)
 		}
 		cfg := r.letters()
-		cfg.BreakAfter = 5 * time.Millisecond
+		cfg.BreakAfter, cfg.Wait = 5*time.Millisecond, time.Minute // both stores are needed now and then, and their probes often come in vain
 		r.runUntilDrained(cfg, model, stores...)
 	}
 	mend := func(steps int) {

@@ -74,11 +74,11 @@ func (l leavingLookup) Hour(ctx context.Context, join plan.Value, hour int64, vi
 	return l.TotalsReader.Hour(ctx, join, hour, visit)
 }
 
-func (l leavingLookup) Totals(ctx context.Context, join plan.Value, visit func(*totals.Value) error) error {
+func (l leavingLookup) Totals(ctx context.Context, join plan.Value, hours []int64, visit func(*totals.Value) error) error {
 	if err := l.err(); err != nil {
 		return err
 	}
-	return l.TotalsReader.Totals(ctx, join, visit)
+	return l.TotalsReader.Totals(ctx, join, hours, visit)
 }
 
 func (l leavingLookup) LookupRows(ctx context.Context, joins []plan.Value) ([]plan.LookupRow, error) {
@@ -100,6 +100,35 @@ func (l leavingLookup) Joins(ctx context.Context, visit func([]plan.Value) error
 		return err
 	}
 	return l.TotalsReader.Joins(ctx, visit)
+}
+
+// trailing is a store in which no total may ever have a higher version than in the
+// history: the versions of later ones are made from that.
+type trailing struct {
+	sink.Store
+
+	t       *testing.T
+	history *storetest.Model
+}
+
+func (s trailing) Apply(ctx context.Context, writes []sink.Write) error {
+	for i := range writes {
+		w := &writes[i]
+		if w.Action != sink.PutTotals {
+			continue
+		}
+		var kept int64
+		err := s.history.Totals(ctx, w.Totals.Join, []int64{w.Totals.Hour}, func(v *totals.Value) error {
+			if v.ID == w.Totals.ID {
+				kept = v.Version
+			}
+			return nil
+		})
+		if err != nil || w.Version > kept {
+			s.t.Errorf("total %v is written at version %d, the history has it at %d, %v", w.Totals.ID, w.Version, kept, err)
+		}
+	}
+	return s.Store.Apply(ctx, writes)
 }
 
 // pair is a rig with the two stores, each of which can be away.
@@ -126,7 +155,7 @@ func (p *pair) start(cfg sink.Config) {
 	p.commits = make(chan sink.Progress, 100_000)
 	commits := p.commits
 	cfg.OnCommit = func(at sink.Progress) { commits <- at }
-	s, err := sink.New(cfg, leavingLookup{p.history, p.historyOut}, []sink.Store{leaving{p.history, p.historyOut}, leaving{p.latest, p.latestOut}}, nil)
+	s, err := sink.New(cfg, leavingLookup{p.history, p.historyOut}, []sink.Store{leaving{p.history, p.historyOut}, trailing{leaving{p.latest, p.latestOut}, p.t, p.history}}, nil)
 	if err != nil {
 		p.t.Fatal(err)
 	}

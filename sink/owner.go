@@ -109,11 +109,15 @@ func (o *owner) apply(ctx context.Context, batch []change) error {
 			return err
 		}
 	}
-	if o.blind() { // the history, which totals are read from, is behind: they stay touched
+	switch {
+	case o.blind(): // the history, which totals are read from, is behind: they stay touched
 		o.totals.pass(batch)
 		return nil
+	case o.mode == follows:
+		return o.totals.copy(ctx, batch, o.write)
+	default:
+		return o.totals.settle(ctx, batch, o.writeTotals)
 	}
-	return o.totals.settle(ctx, batch, o.write)
 }
 
 // run applies changes without truncations: their own side first, then the stored
@@ -229,7 +233,26 @@ func (o *owner) lookups(ctx context.Context, groups map[plan.Value]*group) (map[
 // write applies the writes to all stores at once and waits for all of them. An
 // error that waiting cannot mend is preferred over one that it can.
 func (o *owner) write(ctx context.Context, writes []Write) error {
-	if len(writes) == 0 {
+	return o.writeTo(ctx, o.stores, writes)
+}
+
+// writeTotals applies the writes to the store that is read, and then to the others: none of
+// them ever has a total at a version above the one that the next is made from.
+func (o *owner) writeTotals(ctx context.Context, writes []Write) error {
+	for _, reads := range []bool{true, false} {
+		stores := slices.DeleteFunc(slices.Clone(o.stores), func(s Store) bool {
+			g, isGuarded := s.(*guarded)
+			return reads != (isGuarded && g.reads)
+		})
+		if err := o.writeTo(ctx, stores, writes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *owner) writeTo(ctx context.Context, stores []Store, writes []Write) error {
+	if len(writes) == 0 || len(stores) == 0 {
 		return nil
 	}
 	for _, checker := range o.checks {
@@ -237,9 +260,9 @@ func (o *owner) write(ctx context.Context, writes []Write) error {
 			return err
 		}
 	}
-	errs := make([]error, len(o.stores))
+	errs := make([]error, len(stores))
 	var storing errgroup.Group
-	for i, store := range o.stores {
+	for i, store := range stores {
 		storing.Go(func() error {
 			errs[i] = store.Apply(ctx, writes)
 			return nil

@@ -63,7 +63,7 @@ type TotalsReader interface {
 	// an hour, counted from the Unix epoch, in pages as Rows does. The slots that the
 	// plan's totals name are set.
 	Hour(ctx context.Context, join plan.Value, hour int64, visit func([]plan.Stored) error) error
-	// Totals calls visit with every total of a join value: its hours, and the whole,
+	// Totals calls visit with the totals of a join value: the whole, and some of its hours, nil for all,
 	// also those without events that it keeps. The fields Changed are not set. The value is visit's.
-	Totals(ctx context.Context, join plan.Value, visit func(*totals.Value) error) error
+	Totals(ctx context.Context, join plan.Value, hours []int64, visit func(*totals.Value) error) error
 }

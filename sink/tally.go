@@ -231,7 +231,7 @@ func (y *tally) due() (due touches, done func(error)) {
 func (y *tally) spread(ctx context.Context, touched map[totals.ID]int, cleared map[plan.Value]bool) ([]touch, error) {
 	all := maps.Clone(touched)
 	for join := range cleared {
-		err := y.reader.Totals(ctx, join, func(v *totals.Value) error {
+		err := y.reader.Totals(ctx, join, nil, func(v *totals.Value) error {
 			if v.Hour != totals.Whole {
 				all[v.ID] += int(v.Events)
 			}

@@ -76,7 +76,7 @@ func (y *tally) loadCells(ctx context.Context, ids []touch) error {
 // readWhole adds up the hours of a join value.
 func (y *tally) readWhole(ctx context.Context, join plan.Value) (*whole, error) {
 	w := &whole{hours: make(map[int64]part), used: y.turn}
-	err := y.reader.Totals(ctx, join, func(v *totals.Value) error {
+	err := y.reader.Totals(ctx, join, nil, func(v *totals.Value) error {
 		p := part{sums: v.Sums, digest: v.Digest(), stamp: stamp{offset: v.Offset, version: v.Version}, partition: v.Partition}
 		if v.Hour == totals.Whole {
 			w.last = p
@@ -93,7 +93,7 @@ func (y *tally) readWhole(ctx context.Context, join plan.Value) (*whole, error) 
 func (y *tally) resketch(ctx context.Context, join plan.Value) error {
 	w := y.wholes[join]
 	w.sketch, w.left = totals.Sketch{}, 0
-	return y.reader.Totals(ctx, join, func(v *totals.Value) error {
+	return y.reader.Totals(ctx, join, nil, func(v *totals.Value) error {
 		if v.Hour == totals.Whole {
 			return nil
 		}

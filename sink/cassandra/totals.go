@@ -36,6 +36,7 @@ type totalsTables struct {
 
 	putHour, putWhole   string // the timestamp and the time to live come last
 	hoursOf, wholeOf    string // read what is written of one join value
+	someHours           string // likewise, of hours that are listed
 	hoursKey, hoursType string
 
 	counted table  // the history, as far as totals are made of it
@@ -66,6 +67,7 @@ func newTotalsTables(p *plan.Plan, history *table, keyspace string) *totalsTable
 		quoted("partition"), quoted("offset"), plan.VersionColumn,
 	}, ", ")
 	out.hoursOf = "SELECT " + read + ", hour, " + minutesColumn + " FROM " + out.hours + " WHERE " + equal(history.Columns[:1])
+	out.someHours = out.hoursOf + " AND hour IN ?"
 	out.wholeOf = "SELECT " + read + " FROM " + out.whole + " WHERE " + equal(history.Columns[:1])
 
 	out.counted = table{Table: history.Table, name: history.name}
@@ -145,7 +147,7 @@ func (s *Store) Hour(ctx context.Context, join plan.Value, hour int64, visit fun
 }
 
 // Totals reads the totals of a join value. See [sink.TotalsReader].
-func (s *Store) Totals(ctx context.Context, join plan.Value, visit func(*totals.Value) error) error {
+func (s *Store) Totals(ctx context.Context, join plan.Value, hours []int64, visit func(*totals.Value) error) error {
 	t := s.cql.totals
 	var v totals.Value
 	var histogram []int64
@@ -154,16 +156,24 @@ func (s *Store) Totals(ctx context.Context, join plan.Value, visit func(*totals.
 	dests := []any{
 		&v.Events, &v.ByKind, &histogram, &v.Users, &v.Millis, &v.Shares, &v.ShareSum, &v.Sketch, &v.Partition, &v.Offset, &v.Version,
 	}
+	begins := make([]int64, len(hours))
+	for i, hour := range hours {
+		begins[i] = hour * millisOfHour
+	}
 	for _, query := range []string{t.wholeOf, t.hoursOf} {
-		into, id := dests, totals.ID{Join: join, Hour: totals.Whole}
+		into, id, args := dests, totals.ID{Join: join, Hour: totals.Whole}, []any{s.joinArg(join)}
 		if query == t.hoursOf {
 			into = append(slices.Clone(dests), &hour, &minutes)
+			if hours != nil {
+				query, args = t.someHours, append(args, begins)
+			}
 		}
-		scanner := s.session.Query(query, s.joinArg(join)).Idempotent(true).PageSize(pageRows).IterContext(ctx).Scanner()
+		whole := query == t.wholeOf
+		scanner := s.session.Query(query, args...).Idempotent(true).PageSize(pageRows).IterContext(ctx).Scanner()
 		for scanner.Next() {
 			v, histogram, minutes = totals.Value{}, nil, nil
 			err := scanner.Scan(into...)
-			if copy(v.Histogram[:], histogram); query == t.hoursOf {
+			if copy(v.Histogram[:], histogram); !whole {
 				id.Hour = hour.UnixMilli() / millisOfHour
 				err = errors.Join(err, v.ParseMinutes(minutes))
 			}
@@ -190,7 +200,7 @@ func (s *Store) EachTotal(ctx context.Context, visit func(*totals.Value) error) 
 	}
 	return s.Joins(ctx, func(joins []plan.Value) error {
 		for _, join := range joins {
-			if err := s.Totals(ctx, join, visit); err != nil {
+			if err := s.Totals(ctx, join, nil, visit); err != nil {
 				return err
 			}
 		}

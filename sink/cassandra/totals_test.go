@@ -60,7 +60,7 @@ func TestTotalsComeBackWhole(t *testing.T) {
 	}
 	var got []totals.Value
 	for _, join := range []plan.Value{first.Totals.Join, {}} {
-		err := s.Totals(t.Context(), join, func(v *totals.Value) error {
+		err := s.Totals(t.Context(), join, nil, func(v *totals.Value) error {
 			got = append(got, *v)
 			return nil
 		})

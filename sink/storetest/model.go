@@ -184,9 +184,9 @@ func (m *Model) Hour(ctx context.Context, join plan.Value, hour int64, visit fun
 }
 
 // Totals is as [sink.TotalsReader] says.
-func (m *Model) Totals(_ context.Context, join plan.Value, visit func(*totals.Value) error) error {
+func (m *Model) Totals(_ context.Context, join plan.Value, hours []int64, visit func(*totals.Value) error) error {
 	for _, v := range m.counted() {
-		if v.Join != join {
+		if v.Join != join || hours != nil && v.Hour != totals.Whole && !slices.Contains(hours, v.Hour) {
 			continue
 		}
 		if err := visit(&v); err != nil {

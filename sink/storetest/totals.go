@@ -116,7 +116,7 @@ func wantTotal(t *testing.T, s TotalsSubject, id totals.ID, version int64) {
 
 // ReadTotal reads a total by [sink.TotalsReader], for [TotalsSubject].
 func ReadTotal(ctx context.Context, reader sink.TotalsReader, id totals.ID) (events, millis int64, found bool, err error) {
-	err = reader.Totals(ctx, id.Join, func(v *totals.Value) error {
+	err = reader.Totals(ctx, id.Join, []int64{id.Hour}, func(v *totals.Value) error {
 		if v.ID == id && v.Events > 0 {
 			events, millis, found = v.Events, v.Millis, true
 		}
