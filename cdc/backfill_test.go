@@ -111,7 +111,7 @@ func (s *source) awaitJob(table schema.TableName, state backfill.State) *backfil
 
 func (s *source) command(do cdc.Do, id, where string, tables ...schema.TableName) {
 	s.t.Helper()
-	if err := cdc.Send(s.t.Context(), s.cfg, cdc.Command{ID: id, Do: do, Tables: tables, Where: where}); err != nil {
+	if err := cdc.Send(s.t.Context(), s.cfg, cdc.Command{ID: id, Do: do, Tables: tables, Scope: backfill.Scope{Where: where}}); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -31,10 +31,11 @@ const (
 // did about it, takes it away. So each is met once, also by a daemon that starts later. Who may
 // write to that topic may do anything to the capture; who may write to the database may not.
 type Command struct {
+	backfill.Scope // of DoStart
+
 	ID     string             `json:"-"` // the record's key has it; also of the jobs that it starts
 	Do     Do                 `json:"do"`
 	Tables []schema.TableName `json:"tables"`
-	Where  string             `json:"where,omitempty"` // of DoStart
 }
 
 // commandKey is the key of a command's record.
@@ -129,7 +130,7 @@ func (c *copies) command(word *Command) {
 		running := desk != nil && !desk.Job.State.Final()
 		switch {
 		case word.Do == DoStart && !running:
-			c.begin(backfill.New(word.ID, table, word.Where, time.Now()))
+			c.begin(backfill.New(word.ID, table, word.Scope, time.Now()))
 			continue
 		case !running:
 			continue
@@ -153,20 +154,40 @@ func (c *copies) command(word *Command) {
 func (c *copies) begin(job *backfill.Job) {
 	c.open(job.Table, job)
 	c.changed[job.Table] = true
-	if !c.cfg.captures(job.Table) {
-		c.fail(job.Table, &backfill.Refusal{What: "the table is not captured", Fix: "list it in source.tables, and start the daemon again"})
+	if why := c.cfg.refuse(job); why != nil {
+		c.fail(job.Table, why)
 		return
 	}
 	c.log.Info("backfill begins", zap.Stringer(keyTable, job.Table), zap.String("id", job.ID))
 }
 
-// captures reports whether the table is one of the capture's.
-func (c *Config) captures(table schema.TableName) bool {
-	if slices.ContainsFunc(c.Tables, func(t Table) bool { return t.Name == table }) {
-		return true
+// refuse says why a job cannot be begun, nil if it can, and adds what its records need.
+func (c *Config) refuse(job *backfill.Job) *backfill.Refusal {
+	t, captured := c.table(job.Table)
+	if !captured {
+		return &backfill.Refusal{What: "the table is not captured", Fix: "list it in source.tables, and start the daemon again"}
 	}
-	_, matched := c.matching(table)
-	return matched
+	if len(job.Columns) == 0 {
+		return nil
+	}
+	for _, p := range c.Pipelines {
+		if p.Stream.Table == job.Table || p.Lookup.Table == job.Table {
+			return &backfill.Refusal{
+				What: "all of its columns have to be read", Why: "the input topic of pipeline " + p.Name + " takes whole rows",
+				Fix: "start the backfill again without --columns",
+			}
+		}
+	}
+	job.Columns = append(slices.Clip(job.Columns), t.Rules.Key...)
+	return nil
+}
+
+// table is what is captured of a table, if it is.
+func (c *Config) table(name schema.TableName) (Table, bool) {
+	if at := slices.IndexFunc(c.Tables, func(t Table) bool { return t.Name == name }); at >= 0 {
+		return c.Tables[at], true
+	}
+	return c.matching(name)
 }
 
 // beginFirst hands over the jobs of a first start, for the Kafka transaction of the first position.
@@ -177,10 +198,10 @@ func (c *Capture) beginFirst(ctx context.Context, producer *Producer, found []sl
 	now := time.Now()
 	for _, p := range found {
 		for _, t := range p.Tables {
-			if !c.cfg.captures(t.TableName) || c.kept.jobs[t.TableName] != nil {
+			if _, captured := c.cfg.table(t.TableName); !captured || c.kept.jobs[t.TableName] != nil {
 				continue
 			}
-			job := backfill.New("initial", t.TableName, "", now)
+			job := backfill.New("initial", t.TableName, backfill.Scope{}, now)
 			r, err := c.cfg.jobRecord(job)
 			if err == nil {
 				err = producer.Produce(ctx, []*kgo.Record{r})

@@ -144,6 +144,7 @@ type Messages struct {
 type Backfill struct {
 	Initial     bool   // all tables are, when the capture starts for the first time
 	Readers     int    // that read at once; 0 is one
+	Rate        int    // rows that they read in a second, all together; 0 is no limit
 	ChunkBlocks uint32 // of a table that are read in one snapshot; 0 is [backfill.DefaultBlocks]
 }
 

@@ -44,7 +44,7 @@ func newCopies(cfg *Config, kept *memory, log *zap.Logger) *copies {
 		cfg: cfg, log: log, words: make(chan Command), from: kept.end, window: backfill.NewWindow(), desks: map[schema.TableName]*backfill.Desk{},
 		given: map[*backfill.Order]backfill.Snapshot{}, shapes: map[schema.TableName]*schema.Relation{}, changed: map[schema.TableName]bool{},
 		pool: backfill.NewPool(backfill.Pool{
-			Connect: cfg.connectSQL, Publications: cfg.Publications, Readers: max(cfg.Backfill.Readers, 1),
+			Connect: cfg.connectSQL, Publications: cfg.Publications, Readers: max(cfg.Backfill.Readers, 1), Rate: cfg.Backfill.Rate,
 			Waits: func(xids []uint64) {
 				log.Info("a backfill waits for transactions to end that began before it", zap.Uint64s("xids", xids))
 			},

@@ -116,6 +116,11 @@ func (s *session) produceRows(ctx context.Context, chunk *backfill.Chunk, rel *s
 		if err != nil {
 			return 0, 0, nil, &fault.Error{Kind: fault.Runtime, Where: "backfill of " + rel.Table.String(), What: "a row cannot be read", Err: err}
 		}
+		for i := range row {
+			if !chunk.Order.Scope.Reads(rel, i) {
+				row[i] = schema.Value{Kind: schema.Unchanged}
+			}
+		}
 		key = backfill.AppendKey(key[:0], row, rel.Key)
 		if verdict := s.copies.window.Judge(rel.Table, key, &chunk.Snapshot); verdict != backfill.Fresh {
 			if dropped++; verdict == backfill.Torn {

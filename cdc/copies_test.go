@@ -12,7 +12,7 @@ import (
 
 // copiesOf runs one planned job of 8 blocks, of which 4 are read at once.
 func copiesOf(table schema.TableName) *copies {
-	job := backfill.New("one", table, "", time.Now())
+	job := backfill.New("one", table, backfill.Scope{}, time.Now())
 	job.Planned, job.Parts = true, []backfill.Part{{OID: 1, Name: table, Filenode: 1, Blocks: 8}}
 	cfg := &Config{Backfill: Backfill{Readers: 2, ChunkBlocks: 4}}
 	c := newCopies(cfg, &memory{jobs: map[schema.TableName]*backfill.Job{table: job}}, zap.NewNop())

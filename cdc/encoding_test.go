@@ -81,7 +81,7 @@ func TestDatabasesThatAreNotUTF8(t *testing.T) {
 			t.Errorf("records (-want +got):\n%s", diff)
 		}
 		for i, want := range []string{"", `{"v":"` + base64.StdEncoding.EncodeToString([]byte("LATIN1 \xe9!")) + `"}`, ""} {
-			if got := octetsOf(records[i]); got != want {
+			if got := headerOf(records[i], record.HeaderOctets); got != want {
 				t.Errorf("record %d has octets %s, want %s", i, got, want)
 			}
 		}
@@ -102,10 +102,10 @@ func TestDatabasesThatAreNotUTF8(t *testing.T) {
 	})
 }
 
-// octetsOf is the header of text that is no UTF-8; empty without one.
-func octetsOf(r *kgo.Record) string {
+// headerOf is a header's value; empty without one.
+func headerOf(r *kgo.Record, key string) string {
 	for _, h := range r.Headers {
-		if h.Key == record.HeaderOctets {
+		if h.Key == key {
 			return string(h.Value)
 		}
 	}

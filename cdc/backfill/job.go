@@ -26,15 +26,17 @@ func (s State) Final() bool { return s == Done || s == Failed || s == Cancelled 
 
 // Job is the backfill of one table, as far as it is in Kafka.
 type Job struct {
+	Scope
+
 	Table schema.TableName `json:"-"` // the record's key has it
 	ID    string           `json:"id"`
 	State State            `json:"state"`
-	Where string           `json:"where,omitempty"` // a condition of SQL; empty for all rows
 
 	Planned  bool    `json:"planned,omitempty"` // Parts are known
 	Parts    []Part  `json:"parts,omitempty"`
 	Again    []Key   `json:"again,omitempty"`    // of rows to be read once more, by their keys
 	Rows     int64   `json:"rows"`               // delivered
+	Chunks   int64   `json:"chunks,omitempty"`   // likewise
 	Dropped  int64   `json:"dropped,omitempty"`  // that the stream had overtaken
 	Estimate int64   `json:"estimate,omitempty"` // rows, by the server's statistics; -1 without any
 	Why      string  `json:"why,omitempty"`      // it failed
@@ -51,8 +53,9 @@ type Key []byte
 type Part struct {
 	OID      uint32           `json:"oid"`
 	Name     schema.TableName `json:"name"`
-	Filenode uint32           `json:"filenode"` // another once the table is rewritten, and all rows have moved
-	Blocks   uint32           `json:"blocks"`   // when the job began; later rows come by the stream
+	Filenode uint32           `json:"filenode"`        // another once the table is rewritten, and all rows have moved
+	First    uint32           `json:"first,omitempty"` // block that may have rows of the job's range
+	Blocks   uint32           `json:"blocks"`          // up to which it may, when the job began; later rows come by the stream
 	Done     []Span           `json:"done,omitempty"`
 }
 
@@ -73,8 +76,8 @@ func (s *Span) UnmarshalJSON(data []byte) error {
 }
 
 // New is a job that was asked for now.
-func New(id string, table schema.TableName, where string, now time.Time) *Job {
-	return &Job{ID: id, Table: table, Where: where, State: Running, Estimate: -1, Begun: now.UnixMilli()}
+func New(id string, table schema.TableName, scope Scope, now time.Time) *Job {
+	return &Job{ID: id, Table: table, Scope: scope, State: Running, Estimate: -1, Begun: now.UnixMilli()}
 }
 
 // End gives the job a final state.
@@ -103,7 +106,7 @@ func (p *Part) finish(done Span) {
 
 // next returns the first span of at most size blocks that is in neither Done nor taken.
 func (p *Part) next(size uint32, taken []Span) (Span, bool) {
-	at := uint32(0)
+	at := p.First
 	for moved := true; moved; {
 		moved = false
 		for _, s := range slices.Concat(p.Done, taken) {
@@ -127,12 +130,18 @@ func (p *Part) next(size uint32, taken []Span) (Span, bool) {
 // blocks counts those of the parts, and those of them that are in Kafka.
 func (j *Job) blocks() (done, all int64) {
 	for i := range j.Parts {
-		all += int64(j.Parts[i].Blocks)
+		all += int64(j.Parts[i].Blocks - j.Parts[i].First)
 		for _, s := range j.Parts[i].Done {
 			done += int64(s.To - s.From)
 		}
 	}
 	return done, all
+}
+
+// ChunksLeft is how many chunks of a size, in blocks, are still to be read.
+func (j *Job) ChunksLeft(size int64) int64 {
+	done, all := j.blocks()
+	return (all - done + size - 1) / size
 }
 
 // Share is how much of the table is in Kafka, from 0 to 1.

@@ -11,7 +11,7 @@ type Order struct {
 	Desk  *Desk  // that has dealt it
 	Job   string // its id
 	Table schema.TableName
-	Where string
+	Scope Scope
 
 	Settle bool // only wait until the window knows all that no snapshot from then on sees
 	Plan   bool // only find out what there is to read
@@ -45,7 +45,7 @@ const chunkKeys = 1000 // that are read in one chunk
 // Next is the next order, if there is one now.
 func (d *Desk) Next() (Order, bool) {
 	j := d.Job
-	o := Order{Desk: d, Job: j.ID, Table: j.Table, Where: j.Where}
+	o := Order{Desk: d, Job: j.ID, Table: j.Table, Scope: j.Scope}
 	switch {
 	case j.State != Running:
 		return o, false
@@ -126,6 +126,7 @@ func (d *Desk) Deliver(c *Chunk, delivered, dropped int64, torn map[string]bool)
 	j := d.Job
 	j.Rows += delivered
 	j.Dropped += dropped
+	j.Chunks++
 	if c.Order.Keys == nil {
 		j.Parts[c.Order.Part].finish(c.Order.Span)
 		return

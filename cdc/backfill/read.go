@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"penstock/cdc/catalog"
 	"penstock/schema"
@@ -37,6 +39,9 @@ type Plan struct {
 
 // ErrRewritten says that a table's rows have moved to other blocks since it was planned.
 var ErrRewritten = errors.New("the table was rewritten")
+
+// narrowLimit bounds the search for the blocks of a range, for nothing may hold back vacuum.
+const narrowLimit = 5 * time.Second
 
 // errTooLarge says that fewer blocks have to be read at once.
 var errTooLarge = errors.New("too much for one chunk")
@@ -100,6 +105,7 @@ func (r *reader) in(ctx context.Context, lock string, do func(context.Context, *
 
 // plan finds the parts of a table.
 func (r *reader) plan(ctx context.Context, o *Order) (p Plan, err error) {
+	var condition string
 	err = r.in(ctx, quoted(o.Table), func(ctx context.Context, db *pgx.Conn) error {
 		rel, _, err := r.relation(ctx, db, o.Table)
 		if err != nil {
@@ -122,18 +128,50 @@ func (r *reader) plan(ctx context.Context, o *Order) (p Plan, err error) {
 		if p.Parts, p.Estimate, err = r.parts(ctx, db, rel.OID); err != nil {
 			return err
 		}
-		// A condition that does not hold water is found now, and costs nothing.
-		_, err = db.Exec(ctx, "SELECT FROM "+quoted(o.Table)+" WHERE false AND ("+orTrue(o.Where)+")")
+		if err := o.Scope.check(rel); err != nil {
+			return err
+		}
+		condition = o.Scope.condition(rel)
+		if condition == "" {
+			return nil
+		}
+		// One that does not hold water is found now, and costs nothing.
+		_, err = db.Exec(ctx, "SELECT FROM "+quoted(o.Table)+" WHERE false AND "+condition)
 		return err
 	})
-	return p, err
+	if err != nil || !o.Scope.Ranged() {
+		return p, err
+	}
+	for i := range p.Parts {
+		if err := r.narrow(ctx, &p.Parts[i], condition); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
 }
 
-func orTrue(condition string) string {
-	if condition == "" {
-		return "true"
+// narrow leaves out the blocks before the first and behind the last row of a range. What moves
+// there later comes by the stream. Where no index tells within narrowLimit, all blocks are read.
+func (r *reader) narrow(ctx context.Context, p *Part, condition string) error {
+	err := r.in(ctx, quoted(p.Name), func(ctx context.Context, db *pgx.Conn) error {
+		if _, err := db.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout TO %d", narrowLimit.Milliseconds())); err != nil {
+			return err
+		}
+		var filenode uint32
+		var first, last int64
+		err := db.QueryRow(ctx, `
+			SELECT coalesce(pg_relation_filenode($1::oid::regclass), 0), coalesce((min(ctid)::text::point)[0]::bigint, 0),
+				coalesce((max(ctid)::text::point)[0]::bigint, -1)
+			FROM ONLY `+quoted(p.Name)+" WHERE "+condition, p.OID).Scan(&filenode, &first, &last)
+		if err == nil && filenode == p.Filenode { // else it is noticed when it is read
+			p.First, p.Blocks = uint32(first), uint32(last+1)
+		}
+		return err
+	})
+	if said, ok := errors.AsType[*pgconn.PgError](err); ok && said.Code == "57014" {
+		return nil
 	}
-	return condition + "\n" // which ends a comment
+	return err
 }
 
 // parts lists what holds the rows. The statistics know of a table only once it was
@@ -200,6 +238,9 @@ func (r *reader) read(ctx context.Context, o *Order) (*Chunk, error) {
 		if err := r.catalog.Describe(ctx, rel); err != nil {
 			return err
 		}
+		if err := o.Scope.check(rel); err != nil { // it may have been altered
+			return err
+		}
 		out := &lines{limit: maxChunk}
 		if o.Span.To-o.Span.From <= 1 {
 			out.limit = 0
@@ -226,16 +267,20 @@ func (r *reader) read(ctx context.Context, o *Order) (*Chunk, error) {
 func (r *reader) copySQL(o *Order, rel *schema.Relation, from schema.TableName, filter string) string {
 	var columns []string
 	for i := range rel.Columns {
-		columns = append(columns, pgx.Identifier{rel.Columns[i].Name}.Sanitize())
+		column := "NULL"
+		if o.Scope.Reads(rel, i) {
+			column = pgx.Identifier{rel.Columns[i].Name}.Sanitize()
+		}
+		columns = append(columns, column)
 	}
 	where := fmt.Sprintf("ctid >= '(%d,0)' AND ctid < '(%d,0)'", o.Span.From, o.Span.To)
 	only := "ONLY "
 	if o.Keys != nil {
 		only, where = "", keysSQL(rel, o.Keys)
 	}
-	for _, more := range []string{filter, o.Where} {
+	for _, more := range []string{filter, o.Scope.condition(rel)} {
 		if more != "" {
-			where += " AND (" + orTrue(more) + ")"
+			where += " AND (" + more + ")"
 		}
 	}
 	return fmt.Sprintf("COPY (SELECT %s FROM %s%s WHERE %s) TO STDOUT", strings.Join(columns, ", "), only, quoted(from), where)
@@ -243,23 +288,16 @@ func (r *reader) copySQL(o *Order, rel *schema.Relation, from schema.TableName, 
 
 // keysSQL is a condition for the rows of keys.
 func keysSQL(rel *schema.Relation, keys []Key) string {
-	var names, rows []string
-	for _, c := range rel.Key {
-		names = append(names, pgx.Identifier{rel.Columns[c].Name}.Sanitize())
-	}
+	var rows []string
 	for _, key := range keys {
-		var texts []string
-		for _, text := range SplitKey(string(key)) {
-			texts = append(texts, "'"+strings.ReplaceAll(text, "'", "''")+"'")
-		}
-		if len(texts) == len(names) { // else the key has other columns now, and the job is about to learn it
-			rows = append(rows, "("+strings.Join(texts, ", ")+")")
+		if texts := SplitKey(string(key)); len(texts) == len(rel.Key) { // else the key has other columns now, and the job is about to learn it
+			rows = append(rows, row(texts))
 		}
 	}
 	if len(rows) == 0 {
 		return "false"
 	}
-	return "(" + strings.Join(names, ", ") + ") IN (" + strings.Join(rows, ", ") + ")"
+	return keyNames(rel, len(rel.Key)) + " IN (" + strings.Join(rows, ", ") + ")"
 }
 
 func quoted(t schema.TableName) string { return pgx.Identifier{t.Schema, t.Name}.Sanitize() }

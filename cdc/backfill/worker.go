@@ -1,9 +1,11 @@
 package backfill
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -16,11 +18,39 @@ type Pool struct {
 	Connect      func(context.Context) (*pgx.Conn, error)
 	Publications []string
 	Readers      int
+	Rate         int // rows that all readers together read in a second, on average; 0 is no limit
 	// Waits is called now and then while transactions have to end first.
 	Waits func(xids []uint64)
 
 	orders  chan Order
 	results chan Result
+	rest    *rest
+}
+
+// rest is when the readers may go on. Safe for concurrent use.
+type rest struct {
+	mu    sync.Mutex
+	until time.Time
+}
+
+// add makes what was read count: so many rows take their time at a rate.
+func (r *rest) add(rows, rate int, now time.Time) {
+	if rate <= 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.until.Before(now) {
+		r.until = now
+	}
+	r.until = r.until.Add(time.Duration(float64(rows) / float64(rate) * float64(time.Second)))
+}
+
+// left is how long a reader has to wait, 0 if it has not.
+func (r *rest) left(now time.Time) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return max(r.until.Sub(now), 0)
 }
 
 // Result is what became of an order. Without an error it has what was asked for.
@@ -35,6 +65,7 @@ type Result struct {
 // NewPool makes a pool that can hold as many orders as it has readers.
 func NewPool(p Pool) *Pool {
 	p.orders, p.results = make(chan Order, p.Readers), make(chan Result, p.Readers)
+	p.rest = &rest{}
 	return &p
 }
 
@@ -63,12 +94,22 @@ func (p *Pool) work(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
+		for left := p.rest.left(time.Now()); left > 0; left = p.rest.left(time.Now()) {
+			select {
+			case <-time.After(left):
+			case <-ctx.Done():
+				return nil
+			}
+		}
 		result, err := p.carry(ctx, r, o)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			return err
+		}
+		if result.Chunk != nil {
+			p.rest.add(bytes.Count(result.Chunk.Rows, []byte{'\n'}), p.Rate, time.Now())
 		}
 		select {
 		case p.results <- result:
@@ -127,7 +168,7 @@ func refused(err error) error {
 	case "42P01":
 		f.What, f.Fix = "the table is gone", "nothing is left to be read"
 	case "42703", "42601", "42883", "42804", "22P02":
-		f.Fix = "correct the condition, then start the backfill again"
+		f.Fix = "correct the condition or the range, then start the backfill again"
 	}
 	return f
 }

@@ -52,16 +52,24 @@ func (b *backfillFlags) register(cmd *cobra.Command) {
 
 func (a *app) backfillStartCommand() *cobra.Command {
 	var from backfillFlags
-	var where string
+	var scope backfill.Scope
 	var watch bool
 	cmd := &cobra.Command{
 		Use:   "start TABLE…",
 		Short: "Read all rows of tables, or some",
-		Long: `Begin a backfill of each table, written schema.table. --where is a condition in
-SQL for the rows that are read. The command returns when the capture has begun;
-with --watch when it is done.`,
-		Example: "  penstock backfill start public.content\n  penstock backfill start public.engagement_events --where \"id > 1000\" --watch",
-		Args:    someTables,
+		Long: `Begin a backfill of each table, written schema.table. The command returns when
+the capture has begun; with --watch when it is done.
+
+--from and --to are a range of keys: from the first on, up to but without the
+second. A key of several columns is given by its values, separated by commas, or
+by the first of them. --where is a condition in SQL. Of rows that are read with
+some columns only, the others are what they are in an update that left a TOASTed
+value alone.`,
+		Example: `  penstock backfill start public.content
+  penstock backfill start public.engagement_events --from 1000 --to 2000 --watch
+  penstock backfill start public.engagement_events --where "event_ts >= '2026-01-01'"
+  penstock backfill start public.users --columns email,phone`,
+		Args: someTables,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := a.loadConfig(from.path, from.set, config.RoleOperator)
 			if err != nil {
@@ -72,7 +80,7 @@ with --watch when it is done.`,
 				return err
 			}
 			id := commandID()
-			command := cdc.Command{ID: id, Do: cdc.DoStart, Tables: tables, Where: where}
+			command := cdc.Command{ID: id, Do: cdc.DoStart, Tables: tables, Scope: scope}
 			jobs, err := a.command(cmd.Context(), cfg, command, from.timeout, func(table schema.TableName, job *backfill.Job) error {
 				if job != nil && !job.State.Final() {
 					return &fault.Error{
@@ -89,7 +97,10 @@ with --watch when it is done.`,
 		},
 	}
 	from.register(cmd)
-	cmd.Flags().StringVar(&where, "where", "", "read the rows of which this `condition` of SQL is true")
+	cmd.Flags().StringVar(&scope.Where, "where", "", "read the rows of which this `condition` of SQL is true")
+	cmd.Flags().StringSliceVar(&scope.From, "from", nil, "read rows from this `key` on")
+	cmd.Flags().StringSliceVar(&scope.To, "to", nil, "read rows below this `key`")
+	cmd.Flags().StringSliceVar(&scope.Columns, "columns", nil, "read these columns and those of the key")
 	cmd.Flags().BoolVar(&watch, "watch", false, "show how far it has come until it is done")
 	return cmd
 }

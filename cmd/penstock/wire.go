@@ -27,6 +27,7 @@ func captureConfig(cfg *config.Config, word operatorWord) (cdc.Config, error) {
 		Failover: cfg.Source.Failover, Heartbeat: cfg.Source.Heartbeat, Streaming: cfg.Source.Streaming, Spool: cfg.Source.Spool,
 		Backfill: cdc.Backfill{
 			Initial: cfg.Backfill.Policy == config.BackfillInitial, Readers: cfg.Backfill.Readers, ChunkBlocks: uint32(cfg.Backfill.ChunkBlocks),
+			Rate: cfg.Backfill.RowsPerSecond,
 		},
 		Limits: limits(cfg.Kafka.Transaction), Failpoint: failpoint[cdc.Failpoint](),
 	}

@@ -80,6 +80,8 @@ type Backfill struct {
 
 	Readers     int `yaml:"readers"`      // connections that read at once
 	ChunkBlocks int `yaml:"chunk_blocks"` // blocks of a table that are read in one snapshot
+	// RowsPerSecond is how many rows all of them together read; 0 is no limit.
+	RowsPerSecond int `yaml:"rows_per_second"`
 }
 
 // The policies of Backfill.Policy.

@@ -28,12 +28,15 @@ func (v *validator) backfill() {
 	b, usual := v.cfg.Backfill, Default().Backfill
 	v.oneOf("backfill.policy", b.Policy, BackfillNone, BackfillInitial)
 	for _, limit := range []struct {
-		key                string
-		value, most, usual int
-	}{{"readers", b.Readers, 64, usual.Readers}, {"chunk_blocks", b.ChunkBlocks, 1 << 17, usual.ChunkBlocks}} {
-		if limit.value < 1 || limit.value > limit.most {
+		key                       string
+		value, least, most, usual int
+	}{
+		{"readers", b.Readers, 1, 64, usual.Readers}, {"chunk_blocks", b.ChunkBlocks, 1, 1 << 17, usual.ChunkBlocks},
+		{"rows_per_second", b.RowsPerSecond, 0, 1 << 30, usual.RowsPerSecond},
+	} {
+		if limit.value < limit.least || limit.value > limit.most {
 			v.add("backfill."+limit.key, fault.Error{
-				What: fmt.Sprintf("%d is not from 1 to %d", limit.value, limit.most), Fix: fmt.Sprintf("%s: %d", limit.key, limit.usual),
+				What: fmt.Sprintf("%d is not from %d to %d", limit.value, limit.least, limit.most), Fix: fmt.Sprintf("%s: %d", limit.key, limit.usual),
 			})
 		}
 	}
