@@ -92,7 +92,7 @@ func folded(t *testing.T, records []*kgo.Record) (rows map[string]string, read i
 
 func (s *source) job(table schema.TableName) *backfill.Job {
 	s.t.Helper()
-	jobs, err := cdc.Jobs(s.t.Context(), s.cfg)
+	jobs, _, err := cdc.Jobs(s.t.Context(), s.cfg)
 	if err != nil {
 		s.t.Fatal(err)
 	}

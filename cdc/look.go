@@ -22,11 +22,11 @@ func ReadPosition(ctx context.Context, cfg Config) (position schema.Position, fo
 	return last.position, last.found, err
 }
 
-// Jobs returns the last backfill of each table of a capture, as [ReadPosition] does
-// its position.
-func Jobs(ctx context.Context, cfg Config) (map[schema.TableName]*backfill.Job, error) {
+// Jobs returns the last backfill of each table of a capture, and the commands by their ids that
+// it has not met, both of one moment, as [ReadPosition] does its position.
+func Jobs(ctx context.Context, cfg Config) (jobs map[schema.TableName]*backfill.Job, waiting map[string]Command, err error) {
 	last, err := (&positionTopic{cfg: &cfg, topic: cfg.PositionTopic, key: cfg.Name}).peek(ctx)
-	return last.jobs, err
+	return last.jobs, last.commands, err
 }
 
 // peek reads what is committed now.

@@ -91,7 +91,7 @@ value alone.`,
 				return nil
 			}, func(job *backfill.Job) bool { return job != nil && job.ID == id })
 			if err != nil || !watch {
-				return a.showJobs(jobs, err)
+				return a.showJobs(cfg, jobs, err)
 			}
 			return a.watchJobs(cmd.Context(), cfg, tables)
 		},
@@ -133,7 +133,7 @@ func (a *app) backfillTurnCommand(do cdc.Do, short string, in ...backfill.State)
 				}
 				return f
 			}, func(job *backfill.Job) bool { return job != nil && !slices.Contains(in, job.State) })
-			return a.showJobs(jobs, err)
+			return a.showJobs(cfg, jobs, err)
 		},
 	}
 	from.register(cmd)
@@ -184,7 +184,7 @@ func (a *app) command(
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	reader := jobsOf(cfg)
-	all, err := cdc.Jobs(ctx, reader)
+	all, _, err := cdc.Jobs(ctx, reader)
 	if err != nil {
 		return nil, err
 	}
@@ -197,11 +197,21 @@ func (a *app) command(
 		return nil, err
 	}
 	for {
-		if all, err = cdc.Jobs(ctx, reader); err == nil && !slices.ContainsFunc(c.Tables, func(t schema.TableName) bool { return !met(all[t]) }) {
-			for _, table := range c.Tables {
-				jobs = append(jobs, all[table])
+		var waiting map[string]cdc.Command
+		if all, waiting, err = cdc.Jobs(ctx, reader); err == nil {
+			at := slices.IndexFunc(c.Tables, func(t schema.TableName) bool { return !met(all[t]) })
+			if at < 0 {
+				for _, table := range c.Tables {
+					jobs = append(jobs, all[table])
+				}
+				return jobs, nil
 			}
-			return jobs, nil
+			if _, waits := waiting[c.ID]; !waits {
+				return nil, &fault.Error{
+					Kind: fault.Refused, Where: "table " + c.Tables[at].String(), What: "the command had no effect on it", Why: "another came first",
+					Fix: "penstock backfill list shows what its backfill is now",
+				}
+			}
 		}
 		select {
 		case <-time.After(lookEvery):

@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"penstock/cdc"
 	"penstock/cdc/backfill"
 	"penstock/internal/config"
-	"penstock/internal/fault"
 	"penstock/schema"
 )
 
@@ -28,7 +26,8 @@ func (a *app) backfillListCommand() *cobra.Command {
 		Short:   "Show the last backfill of each table",
 		Long: `Show how far the last backfill of each table has come, as it stands in Kafka.
 ROWS are delivered, OVERTAKEN those that the stream had changed before they
-could be. With --watch, a line a second for each that runs, until all have ended;
+could be. With --watch, what runs is shown until it has ended: as bars on a
+terminal, else as a line a second for each table, with -o jsonl on standard output;
 the exit code is 1 then if one has failed.`,
 		Example: "  penstock backfill list\n  penstock backfill list public.content --watch",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -44,7 +43,7 @@ the exit code is 1 then if one has failed.`,
 				return a.watchJobs(cmd.Context(), cfg, tables)
 			}
 			jobs, err := pickJobs(cmd.Context(), cfg, tables)
-			return a.showJobs(jobs, err)
+			return a.showJobs(cfg, jobs, err)
 		},
 	}
 	from.register(cmd)
@@ -54,7 +53,7 @@ the exit code is 1 then if one has failed.`,
 
 // pickJobs are the jobs of the tables, or all, by name.
 func pickJobs(ctx context.Context, cfg *config.Config, tables []schema.TableName) (jobs []*backfill.Job, err error) {
-	all, err := cdc.Jobs(ctx, jobsOf(cfg))
+	all, _, err := cdc.Jobs(ctx, jobsOf(cfg))
 	if err != nil {
 		return nil, err
 	}
@@ -68,26 +67,30 @@ func pickJobs(ctx context.Context, cfg *config.Config, tables []schema.TableName
 
 // jobView is what is shown of a job.
 type jobView struct {
+	backfill.Scope
+
 	Table     string    `json:"table"`
 	ID        string    `json:"id"`
 	State     string    `json:"state"`
 	Share     float64   `json:"share"`
 	Rows      int64     `json:"rows"`
+	Chunks    int64     `json:"chunks"`
+	ChunksAll int64     `json:"chunks_total"`
 	Overtaken int64     `json:"overtaken"`
 	Estimate  *int64    `json:"estimate"` // rows; null: the server has no statistics
 	Begun     time.Time `json:"begun"`
 	Seconds   float64   `json:"seconds"`
 	Rate      float64   `json:"rows_per_second"`
 	Left      *float64  `json:"seconds_left"` // null: not known
-	Where     string    `json:"where,omitempty"`
 	Why       string    `json:"why,omitempty"`
 	Fix       string    `json:"fix,omitempty"`
 }
 
-func viewJob(j *backfill.Job, now time.Time) jobView {
+func viewJob(j *backfill.Job, chunkBlocks int, now time.Time) jobView {
 	v := jobView{
+		Scope: j.Scope, Chunks: j.Chunks, ChunksAll: j.Chunks + j.ChunksLeft(int64(chunkBlocks)),
 		Table: j.Table.String(), ID: j.ID, State: string(j.State), Share: j.Share(), Rows: j.Rows, Overtaken: j.Dropped,
-		Begun: time.UnixMilli(j.Begun).UTC(), Seconds: j.Seconds, Where: j.Where, Why: j.Why, Fix: j.Fix,
+		Begun: time.UnixMilli(j.Begun).UTC(), Seconds: j.Seconds, Why: j.Why, Fix: j.Fix,
 	}
 	if j.Estimate >= 0 {
 		v.Estimate = &j.Estimate
@@ -105,17 +108,17 @@ func viewJob(j *backfill.Job, now time.Time) jobView {
 	return v
 }
 
-func (a *app) showJobs(jobs []*backfill.Job, err error) error {
+func (a *app) showJobs(cfg *config.Config, jobs []*backfill.Job, err error) error {
 	if err != nil {
 		return err
 	}
 	now := time.Now()
 	views := make([]jobView, len(jobs))
 	for i, j := range jobs {
-		views[i] = viewJob(j, now)
+		views[i] = viewJob(j, cfg.Backfill.ChunkBlocks, now)
 	}
-	if a.output.value == "json" {
-		return writeJSON(a.stdout, views)
+	if a.data() {
+		return a.writeData(views)
 	}
 	_, err = io.WriteString(a.stdout, jobTable(views))
 	return err
@@ -125,7 +128,7 @@ func jobTable(views []jobView) string {
 	if len(views) == 0 {
 		return "no backfills\n"
 	}
-	t := table{header: []string{"TABLE", "STATE", "DONE", "ROWS", "OVERTAKEN", "RATE", "TIME", "LEFT", "ERROR"}}
+	t := table{header: []string{"TABLE", "STATE", "DONE", "ROWS", "CHUNKS", "OVERTAKEN", "RATE", "TIME", "LEFT", "ERROR"}}
 	for i := range views {
 		v := &views[i]
 		left, wrong := "–", v.Why
@@ -135,8 +138,9 @@ func jobTable(views []jobView) string {
 		if v.Fix != "" {
 			wrong += " (fix: " + v.Fix + ")"
 		}
-		t.add(printable(v.Table), v.State, fmt.Sprintf("%.0f%%", math100(v.Share)), strconv.FormatInt(v.Rows, 10), strconv.FormatInt(v.Overtaken, 10),
-			fmt.Sprintf("%.0f/s", v.Rate), seconds(v.Seconds), left, printable(wrong))
+		t.add(printable(v.Table), v.State, fmt.Sprintf("%.0f%%", math100(v.Share)),
+			grouped(v.Rows), fmt.Sprintf("%d/%d", v.Chunks, v.ChunksAll), grouped(v.Overtaken),
+			grouped(int64(v.Rate))+"/s", seconds(v.Seconds), left, printable(wrong))
 	}
 	return t.plain()
 }
@@ -155,46 +159,4 @@ func seconds(s float64) string {
 		return d.Round(100 * time.Millisecond).String()
 	}
 	return d.Round(time.Second).String()
-}
-
-// watchJobs says every second how far those have come that run, until none does.
-func (a *app) watchJobs(ctx context.Context, cfg *config.Config, tables []schema.TableName) error {
-	const pause = time.Second
-	for {
-		jobs, err := pickJobs(ctx, cfg, tables)
-		if err != nil {
-			return err
-		}
-		var failed []string
-		running := false
-		for _, j := range jobs {
-			running = running || j.State == backfill.Running
-			if j.State == backfill.Failed {
-				failed = append(failed, j.Table.String())
-			}
-		}
-		if !running {
-			if err := a.showJobs(jobs, nil); err != nil || len(failed) == 0 {
-				return err
-			}
-			return &fault.Error{Kind: fault.Runtime, What: "the backfill of " + strings.Join(failed, ", ") + " failed", Fix: "see the table above"}
-		}
-		now := time.Now()
-		for _, j := range jobs {
-			if v := viewJob(j, now); j.State == backfill.Running {
-				left := "not known"
-				if v.Left != nil {
-					left = seconds(*v.Left)
-				}
-				if _, err := fmt.Fprintf(a.stderr, "%s %.0f%%, %d rows, %.0f/s, %s left\n", v.Table, math100(v.Share), v.Rows, v.Rate, left); err != nil {
-					return err
-				}
-			}
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
 }

@@ -51,7 +51,7 @@ func TestBadCommandLines(t *testing.T) {
 		{"unlike any verb", "xyzzy", 2, "✗ unknown command \"xyzzy\" for \"penstock\"\n    fix penstock --help lists the commands\n"},
 		{"unknown flag", "run --onyl capture", 2, "✗ unknown flag --onyl for \"penstock run\"\n    fix did you mean --only?\n"},
 		{"unknown short flag", "run -z", 2, "✗ unknown flag -z for \"penstock run\"\n    fix penstock run --help lists the flags\n"},
-		{"bad choice", "version -o xml", 2, "✗ bad value \"xml\" for flag --output\n    fix use table, json\n"},
+		{"bad choice", "version -o xml", 2, "✗ bad value \"xml\" for flag --output\n    fix use table, json, jsonl\n"},
 		{"bad choices", "run --only capture,api", 2, "✗ bad value \"capture,api\" for flag --only\n    fix use capture, sink\n"},
 		{"bad duration", "slot list --timeout soon", 2, "✗ bad value \"soon\" for flag --timeout\n    why time: invalid duration \"soon\"\n    fix penstock slot list --help lists the flags\n"},
 		{"flag without value", "run -c", 2, "✗ flag needs an argument: 'c' in -c\n    fix penstock run --help lists the flags\n"},

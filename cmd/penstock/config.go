@@ -45,8 +45,8 @@ func (a *app) configValidateCommand() *cobra.Command {
 			if _, err := a.loadConfig(from.path, from.set, roles(only.values)...); err != nil {
 				return err
 			}
-			if a.output.value == "json" {
-				return writeJSON(a.stdout, map[string]any{"command": "penstock config validate", "ok": true})
+			if a.data() {
+				return a.writeData(map[string]any{"command": "penstock config validate", "ok": true})
 			}
 			_, err := fmt.Fprintf(a.stdout, "%s %s is valid\n", a.palette(a.stdout).tick(), from.path)
 			return err
@@ -71,7 +71,7 @@ func (a *app) configRenderCommand() *cobra.Command {
 				return err
 			}
 			render := cfg.YAML
-			if a.output.value == "json" {
+			if a.data() {
 				render = cfg.JSON
 			}
 			text, err := render()

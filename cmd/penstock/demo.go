@@ -61,7 +61,7 @@ func (a *app) demo(ctx context.Context, once, keep bool) (err error) {
 	}
 	defer func() { err = errors.Join(err, w.close(ctx, shared && !keep)) }()
 
-	people, p := a.output.value != "json", a.palette(a.stdout)
+	people, p := !a.data(), a.palette(a.stdout)
 	if people {
 		_, _ = fmt.Fprintf(a.stdout, "\n%s\n\nThe seed's walk-through: 3 rows of content, then 4 engagement events\n\n", renderServers(servers, w.names, p))
 	}
@@ -101,7 +101,7 @@ func (a *app) demoServers(ctx context.Context) (servers stack.Servers, shared bo
 // tell prints the story.
 func (a *app) tell(s *story, people bool, p palette) error {
 	if !people {
-		return writeJSON(a.stdout, s)
+		return a.writeData(s)
 	}
 	_, err := io.WriteString(a.stdout, s.render(a.width(), p))
 	return err

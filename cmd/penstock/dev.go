@@ -69,8 +69,8 @@ func (a *app) devDown(ctx context.Context) error {
 	if err != nil && !errors.Is(err, stack.ErrNotRunning) {
 		return err
 	}
-	if a.output.value == "json" {
-		return writeJSON(a.stdout, map[string]any{"stopped": stopped})
+	if a.data() {
+		return a.writeData(map[string]any{"stopped": stopped})
 	}
 	text := "no stack was running"
 	if stopped {
@@ -83,8 +83,8 @@ func (a *app) devDown(ctx context.Context) error {
 // showState prints how the servers are reached, passwords included: they are
 // those of servers for development.
 func (a *app) showState(state stack.State) error {
-	if a.output.value == "json" {
-		return writeJSON(a.stdout, state)
+	if a.data() {
+		return a.writeData(state)
 	}
 	t := table{header: []string{"SERVER", "VERSION", "FROM", "REACHED BY"}}
 	t.add("postgres", state.Postgres.Version, string(state.Postgres.Origin), state.Postgres.DSN)

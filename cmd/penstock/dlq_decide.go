@@ -116,12 +116,12 @@ func (a *app) decideLetters(ctx context.Context, from *letterFlags, order sink.O
 		if err != nil && len(decided) == 0 {
 			return err
 		}
-		if a.output.value == "json" {
+		if a.data() {
 			views := make([]letterView, len(decided))
 			for i, f := range decided {
 				views[i] = viewLetter(f, (&sink.Book{}).Queue())
 			}
-			if failed := writeJSON(a.stdout, views); failed != nil {
+			if failed := a.writeData(views); failed != nil {
 				return failed
 			}
 			return err

@@ -35,12 +35,12 @@ too, with the reason waits.`,
 					return err
 				}
 				queue := book.Queue()
-				if a.output.value == "json" {
+				if a.data() {
 					views := make([]letterView, len(letters))
 					for i, f := range letters {
 						views[i] = viewLetter(f, queue)
 					}
-					return writeJSON(a.stdout, views)
+					return a.writeData(views)
 				}
 				_, err = io.WriteString(a.stdout, letterTable(letters, queue))
 				return err

@@ -36,8 +36,8 @@ func (a *app) dlqShowCommand() *cobra.Command {
 					return err
 				}
 				return box.Visit(ctx, []*sink.Filed{f}, func(whole *sink.Filed) error {
-					if a.output.value == "json" {
-						return writeJSON(a.stdout, viewWhole(whole, book.Queue()))
+					if a.data() {
+						return a.writeData(viewWhole(whole, book.Queue()))
 					}
 					_, err := io.WriteString(a.stdout, describeLetter(whole, book.Queue()))
 					return err

@@ -84,8 +84,8 @@ func (a *app) replay(ctx context.Context, cfg *config.Config, names []string, st
 		}
 		list = append(list, *done)
 	}
-	if a.output.value == "json" {
-		return writeJSON(a.stdout, list)
+	if a.data() {
+		return a.writeData(list)
 	}
 	t := table{header: []string{"PIPELINE", "STORE", "FROM", "READ", "WRITTEN", "UNCHANGED", "TOOK"}}
 	for _, r := range list {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,7 +46,7 @@ type told struct{ error }
 func (t told) Unwrap() error { return t.error }
 
 // report prints an error for people on stderr, or as one JSON object on stdout.
-func (a *app) report(cmd *cobra.Command, asJSON bool, err error) {
+func (a *app) report(cmd *cobra.Command, err error) {
 	var reports []faultReport
 	for _, err := range flatten(err) {
 		if errors.As(err, new(told)) {
@@ -53,7 +54,7 @@ func (a *app) report(cmd *cobra.Command, asJSON bool, err error) {
 		}
 		reports = append(reports, describe(err))
 	}
-	if !asJSON || len(reports) == 0 {
+	if !a.data() || len(reports) == 0 {
 		for _, r := range reports {
 			_, _ = io.WriteString(a.stderr, r.render(a.palette(a.stderr)))
 		}
@@ -63,7 +64,7 @@ func (a *app) report(cmd *cobra.Command, asJSON bool, err error) {
 	if len(reports) > 1 {
 		f.Errors = reports
 	}
-	_ = writeJSON(a.stdout, f)
+	_ = a.writeData(f)
 }
 
 // flatten takes joined errors apart.
@@ -148,13 +149,27 @@ func indent(text string, by int) string {
 	return strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", by))
 }
 
-// writeJSON writes one value as indented JSON.
-func writeJSON(w io.Writer, value any) error {
-	e := json.NewEncoder(w)
+// data reports whether data is printed for programs.
+func (a *app) data() bool { return a.output.value != "table" }
+
+// writeData prints a value for programs: as JSON, or, of a list, each element as a
+// line of JSON.
+func (a *app) writeData(value any) error {
+	e := json.NewEncoder(a.stdout)
 	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(value); err != nil {
-		return fmt.Errorf("write JSON: %w", err)
+	list := []any{value}
+	if a.output.value == "json" {
+		e.SetIndent("", "  ")
+	} else if v := reflect.ValueOf(value); v.Kind() == reflect.Slice {
+		list = make([]any, v.Len())
+		for i := range list {
+			list[i] = v.Index(i).Interface()
+		}
+	}
+	for _, value := range list {
+		if err := e.Encode(value); err != nil {
+			return fmt.Errorf("write JSON: %w", err)
+		}
 	}
 	return nil
 }

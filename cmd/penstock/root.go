@@ -34,7 +34,7 @@ type app struct {
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{
 		stdin: stdin, stdout: stdout, stderr: stderr, env: env, interactive: isTerminal(stdin),
-		output:    choice{value: "table", allowed: []string{"table", "json"}},
+		output:    choice{value: "table", allowed: []string{"table", "json", "jsonl"}},
 		logLevel:  choice{allowed: []string{"debug", "info", "warn", "error"}},
 		logFormat: choice{allowed: []string{"auto", "json", "console"}},
 	}
@@ -51,21 +51,24 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 		_, _ = fmt.Fprintln(stderr, "interrupted")
 		return interrupted
 	}
-	a.report(cmd, wantsJSON(args), err)
+	if format := wantsData(args); format != "" {
+		a.output.value = format
+	}
+	a.report(cmd, err)
 	return fault.KindOf(err).ExitCode()
 }
 
-// wantsJSON looks for -o json by hand: the flags may be what is wrong.
-func wantsJSON(args []string) bool {
+// wantsData looks for -o json or jsonl by hand: the flags may be what is wrong.
+func wantsData(args []string) string {
 	for i, arg := range args {
-		switch {
-		case slices.Contains([]string{"-ojson", "-o=json", "--output=json"}, arg):
-			return true
-		case arg == "-o" || arg == "--output":
-			return i+1 < len(args) && args[i+1] == "json"
+		for _, format := range []string{"json", "jsonl"} {
+			if slices.Contains([]string{"-o" + format, "-o=" + format, "--output=" + format}, arg) ||
+				(arg == "-o" || arg == "--output") && i+1 < len(args) && args[i+1] == format {
+				return format
+			}
 		}
 	}
-	return false
+	return ""
 }
 
 func (a *app) root() *cobra.Command {

@@ -39,8 +39,8 @@ start a capture on it soon, or drop it.`,
 				if err != nil {
 					return err
 				}
-				if a.output.value == "json" {
-					return writeJSON(a.stdout, map[string]any{"name": args[0], "created": true, "lsn": lsn})
+				if a.data() {
+					return a.writeData(map[string]any{"name": args[0], "created": true, "lsn": lsn})
 				}
 				_, err = fmt.Fprintf(a.stdout, "slot %s created at %s\n", args[0], lsn)
 				return err

@@ -50,8 +50,8 @@ func (a *app) dropSlot(ctx context.Context, conn *pgx.Conn, name string, yes boo
 	if err := slot.Drop(ctx, conn, name); err != nil {
 		return err
 	}
-	if a.output.value == "json" {
-		return writeJSON(a.stdout, map[string]any{"name": name, "dropped": true})
+	if a.data() {
+		return a.writeData(map[string]any{"name": name, "dropped": true})
 	}
 	_, err = fmt.Fprintf(a.stdout, "slot %s dropped\n", name)
 	return err

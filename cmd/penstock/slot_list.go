@@ -30,8 +30,8 @@ synced.`,
 				if err != nil {
 					return err
 				}
-				if a.output.value == "json" {
-					return writeJSON(a.stdout, append([]slot.Status{}, list...))
+				if a.data() {
+					return a.writeData(append([]slot.Status{}, list...))
 				}
 				_, err = io.WriteString(a.stdout, slotTable(list, time.Now()))
 				return err

@@ -47,11 +47,11 @@ each has everything. OFFSET is the lowest of them.`,
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
 			view, err := readStatus(ctx, cfg, names, time.Now())
-			if a.output.value == "json" {
+			if a.data() {
 				if err != nil {
 					return err
 				}
-				return writeJSON(a.stdout, view)
+				return a.writeData(view)
 			}
 			if _, failed := io.WriteString(a.stdout, view.text()); failed != nil {
 				return failed

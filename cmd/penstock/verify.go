@@ -92,7 +92,7 @@ func (a *app) verify(ctx context.Context, from *verifyFlags, names []string) err
 	if from.repair {
 		f.What, f.Fix = fmt.Sprintf("%d of %d differences are left", left, differences), "each of them says why"
 	}
-	if a.output.value == "json" {
+	if a.data() {
 		return told{f}
 	}
 	return f

@@ -57,7 +57,7 @@ func (o *verifyOutput) difference(d verify.Difference) {
 		return
 	}
 	o.printed++
-	if o.app.output.value == "json" {
+	if o.app.data() {
 		o.line(d)
 		return
 	}
@@ -133,7 +133,7 @@ func valueText(v *string) string {
 func (o *verifyOutput) done(r *verify.Report) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.app.output.value == "json" {
+	if o.app.data() {
 		o.line(struct {
 			*verify.Report
 

@@ -25,8 +25,8 @@ func (a *app) versionCommand() *cobra.Command {
 		Args:    exactArgs(),
 		RunE: func(*cobra.Command, []string) error {
 			info := readBuildInfo()
-			if a.output.value == "json" {
-				return writeJSON(a.stdout, info)
+			if a.data() {
+				return a.writeData(info)
 			}
 			_, err := fmt.Fprintf(a.stdout, "penstock %s (%s, %s/%s)\n", info.Version, info.Go, info.OS, info.Arch)
 			return err
