@@ -37,7 +37,31 @@ const tables = `
 	CREATE TABLE engagement_by_event (event_id bigint PRIMARY KEY, content_id uuid, event_ts timestamp, event_ts_us bigint, user_id uuid, event_type text,
 		duration_ms bigint, device text, raw_payload text, engagement_seconds double, engagement_pct double, content_type text, slug text, title text,
 		length_seconds bigint, version bigint);
-	CREATE TABLE content (content_id uuid PRIMARY KEY, slug text, title text, content_type text, length_seconds bigint, publish_ts_us bigint, version bigint)`
+	CREATE TABLE content (content_id uuid PRIMARY KEY, slug text, title text, content_type text, length_seconds bigint, publish_ts_us bigint, version bigint);
+	CREATE TABLE engagement_hours (content_id uuid, hour timestamp, events bigint, milliseconds bigint, pct_count bigint, pct_sum_ppm bigint,
+		pct_histogram frozen<list<bigint>>, events_by_type frozen<map<text, bigint>>, PRIMARY KEY (content_id, hour));
+	CREATE TABLE engagement_totals (content_id uuid PRIMARY KEY, events bigint, milliseconds bigint, pct_count bigint, pct_sum_ppm bigint,
+		pct_histogram frozen<list<bigint>>, events_by_type frozen<map<text, bigint>>)`
+
+// What the sound events add up to: in Cassandra, and in Redis.
+const (
+	none = "00000000-0000-0000-0000-000000000000"
+
+	hoursOf = `
+	(%[1]s, '2026-03-01 23:00:00+0000', 1, 1500, 1, 2500, [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], {'play': 1});
+	(%[1]s, '2026-03-02 00:00:00+0000', 1, 600000, 1, 1000000, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], {'click': 1});
+	(%[2]s, '2026-03-01 00:00:00+0000', 1, 0, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], {'pause': 1});
+	(` + none + `, '2026-03-02 00:00:00+0000', 1, 60000, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], {'click': 1})`
+	totalsOf = `
+	(%[1]s, 2, 601500, 2, 1002500, [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], {'play': 1, 'click': 1});
+	(%[2]s, 1, 0, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], {'pause': 1});
+	(` + none + `, 1, 60000, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], {'click': 1})`
+	hashesOf = `
+	%[1]s events 2 seconds 601.5 pct_count 2 pct_histogram 1,0,0,0,0,0,0,0,0,0,1 events:play 1 events:click 1;
+	%[2]s events 1 seconds 0 pct_count 0 pct_histogram 0,0,0,0,0,0,0,0,0,0,0 events:pause 1;
+	` + none + ` events 1 seconds 60 pct_count 0 pct_histogram 0,0,0,0,0,0,0,0,0,0,0 events:click 1;
+	99999999-9999-9999-9999-999999999999 _d 1`
+)
 
 // TestInjuriesAreFound writes the stores as they must be, which passes, and then hurts
 // them one by one.
@@ -71,6 +95,15 @@ func TestInjuriesAreFound(t *testing.T) {
 		{"a hash is missing", "", []string{"DEL", "4"}, Missing, "redis: 4 is not there"},
 		{"an event has a tombstone", "", []string{"HSET", "4", "_d", "1"}, Missing, "redis: 4 is not there"},
 		{"a hash is left over", "", []string{"HSET", "7", "_v", fmt.Sprintf("%020d", written)}, Extra, "redis: 7 is there"},
+		{
+			"an hour differs", "UPDATE engagement_hours SET events = 2 WHERE content_id = " + none + " AND hour = '2026-03-02 00:00:00+0000'", nil, Totals,
+			"engagement_hours: " + none + " at 2026-03-02T00:00:00Z has events=2",
+		},
+		{"an hour is missing", "DELETE FROM engagement_hours WHERE content_id = " + none, nil, Totals, "the total of " + none + " at 2026-03-02T00:00:00Z is not in Cassandra"},
+		{"a total is left over", "INSERT INTO engagement_totals (content_id, events) VALUES (99999999-9999-9999-9999-999999999999, 1)", nil, Totals, "has events=1"},
+		{"a total of a hash differs", "", []string{"HSET", "../content:" + none, "events:click", "2"}, Totals, "redis: " + none + " has events=1"},
+		{"a total has a tombstone", "", []string{"HSET", "../content:" + none, "_d", "1"}, Totals, "redis: " + none + " has no events"},
+		{"a total of a hash is missing", "", []string{"DEL", "../content:" + none}, Totals, "the total of " + none + " is not in Redis"},
 		{"a tombstone is old", "", []string{"HSET", "8", "_v", fmt.Sprintf("%020d", 5), "_d", "1"}, Stale, "the tombstone of 8"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -80,7 +113,7 @@ func TestInjuriesAreFound(t *testing.T) {
 				execute(t, s, strings.ReplaceAll(c.cql, "%d", fmt.Sprint(again+1)))
 			}
 			if c.redis != nil {
-				command(t, s, append([]string{c.redis[0], s.prefix() + c.redis[1]}, c.redis[2:]...)...)
+				command(t, s, append([]string{c.redis[0], s.key(c.redis[1])}, c.redis[2:]...)...)
 			}
 			v, err := s.target.Check(t.Context(), &preset, past)
 			switch {
@@ -183,6 +216,12 @@ func fill(t *testing.T, s *Stores, hurt bool) {
 	command(t, s, "DEL", s.prefix()+"7")
 	command(t, s, "DEL", s.prefix()+"8")
 	command(t, s, "HSET", s.prefix()+"8", "_v", fmt.Sprintf("%020d", written), "_d", "1")
+	for line := range strings.SplitSeq(fmt.Sprintf(hashesOf, contentUUID("content 1"), contentUUID("content 2")), ";") {
+		words := strings.Fields(line)
+		key := s.key("../content:" + words[0])
+		command(t, s, "DEL", key)
+		command(t, s, append([]string{"HSET", key, "_v", fmt.Sprintf("%020d", again)}, words[1:]...)...)
+	}
 	for id, row := range events {
 		command(t, s, "DEL", s.prefix()+id)
 		set := []string{"HSET", s.prefix() + id, "_v", fmt.Sprintf("%020d", versionOf(id))}
@@ -203,6 +242,12 @@ func fillCassandra(t *testing.T, s *Stores, events, contentRows rows) {
 	}
 	for _, row := range contentRows {
 		insert(t, s, &lookups, row, again)
+	}
+	for table, rows := range map[string]string{"engagement_hours (content_id, hour, ": hoursOf, "engagement_totals (content_id, ": totalsOf} {
+		execute(t, s, "TRUNCATE "+s.target.Keyspace+"."+strings.Fields(table)[0])
+		for row := range strings.SplitSeq(fmt.Sprintf(rows, contentUUID("content 1"), contentUUID("content 2")), ";") {
+			execute(t, s, "INSERT INTO "+table+"events, milliseconds, pct_count, pct_sum_ppm, pct_histogram, events_by_type) VALUES "+row)
+		}
 	}
 	for id, row := range events {
 		insert(t, s, &history, row, versionOf(id))
@@ -236,7 +281,7 @@ func insert(t *testing.T, s *Stores, to *table, row fields, version int64) {
 
 func execute(t *testing.T, s *Stores, cql string) {
 	t.Helper()
-	for _, name := range []string{"engagement_metrics", "engagement_by_event", "content"} {
+	for _, name := range []string{"engagement_metrics", "engagement_by_event", "content", "engagement_hours", "engagement_totals"} {
 		for _, verb := range []string{"UPDATE ", "FROM ", "INTO "} {
 			cql = strings.Replace(cql, verb+name+" ", verb+s.target.Keyspace+"."+name+" ", 1)
 		}
@@ -255,6 +300,14 @@ func command(t *testing.T, s *Stores, args ...string) {
 
 // prefix is what the keys of the events begin with.
 func (s *Stores) prefix() string { return s.target.Prefixes[preset.Name] }
+
+// key is the key of an event's hash; what begins with ../ lies beside the events.
+func (s *Stores) key(name string) string {
+	if beside, found := strings.CutPrefix(name, "../"); found {
+		return strings.TrimSuffix(s.prefix(), "event:") + beside
+	}
+	return s.prefix() + name
+}
 
 // contentUUID is content_of's uuid.
 func contentUUID(text string) string {

@@ -175,8 +175,11 @@ func (s *Stores) eachTotal(ctx context.Context, table string, visit func(totalID
 }
 
 // hashSums reads a total's hash, which has no sum of parts per million: that is taken
-// from the truth, since the mean is not exact.
+// from the truth, since the mean is not exact. A tombstone is that of no events.
 func hashSums(h *hash, truth string) (sums, bool) {
+	if h.fields["_d"] == "1" {
+		return sums{text: "no events"}, true
+	}
 	number := func(field string) int64 {
 		n, err := strconv.ParseInt(h.fields[field], 10, 64)
 		if err != nil {
