@@ -60,6 +60,43 @@ CREATE TABLE engagement_days (
     PRIMARY KEY (content_id, day)
 );
 
+CREATE TABLE engagement_hours (
+    content_id     uuid,
+    hour           timestamp,
+    events         bigint,
+    events_by_type frozen<map<text, bigint>>,
+    seconds        double,
+    pct_mean       double,
+    pct_histogram  frozen<list<bigint>>,
+    unique_users   bigint,
+    milliseconds   bigint,
+    pct_count      bigint,
+    pct_sum_ppm    bigint,
+    sketch         blob,
+    partition      int,
+    offset         bigint,
+    version        bigint,
+    minutes        blob,
+    PRIMARY KEY (content_id, hour)
+) WITH CLUSTERING ORDER BY (hour DESC);
+
+CREATE TABLE engagement_totals (
+    content_id     uuid PRIMARY KEY,
+    events         bigint,
+    events_by_type frozen<map<text, bigint>>,
+    seconds        double,
+    pct_mean       double,
+    pct_histogram  frozen<list<bigint>>,
+    unique_users   bigint,
+    milliseconds   bigint,
+    pct_count      bigint,
+    pct_sum_ppm    bigint,
+    sketch         blob,
+    partition      int,
+    offset         bigint,
+    version        bigint
+);
+
 CREATE TABLE content (
     content_id     uuid PRIMARY KEY,
     slug           text,
@@ -109,7 +146,7 @@ func columns(t *testing.T, session *gocql.Session, keyspace string) map[string]s
 		table, _, _ := strings.Cut(name, ".")
 		tables[table] = true
 	}
-	want := []string{"content", "engagement_by_event", "engagement_days", "engagement_metrics"}
+	want := []string{"content", "engagement_by_event", "engagement_days", "engagement_hours", "engagement_metrics", "engagement_totals"}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(tables))); diff != "" {
 		t.Errorf("tables (-want +got):\n%s", diff)
 	}
