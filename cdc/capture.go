@@ -25,12 +25,13 @@ type Capture struct {
 	log *zap.Logger
 
 	// Only Run's goroutine touches the rest: what one attempt leaves to the next.
-	position schema.Position // last known to be in Kafka; zero before the first was read
-	held     bool            // the slot has been ours
-	senders  []walsender     // of ours, that may hold the slot still
-	takeover bool            // the operator's word to take the slot, not used yet
-	misfits  string          // what was last told of rules that the tables as they are now do not allow
-	accepted schema.LSN      // the commit whose tables may have other columns, by the operator's word
+	position   schema.Position // last known to be in Kafka; zero before the first was read
+	held       bool            // the slot has been ours
+	senders    []walsender     // of ours, that may hold the slot still
+	takeover   bool            // the operator's word to take the slot, not used yet
+	misfits    string          // what was last told of rules that the tables as they are now do not allow
+	recovering bool            // the position that is written down next begins a recovery
+	accepted   schema.LSN      // the commit whose tables may have other columns, by the operator's word
 
 	relations map[schema.TableName]record.Relation // what Kafka has last of each table
 	kept      memory                               // likewise, all of it, at the last start
@@ -132,7 +133,7 @@ func (c *Capture) attempt(ctx context.Context) (healthy bool, err error) {
 		defer producer.Close()
 		c.cfg.reach(FailFenced)
 		// 3. Read the position: nobody can change it now. 4. Decide where to go on.
-		position, err := c.resume(ctx, producer, l, ready.topicsUsed)
+		position, err := c.resume(ctx, producer, l, &ready)
 		if err != nil {
 			return false, err
 		}
@@ -184,7 +185,7 @@ func (c *Capture) withFix(ctx context.Context, err error) error {
 	defer cancel()
 	asked := c.cfg.withSQL(ctx, func(db *pgx.Conn) error {
 		confirmed, _, _, err := logEnds(ctx, db, c.cfg.Slot)
-		f.Fix = acceptFix(f.State, confirmed)
+		f.Fix = renewed(acceptFix(f.State, confirmed))
 		return err
 	})
 	if asked != nil {
@@ -202,6 +203,13 @@ type preparation struct {
 // prepare checks the source, and creates topics, publication and slot when they
 // are not there.
 func (c *Capture) prepare(ctx context.Context) (ready preparation, err error) {
+	return c.prepareWith(ctx, c.ensureSlot)
+}
+
+// prepareWith is prepare with another way to make the slot.
+func (c *Capture) prepareWith(
+	ctx context.Context, slot func(ctx context.Context, db *pgx.Conn, topicsUsed bool) error,
+) (ready preparation, err error) {
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
 	err = c.cfg.withSQL(ctx, func(db *pgx.Conn) error {
@@ -223,7 +231,7 @@ func (c *Capture) prepare(ctx context.Context) (ready preparation, err error) {
 		if err := checkCompacted(ctx, db, &c.cfg, &ready.topics); err != nil {
 			return err
 		}
-		return c.ensureSlot(ctx, db, ready.topicsUsed)
+		return slot(ctx, db, ready.topicsUsed)
 	})
 	return ready, err
 }
@@ -252,8 +260,8 @@ func (c *Capture) bounded(ctx context.Context) (context.Context, context.CancelF
 
 // resume gathers the evidence, decides where to go on, and writes a new position
 // down before anything is delivered from it.
-func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topicsUsed bool) (schema.Position, error) {
-	e := evidence{server: l.server, slot: c.cfg.Slot, topicsUsed: topicsUsed, accept: c.cfg.Accept}
+func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, ready *preparation) (schema.Position, error) {
+	e := evidence{server: l.server, slot: c.cfg.Slot, topicsUsed: ready.topicsUsed, accept: c.cfg.Accept}
 	kept, err := c.positions().read(ctx)
 	if err != nil {
 		return kept.position, err
@@ -273,17 +281,21 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topi
 	before = stillOf(before, found)
 	e.replaced = c.cfg.replaced(before, found)
 	position, overruled, err := resume(e)
-	if err == nil && !e.found && topicsUsed {
+	if err == nil && !e.found && ready.topicsUsed {
 		position.Version, err = c.versionFloor(ctx)
 	}
 	if err != nil {
 		return position, err
 	}
 	entries := c.cfg.known(before, found)
-	if !e.found && !topicsUsed {
-		if err := c.beginFirst(ctx, producer, found); err != nil {
-			return position, err
-		}
+	switch {
+	case c.recovering:
+		err = c.beginRecovery(ctx, producer, found, position.EndLSN)
+	case !e.found && !ready.topicsUsed:
+		err = c.beginFirst(ctx, producer, found)
+	}
+	if err != nil {
+		return position, err
 	}
 	if err := c.writeDown(ctx, producer, &kept, position, entries); err != nil {
 		return position, err
@@ -299,7 +311,7 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, topi
 // writeDown commits the position and what the publications are made of, if Kafka has others.
 func (c *Capture) writeDown(ctx context.Context, producer *Producer, kept *memory, position schema.Position, entries []slot.Entry) error {
 	remembered := slices.Equal(entries, kept.entries)
-	if remembered && position == kept.position {
+	if remembered && position == kept.position && !c.recovering {
 		return nil
 	}
 	if !remembered {
@@ -337,7 +349,11 @@ func (c *Capture) sayNewPosition(e *evidence, position schema.Position, overrule
 	at := []zap.Field{zap.String(keySlot, c.cfg.Slot), zap.Stringer(keyLSN, position.EndLSN)}
 	switch {
 	case overruled != nil:
-		c.log.Warn("accepted by the operator: "+overruled.What, append(at, zap.String(keyState, string(overruled.State)),
+		word := "accepted by the operator: "
+		if c.recovering {
+			word = "to be recovered: "
+		}
+		c.log.Warn(word+overruled.What, append(at, zap.String(keyState, string(overruled.State)),
 			zap.Stringer(keyFrom, e.position.EndLSN), zap.Stringer(keyTo, position.EndLSN))...)
 	case position == e.position:
 	case e.found:

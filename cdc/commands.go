@@ -36,6 +36,7 @@ type Command struct {
 	ID     string             `json:"-"` // the record's key has it; also of the jobs that it starts
 	Do     Do                 `json:"do"`
 	Tables []schema.TableName `json:"tables"`
+	Sweep  bool               `json:"sweep,omitempty"` // of DoStart: first delete what Kafka holds and the table has not
 }
 
 // commandKey is the key of a command's record.
@@ -130,7 +131,9 @@ func (c *copies) command(word *Command) {
 		running := desk != nil && !desk.Job.State.Final()
 		switch {
 		case word.Do == DoStart && !running:
-			c.begin(backfill.New(word.ID, table, word.Scope, time.Now()))
+			job := backfill.New(word.ID, table, word.Scope, time.Now())
+			job.Sweep = word.Sweep
+			c.begin(job)
 			continue
 		case !running:
 			continue
@@ -195,13 +198,27 @@ func (c *Capture) beginFirst(ctx context.Context, producer *Producer, found []sl
 	if !c.cfg.Backfill.Initial {
 		return nil
 	}
-	now := time.Now()
+	return c.beginJobs(ctx, producer, found, func(table schema.TableName) *backfill.Job {
+		if c.kept.jobs[table] != nil {
+			return nil
+		}
+		return backfill.New("initial", table, backfill.Scope{}, time.Now())
+	})
+}
+
+// beginJobs hands over a job for each table that is captured, but for those for which there is to be none.
+func (c *Capture) beginJobs(
+	ctx context.Context, producer *Producer, found []slot.Publication, begin func(schema.TableName) *backfill.Job,
+) error {
 	for _, p := range found {
 		for _, t := range p.Tables {
-			if _, captured := c.cfg.table(t.TableName); !captured || c.kept.jobs[t.TableName] != nil {
+			if _, captured := c.cfg.table(t.TableName); !captured {
 				continue
 			}
-			job := backfill.New("initial", t.TableName, backfill.Scope{}, now)
+			job := begin(t.TableName)
+			if job == nil {
+				continue
+			}
 			r, err := c.cfg.jobRecord(job)
 			if err == nil {
 				err = producer.Produce(ctx, []*kgo.Record{r})

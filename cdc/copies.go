@@ -44,7 +44,7 @@ func newCopies(cfg *Config, kept *memory, log *zap.Logger) *copies {
 		cfg: cfg, log: log, words: make(chan Command), from: kept.end, window: backfill.NewWindow(), desks: map[schema.TableName]*backfill.Desk{},
 		given: map[*backfill.Order]backfill.Snapshot{}, shapes: map[schema.TableName]*schema.Relation{}, changed: map[schema.TableName]bool{},
 		pool: backfill.NewPool(backfill.Pool{
-			Connect: cfg.connectSQL, Publications: cfg.Publications, Readers: max(cfg.Backfill.Readers, 1), Rate: cfg.Backfill.Rate,
+			Connect: cfg.connectSQL, Publications: cfg.Publications, Readers: max(cfg.Backfill.Readers, 1), Rate: cfg.Backfill.Rate, Held: cfg.openHeld,
 			Waits: func(xids []uint64) {
 				log.Info("a backfill waits for transactions to end that began before it", zap.Uint64s("xids", xids))
 			},
@@ -68,6 +68,9 @@ func (c *copies) open(table schema.TableName, job *backfill.Job) {
 	c.desks[table] = &backfill.Desk{Job: job, Blocks: cmp.Or(c.cfg.Backfill.ChunkBlocks, backfill.DefaultBlocks)}
 	if job.State == backfill.Running {
 		c.window.Follow(table)
+		if job.Sweep && !job.Swept {
+			c.window.Hold(table)
+		}
 	}
 }
 
@@ -111,7 +114,7 @@ const maxChanged = 1_000_000
 // note takes note of what the stream changes in a table that is being read. While that
 // pauses, only rows that are not whole count: they may move to where was read already.
 func (c *copies) note(e *schema.Event) {
-	if c == nil || e.Relation == nil || c.desks[e.Relation.Table] == nil {
+	if c == nil || e.Relation == nil || e.Source.Snapshot != "" || c.desks[e.Relation.Table] == nil {
 		return
 	}
 	table := e.Relation.Table
@@ -234,7 +237,7 @@ func (c *copies) complete(table schema.TableName) {
 	}
 	c.end(table, backfill.Done, "", "")
 	c.log.Info("backfill is done", zap.Stringer(keyTable, table), zap.Int64(keyRecords, desk.Job.Rows), zap.Int64("overtaken", desk.Job.Dropped),
-		zap.Float64("seconds", desk.Job.Seconds))
+		zap.Int64("deleted", desk.Job.Deleted), zap.Float64("seconds", desk.Job.Seconds))
 }
 
 // records are the jobs that are not in Kafka as they are, for the Kafka transaction

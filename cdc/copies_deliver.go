@@ -61,6 +61,7 @@ func (s *session) deliverChunk(ctx context.Context, chunk *backfill.Chunk) error
 	}
 	rel, ok := c.shape(s.assembler.relations[chunk.Relation.OID], chunk)
 	if !ok {
+		c.desks[table].Resweep()
 		return nil // it is dealt again
 	}
 	if s.held.records > 0 {
@@ -69,12 +70,18 @@ func (s *session) deliverChunk(ctx context.Context, chunk *backfill.Chunk) error
 		}
 	}
 	delivered, dropped, torn, err := s.produceRows(ctx, chunk, rel)
+	if err == nil && chunk.Order.Sweep != nil {
+		delivered, dropped, err = s.produceGone(ctx, chunk, rel)
+	}
 	if err != nil {
 		return err
 	}
 	s.cfg.reach(FailCopied)
 	c.desks[table].Deliver(chunk, delivered, dropped, torn)
 	c.changed[table] = true
+	if c.desks[table].Job.Swept {
+		c.window.Release(table)
+	}
 	c.complete(table)
 	c.forget()
 	return s.commitCopies(ctx)
@@ -110,7 +117,7 @@ func (s *session) produceRows(ctx context.Context, chunk *backfill.Chunk, rel *s
 	var key []byte
 	events := make([]schema.Event, 1)
 	torn = map[string]bool{}
-	at := schema.Source{CommitLSN: s.assembler.delivered, CommitTime: time.Now().UnixMicro(), Snapshot: schema.SnapshotIncremental}
+	at := s.readAt()
 	for line := range bytes.Lines(chunk.Rows) {
 		row, err := reader.Row(line, len(rel.Columns))
 		if err != nil {
@@ -136,4 +143,28 @@ func (s *session) produceRows(ctx context.Context, chunk *backfill.Chunk, rel *s
 		delivered++
 	}
 	return delivered, dropped, torn, nil
+}
+
+// produceGone produces deletes of the rows that Kafka holds and the table has not, but for
+// those of which the stream has said since what became of them.
+func (s *session) produceGone(ctx context.Context, chunk *backfill.Chunk, rel *schema.Relation) (delivered, dropped int64, err error) {
+	at := s.readAt()
+	for _, row := range chunk.Gone {
+		if s.copies.window.Said(rel.Table, backfill.AppendKey(nil, row, rel.Key)) {
+			dropped++
+			continue
+		}
+		event := schema.Event{Op: schema.OpDelete, Relation: rel, Old: row, Source: at, Version: s.assembler.clock.Tick(0)}
+		if err := s.produce(ctx, []schema.Event{event}); err != nil {
+			return 0, 0, fmt.Errorf("backfill of %s: %w", rel.Table, err)
+		}
+		at.Seq++
+		delivered++
+	}
+	return delivered, dropped, nil
+}
+
+// readAt is where in the stream rows are delivered that were read.
+func (s *session) readAt() schema.Source {
+	return schema.Source{CommitLSN: s.assembler.delivered, CommitTime: time.Now().UnixMicro(), Snapshot: schema.SnapshotIncremental}
 }

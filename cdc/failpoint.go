@@ -21,9 +21,10 @@ const (
 	FailIdle         Failpoint = "idle"          // a position of its own is to be written for an idle stream
 	FailStopping     Failpoint = "stopping"      // a graceful stop has begun
 	FailCopied       Failpoint = "copied"        // the rows of a chunk are handed over
+	FailSlotDropped  Failpoint = "slot-dropped"  // a recovery has dropped the slot, and made no other yet
 )
 
-// Failpoints lists those of the stream: all but FailCopied.
+// Failpoints lists those of the stream: all but those of backfills and recoveries.
 func Failpoints() []Failpoint {
 	return []Failpoint{
 		FailLeased, FailFenced, FailPositionRead, FailBegin, FailProduced, FailSplit, FailFlushed, FailEndTxnSent,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -51,11 +52,12 @@ func ofPublication(cause error) bool {
 
 // slotLost is the refusal to go on from a slot that is there and of no use.
 func (c *Capture) slotLost(ctx context.Context, db *pgx.Conn, s *slot.Status, cause error) error {
-	what := "postgres cannot send what comes next: the log that the slot reads is older than its publication"
+	what, fix := "postgres cannot send what comes next: the log that the slot reads is older than its publication", renewed(c.recreateFix())
 	if invalid(s) {
+		fix = c.recreateFix()
 		what = fmt.Sprintf("the slot is lost (wal_status %s, invalidation_reason %s)", s.WALStatus, s.InvalidationReason)
 	}
-	return c.lost(ctx, db, s.ConfirmedFlushLSN, what, c.recreateFix(), cause)
+	return c.lost(ctx, db, s.ConfirmedFlushLSN, what, fix, cause)
 }
 
 // slotGone is the refusal to go on without the slot that the capture had.
@@ -97,9 +99,17 @@ func (c *Capture) createFix() string {
 	if c.cfg.Failover {
 		options = " --failover"
 	}
-	return fmt.Sprintf("penstock slot create%s %s, then penstock run: it names the gap and the word that accepts it", options, c.cfg.Slot)
+	return fmt.Sprintf("%s; or penstock slot create%s %s, then penstock run: it names the gap and the word that accepts it", recoverFix, options, c.cfg.Slot)
 }
 
 func (c *Capture) recreateFix() string {
-	return "penstock slot drop " + c.cfg.Slot + ", then " + c.createFix()
+	return strings.Replace(c.createFix(), "; or ", "; or penstock slot drop "+c.cfg.Slot+", then ", 1)
 }
+
+// renewed is a fix for a slot with which nothing seems to be wrong.
+func renewed(fix string) string {
+	return strings.Replace(fix, "penstock recover:", "penstock recover --new-slot:", 1)
+}
+
+// recoverFix is the way on that gives nothing up.
+const recoverFix = "penstock recover: every table is read again, and what was deleted meanwhile is found"

@@ -199,16 +199,19 @@ func TestUnneededWords(t *testing.T) {
 	says("past", "what that commit has is delivered")
 }
 
+// loseSlot has the server give up the log that the slot needs, where it keeps one segment.
+func (s *source) loseSlot() {
+	s.t.Helper()
+	for range 4 {
+		s.exec("SELECT pg_logical_emit_message(true, 'filler', 'x')")
+		s.exec("SELECT pg_switch_wal()")
+	}
+	s.exec("CHECKPOINT")
+}
+
 // TestLostSlot has the server give up the log that the slot needs: while nobody
 // reads it, and while a capture streams that cannot confirm, because Kafka hangs.
 func TestLostSlot(t *testing.T) {
-	lose := func(s *source) {
-		for range 4 { // segments, where the limit allows one
-			s.exec("SELECT pg_logical_emit_message(true, 'filler', 'x')")
-			s.exec("SELECT pg_switch_wal()")
-		}
-		s.exec("CHECKPOINT")
-	}
 	named := func(t *testing.T, s *source, err error) {
 		expect(t, err, fault.PositionLost, "slot_lost: ", "wal_status lost", "invalidation_reason wal_removed",
 			"the changes from "+s.position().EndLSN.String()+" to the end of the log", "slot drop "+s.cfg.Slot)
@@ -219,7 +222,7 @@ func TestLostSlot(t *testing.T) {
 	t.Run("before the start", func(t *testing.T) {
 		s := start(t)
 		s.startStreaming().finishAfter(s, "INSERT INTO events VALUES (1, 'a', 1)", 1)
-		lose(s)
+		s.loseSlot()
 		named(t, s, s.refusal())
 	})
 	t.Run("while streaming", func(t *testing.T) {
@@ -231,7 +234,7 @@ func TestLostSlot(t *testing.T) {
 		s.read(s.cfg.Tables[1].Topic, 1)
 		wires.freeze(kafkaCable)
 		s.exec("INSERT INTO events VALUES (2, 'a', 1)")
-		lose(s)
+		s.loseSlot()
 		eventually(t, "the slot to be lost", func() bool {
 			return s.one("SELECT wal_status FROM pg_replication_slots WHERE slot_name = '"+s.cfg.Slot+"'") == "lost"
 		})

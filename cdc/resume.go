@@ -147,5 +147,5 @@ func (e *evidence) refuse(state fault.State, what, why string) *fault.Error {
 
 // acceptFix is the operator's way on that gives something up.
 func acceptFix(state fault.State, confirmed schema.LSN) string {
-	return "to go on from the slot in spite of it: penstock run --accept " + Accept{state, confirmed}.String()
+	return recoverFix + "; or, to go on from the slot in spite of it: penstock run --accept " + Accept{state, confirmed}.String()
 }

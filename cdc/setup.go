@@ -37,6 +37,10 @@ func (c *Capture) ensureSlot(ctx context.Context, db *pgx.Conn, topicsUsed bool)
 	if err := c.ensurePublication(ctx, db); err != nil {
 		return err
 	}
+	return c.createSlot(ctx, db)
+}
+
+func (c *Capture) createSlot(ctx context.Context, db *pgx.Conn) error {
 	start, err := slot.Create(ctx, db, c.cfg.Slot, slot.Options{Failover: c.cfg.Failover})
 	if isState(err, duplicateObject) { // another daemon's first start, at the same time
 		return nil

@@ -47,7 +47,7 @@ type Source struct {
 	// TotalSeq and TableSeq number what transaction metadata counts in the transaction,
 	// from 0: all of it, and that of the change's table, or the messages.
 	TotalSeq, TableSeq uint64
-	Snapshot           Snapshot // of OpRead, else empty
+	Snapshot           Snapshot // of what was read, and not streamed; else empty
 
 	// Origin names the replication origin of a transaction that came from another
 	// server, OriginLSN is its commit there. Empty and 0 for the source's own.

@@ -32,6 +32,11 @@ type Job struct {
 	ID    string           `json:"id"`
 	State State            `json:"state"`
 
+	// Sweep has the rows deleted first that Kafka holds and the table has not.
+	Sweep   bool  `json:"sweep,omitempty"`
+	Swept   bool  `json:"swept,omitempty"`   // that is done
+	Deleted int64 `json:"deleted,omitempty"` // rows, by that
+
 	Planned  bool    `json:"planned,omitempty"` // Parts are known
 	Parts    []Part  `json:"parts,omitempty"`
 	Again    []Key   `json:"again,omitempty"`    // of rows to be read once more, by their keys
@@ -159,8 +164,11 @@ func (j *Job) Share() float64 {
 // complete reports whether nothing is left to be read.
 func (j *Job) complete() bool {
 	done, all := j.blocks()
-	return j.Planned && done == all && len(j.Again) == 0
+	return j.Planned && !j.sweeps() && done == all && len(j.Again) == 0
 }
+
+// sweeps reports whether rows may be left to be deleted.
+func (j *Job) sweeps() bool { return j.Sweep && !j.Swept }
 
 // jobKey is the key of a job's record in the position topic, told from others there
 // by its second member.

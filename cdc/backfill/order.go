@@ -13,8 +13,9 @@ type Order struct {
 	Table schema.TableName
 	Scope Scope
 
-	Settle bool // only wait until the window knows all that no snapshot from then on sees
-	Plan   bool // only find out what there is to read
+	Settle bool   // only wait until the window knows all that no snapshot from then on sees
+	Plan   bool   // only find out what there is to read
+	Sweep  *Sweep // find rows that are gone; it is the reader's until the order is back
 	// Else the blocks of a part, or the rows of some keys.
 	Part     int
 	OID      uint32
@@ -31,6 +32,7 @@ type Desk struct {
 	Job     *Job
 	Blocks  uint32 // of an order at most
 	settled bool   // the window knows enough
+	sweep   *Sweep // nil before it has begun
 	out     []Order
 
 	again      map[string]bool // those in Job.Again; nil before they are needed
@@ -51,6 +53,12 @@ func (d *Desk) Next() (Order, bool) {
 		return o, false
 	case !d.settled:
 		o.Settle = true
+		return d.deal(o, len(d.out) == 0)
+	case j.sweeps():
+		if d.sweep == nil {
+			d.sweep = &Sweep{}
+		}
+		o.Sweep = d.sweep
 		return d.deal(o, len(d.out) == 0)
 	case !j.Planned:
 		o.Plan = true
@@ -80,7 +88,7 @@ func (d *Desk) deal(o Order, ok bool) (Order, bool) {
 // taken are the spans of a part that are being read.
 func (d *Desk) taken(part int) (spans []Span) {
 	for i := range d.out {
-		if o := &d.out[i]; !o.Settle && !o.Plan && o.Keys == nil && o.Part == part {
+		if o := &d.out[i]; !o.Settle && !o.Plan && o.Sweep == nil && o.Keys == nil && o.Part == part {
 			spans = append(spans, o.Span)
 		}
 	}
@@ -102,7 +110,7 @@ func (d *Desk) Back(o *Order) bool {
 
 // Is reports whether both are the same order, of which less may be carried out.
 func (o *Order) Is(other *Order) bool {
-	return o.Desk == other.Desk && o.Job == other.Job && o.Settle == other.Settle && o.Plan == other.Plan && o.Part == other.Part &&
+	return o.Desk == other.Desk && o.Job == other.Job && o.Settle == other.Settle && o.Plan == other.Plan && o.Sweep == other.Sweep && o.Part == other.Part &&
 		o.Span.From == other.Span.From && (o.Keys == nil) == (other.Keys == nil)
 }
 
@@ -118,15 +126,23 @@ func (d *Desk) Planned(p Plan) {
 // at another desk.
 func (d *Desk) Rewritten() { d.Job.Planned, d.Job.Parts = false, nil }
 
+// Resweep begins to look for rows that are gone anew: what Kafka holds by then says what was deleted.
+func (d *Desk) Resweep() { d.sweep = nil }
+
 // Busy reports whether readers still work for the job.
 func (d *Desk) Busy() bool { return len(d.out) > 0 }
 
 // Deliver notes that a chunk is about to be in Kafka, but for the rows that were torn.
 func (d *Desk) Deliver(c *Chunk, delivered, dropped int64, torn map[string]bool) {
 	j := d.Job
-	j.Rows += delivered
 	j.Dropped += dropped
 	j.Chunks++
+	if c.Order.Sweep != nil {
+		j.Deleted += delivered
+		j.Swept = c.Last
+		return
+	}
+	j.Rows += delivered
 	if c.Order.Keys == nil {
 		j.Parts[c.Order.Part].finish(c.Order.Span)
 		return

@@ -29,6 +29,9 @@ type Chunk struct {
 	// After is a place in the log behind the commits of all that the snapshot sees.
 	After schema.LSN
 	Rows  []byte // in the text format of COPY, a line each
+
+	Gone []schema.Tuple // of a sweep: rows that Kafka holds and the table has not, keys at least
+	Last bool           // no more of them are to come
 }
 
 // Plan is what there is to read of a table.
@@ -107,23 +110,9 @@ func (r *reader) in(ctx context.Context, lock string, do func(context.Context, *
 func (r *reader) plan(ctx context.Context, o *Order) (p Plan, err error) {
 	var condition string
 	err = r.in(ctx, quoted(o.Table), func(ctx context.Context, db *pgx.Conn) error {
-		rel, _, err := r.relation(ctx, db, o.Table)
+		rel, _, err := r.keyed(ctx, db, o.Table)
 		if err != nil {
 			return err
-		}
-		if err := r.catalog.Describe(ctx, rel); err != nil {
-			return err
-		}
-		if rel.Key == nil {
-			return &Refusal{What: "the table has no key", Why: "what was changed while it is read could not be told", Fix: "give it a primary key"}
-		}
-		for _, i := range rel.Key {
-			if c := &rel.Columns[i]; !c.Identity {
-				return &Refusal{
-					What: fmt.Sprintf("column %s of the key is not in the replica identity", c.Name), Why: "the log does not say which row was deleted while it is read",
-					Fix: "ALTER TABLE " + quoted(o.Table) + " REPLICA IDENTITY DEFAULT, or FULL",
-				}
-			}
 		}
 		if p.Parts, p.Estimate, err = r.parts(ctx, db, rel.OID); err != nil {
 			return err
@@ -172,6 +161,29 @@ func (r *reader) narrow(ctx context.Context, p *Part, condition string) error {
 		return nil
 	}
 	return err
+}
+
+// keyed is the relation, described, of a table whose rows can be told apart.
+func (r *reader) keyed(ctx context.Context, db *pgx.Conn, table schema.TableName) (*schema.Relation, string, error) {
+	rel, filter, err := r.relation(ctx, db, table)
+	if err == nil {
+		err = r.catalog.Describe(ctx, rel)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	if rel.Key == nil {
+		return nil, "", &Refusal{What: "the table has no key", Why: "what was changed while it is read could not be told", Fix: "give it a primary key"}
+	}
+	for _, i := range rel.Key {
+		if c := &rel.Columns[i]; !c.Identity {
+			return nil, "", &Refusal{
+				What: fmt.Sprintf("column %s of the key is not in the replica identity", c.Name), Why: "the log does not say which row was deleted while it is read",
+				Fix: "ALTER TABLE " + quoted(table) + " REPLICA IDENTITY DEFAULT, or FULL",
+			}
+		}
+	}
+	return rel, filter, nil
 }
 
 // parts lists what holds the rows. The statistics know of a table only once it was
@@ -255,13 +267,17 @@ func (r *reader) read(ctx context.Context, o *Order) (*Chunk, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What the snapshot sees is in the log before this is.
-	var after string
-	if err := r.db.QueryRow(ctx, "SELECT pg_logical_emit_message(true, $1, '')::text", ReadPrefix).Scan(&after); err != nil {
-		return nil, err
-	}
-	c.After, err = schema.ParseLSN(after)
+	c.After, err = r.after(ctx)
 	return c, err
+}
+
+// after is a place in the log behind the commits of all that was read before.
+func (r *reader) after(ctx context.Context) (schema.LSN, error) {
+	var text string
+	if err := r.db.QueryRow(ctx, "SELECT pg_logical_emit_message(true, $1, '')::text", ReadPrefix).Scan(&text); err != nil {
+		return 0, err
+	}
+	return schema.ParseLSN(text)
 }
 
 func (r *reader) copySQL(o *Order, rel *schema.Relation, from schema.TableName, filter string) string {

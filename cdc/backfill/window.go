@@ -21,6 +21,7 @@ type Window struct {
 type changes struct {
 	last      map[string]change // by key
 	truncated uint32            // the transaction of the last truncation; 0 for none
+	held      bool              // nothing of it is forgotten
 }
 
 // change is the last one of a key.
@@ -41,6 +42,30 @@ func (w *Window) Follow(table schema.TableName) {
 
 // Leave forgets a table.
 func (w *Window) Leave(table schema.TableName) { delete(w.tables, table) }
+
+// Hold keeps all that is noted of a table that is followed, until Release.
+func (w *Window) Hold(table schema.TableName) {
+	if t := w.tables[table]; t != nil {
+		t.held = true
+	}
+}
+
+// Release lets [Window.Forget] drop what it may.
+func (w *Window) Release(table schema.TableName) {
+	if t := w.tables[table]; t != nil {
+		t.held = false
+	}
+}
+
+// Said reports whether the stream has said what became of a row, since the table is held.
+func (w *Window) Said(table schema.TableName, key []byte) bool {
+	t := w.tables[table]
+	if t == nil {
+		return false
+	}
+	_, changed := t.last[string(key)]
+	return changed || t.truncated != 0
+}
 
 // Follows reports whether changes of the table are noted.
 func (w *Window) Follows(table schema.TableName) bool { return w.tables[table] != nil }
@@ -120,6 +145,9 @@ func (w *Window) Judge(table schema.TableName, key []byte, s *Snapshot) Verdict 
 // earlier one may be asked about after it.
 func (w *Window) Forget(s *Snapshot) {
 	for _, t := range w.tables {
+		if t.held {
+			continue
+		}
 		for key, c := range t.last {
 			if s.Sees(c.xid) {
 				delete(t.last, key)

@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/errgroup"
+
+	"penstock/schema"
 )
 
 // Pool is the readers of a capture, who work while it streams.
@@ -19,6 +21,8 @@ type Pool struct {
 	Publications []string
 	Readers      int
 	Rate         int // rows that all readers together read in a second, on average; 0 is no limit
+	// Held opens what Kafka holds of a table, as it is described.
+	Held func(ctx context.Context, rel *schema.Relation) (Held, error)
 	// Waits is called now and then while transactions have to end first.
 	Waits func(xids []uint64)
 
@@ -128,6 +132,8 @@ func (p *Pool) carry(ctx context.Context, r *reader, o Order) (result Result, er
 		err = p.settle(ctx, r)
 	case o.Plan:
 		result.Plan, err = r.plan(ctx, &o)
+	case o.Sweep != nil:
+		result.Chunk, err = p.sweep(ctx, r, &o)
 	default:
 		for {
 			result.Chunk, err = r.read(ctx, &o)

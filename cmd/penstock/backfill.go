@@ -53,7 +53,7 @@ func (b *backfillFlags) register(cmd *cobra.Command) {
 func (a *app) backfillStartCommand() *cobra.Command {
 	var from backfillFlags
 	var scope backfill.Scope
-	var watch bool
+	var watch, deleted bool
 	cmd := &cobra.Command{
 		Use:   "start TABLE…",
 		Short: "Read all rows of tables, or some",
@@ -64,7 +64,8 @@ the capture has begun; with --watch when it is done.
 second. A key of several columns is given by its values, separated by commas, or
 by the first of them. --where is a condition in SQL. Of rows that are read with
 some columns only, the others are what they are in an update that left a TOASTed
-value alone.`,
+value alone. With --deleted the rows that Kafka holds and the table has not any
+more are deleted first.`,
 		Example: `  penstock backfill start public.content
   penstock backfill start public.engagement_events --from 1000 --to 2000 --watch
   penstock backfill start public.engagement_events --where "event_ts >= '2026-01-01'"
@@ -80,7 +81,7 @@ value alone.`,
 				return err
 			}
 			id := commandID()
-			command := cdc.Command{ID: id, Do: cdc.DoStart, Tables: tables, Scope: scope}
+			command := cdc.Command{ID: id, Do: cdc.DoStart, Tables: tables, Scope: scope, Sweep: deleted}
 			jobs, err := a.command(cmd.Context(), cfg, command, from.timeout, func(table schema.TableName, job *backfill.Job) error {
 				if job != nil && !job.State.Final() {
 					return &fault.Error{
@@ -101,6 +102,7 @@ value alone.`,
 	cmd.Flags().StringSliceVar(&scope.From, "from", nil, "read rows from this `key` on")
 	cmd.Flags().StringSliceVar(&scope.To, "to", nil, "read rows below this `key`")
 	cmd.Flags().StringSliceVar(&scope.Columns, "columns", nil, "read these columns and those of the key")
+	cmd.Flags().BoolVar(&deleted, "deleted", false, "first delete what Kafka holds and the table has not any more")
 	cmd.Flags().BoolVar(&watch, "watch", false, "show how far it has come until it is done")
 	return cmd
 }

@@ -173,7 +173,7 @@ func TestHelp(t *testing.T) {
 	var got strings.Builder
 	for _, args := range []string{
 		"", "backfill", "backfill cancel", "backfill list", "backfill pause", "backfill resume", "backfill start", "config", "config render", "config validate", "demo", "dev", "dev down", "dev status", "dev up", "dlq", "dlq discard", "dlq export",
-		"dlq list", "dlq retry", "dlq show", "replay", "run",
+		"dlq list", "dlq retry", "dlq show", "recover", "replay", "run",
 		"slot", "slot create", "slot drop", "slot list", "status", "verify", "version",
 	} {
 		r := execute(t, "", nil, append(strings.Fields(args), "-h")...)

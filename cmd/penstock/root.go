@@ -98,8 +98,8 @@ lost, 130 interrupted.`,
 	root.SetFlagErrorFunc(flagFault)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		a.backfillCommand(), a.configCommand(), a.demoCommand(), a.devCommand(), a.dlqCommand(), a.keeperCommand(), a.replayCommand(), a.runCommand(),
-		a.slotCommand(), a.statusCommand(), a.verifyCommand(), a.versionCommand(),
+		a.backfillCommand(), a.configCommand(), a.demoCommand(), a.devCommand(), a.dlqCommand(), a.keeperCommand(), a.recoverCommand(),
+		a.replayCommand(), a.runCommand(), a.slotCommand(), a.statusCommand(), a.verifyCommand(), a.versionCommand(),
 	)
 	group(root)
 	return root

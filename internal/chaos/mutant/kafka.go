@@ -57,16 +57,6 @@ func readBeforeFence() Mutant {
 			},
 			{
 				File: "cdc/capture.go",
-				Old:  "c.resume(ctx, producer, l, ready.topicsUsed)",
-				New:  "c.resume(ctx, producer, l, &ready)",
-			},
-			{
-				File: "cdc/capture.go",
-				Old:  "l *lease, topicsUsed bool) (schema.Position, error) {",
-				New:  "l *lease, ready *preparation) (schema.Position, error) {\n\ttopicsUsed := ready.topicsUsed",
-			},
-			{
-				File: "cdc/capture.go",
 				Old:  "\tkept, err := c.positions().read(ctx)\n",
 				New:  "\tkept, err := ready.read, error(nil)\n",
 			},

@@ -1,0 +1,348 @@
+package cdc
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/maphash"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/cdc/backfill"
+	"penstock/schema"
+	"penstock/schema/record"
+)
+
+// maxHeld bounds the keys of one partition that are remembered at once, in bytes. A partition with more
+// is read several times, each time for other keys.
+const maxHeld = 64 << 20
+
+// heldRows is what a topic holds last of each row of a table, as [backfill.Held]. It is what was
+// delivered when it was opened: the stream says what comes later.
+type heldRows struct {
+	cfg    *Config
+	rel    *schema.Relation
+	topic  string
+	reader rowReader
+	limit  int // of bytes, as maxHeld
+	seed   maphash.Seed
+
+	left   []heldPart       // to be read
+	at     heldPart         // which the keys below are of
+	latest map[string]int64 // the offset of the record of each key that is to be handed over
+	keys   []string         // of latest, by offset
+	given  map[string]int64 // those that were handed over last, as backfill.Key
+}
+
+// heldPart is some keys of a partition: those whose hash ends in the same bits.
+type heldPart struct {
+	partition int32
+	end       int64 // the offset behind what is read
+	start     int64
+	bits      uint
+	hash      uint64
+}
+
+// holds reports whether a key is one of the part.
+func (p *heldPart) holds(hash uint64) bool { return hash&(1<<p.bits-1) == p.hash }
+
+// rowReader knows the records of a topic.
+type rowReader interface {
+	// about says which row a record is about, in the topic's terms, and whether it exists from then on. No key: all
+	// rows of the partition are gone, if truncated, or the record is not about the table.
+	about(r *kgo.Record) (key string, exists, truncated bool)
+	// key is the row's key as the table has it.
+	key(topicKey string) (backfill.Key, error)
+	// row is the whole row that a record is about; nil if keys are all that is known.
+	row(r *kgo.Record) (schema.Tuple, error)
+	whole() bool
+}
+
+// openHeld opens what Kafka holds of a table: the input topic of a pipeline, which has whole rows, else the
+// table's own topic, which has their keys.
+func (c *Config) openHeld(ctx context.Context, rel *schema.Relation) (backfill.Held, error) {
+	h := &heldRows{cfg: c, rel: rel, limit: maxHeld, seed: maphash.MakeSeed()}
+	if h.topic = c.inputOf(rel.Table); h.topic != "" {
+		if column, ok := unprinted(rel); ok {
+			return nil, keyRefusal(column, "has a type whose value has several texts")
+		}
+		h.reader = &inputRows{rel}
+	} else {
+		t, captured := c.table(rel.Table)
+		if !captured || slices.Contains(t.Skip, schema.OpDelete) {
+			return h, nil // no record would be made of a delete
+		}
+		reader, err := newOwnRows(ctx, c, &t, rel)
+		if err != nil {
+			return nil, err
+		}
+		h.topic, h.reader = t.Topic, reader
+	}
+	topics, err := openTopics(c)
+	if err != nil {
+		return nil, err
+	}
+	defer topics.Close()
+	starts, err := topics.admin.ListStartOffsets(ctx, h.topic)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return nil, kafkaFault("topic "+h.topic, "list offsets", err)
+	}
+	// To the high watermark: what was committed just now may lie above the last stable offset still.
+	ends, err := topics.admin.ListEndOffsets(ctx, h.topic)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return nil, kafkaFault("topic "+h.topic, "list offsets", err)
+	}
+	for _, end := range ends.Offsets().Sorted() {
+		if start, ok := starts.Lookup(end.Topic, end.Partition); ok && start.Offset < end.At {
+			h.left = append(h.left, heldPart{partition: end.Partition, start: start.Offset, end: end.At})
+		}
+	}
+	return h, nil
+}
+
+// inputOf is the input topic of a pipeline that the table is joined in, empty for none.
+func (c *Config) inputOf(table schema.TableName) string {
+	for _, p := range c.Pipelines {
+		if p.Stream.Table == table || p.Lookup.Table == table {
+			return p.Topic
+		}
+	}
+	return ""
+}
+
+func (h *heldRows) Keys(ctx context.Context, n int) ([]backfill.Key, error) {
+	for len(h.keys) == 0 {
+		if len(h.left) == 0 {
+			return nil, nil
+		}
+		if err := h.next(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n = min(n, len(h.keys))
+	h.given = map[string]int64{}
+	var keys []backfill.Key
+	for _, topicKey := range h.keys[:n] {
+		key, err := h.reader.key(topicKey)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+		h.given[string(key)] = h.latest[topicKey]
+	}
+	h.keys = h.keys[n:]
+	return keys, nil
+}
+
+// heldKey is the last that a topic says of a row.
+type heldKey struct {
+	offset, version int64
+	exists          bool
+}
+
+// next finds the keys of the next part.
+func (h *heldRows) next(ctx context.Context) error {
+	h.at, h.left = h.left[len(h.left)-1], h.left[:len(h.left)-1]
+	last, size := map[string]heldKey{}, 0
+	const each = 96 // bytes of an entry, beside its key
+	err := h.read(ctx, h.at.start, h.at.end, func(r *kgo.Record) error {
+		key, exists, truncated := h.reader.about(r)
+		if truncated {
+			clear(last)
+			size = 0
+		}
+		if key == "" || !h.at.holds(maphash.String(h.seed, key)) {
+			return nil
+		}
+		now := heldKey{r.Offset, versionOf(r), exists}
+		before, known := last[key]
+		if known && now.version < before.version { // a dead letter that was released
+			return nil
+		}
+		if last[key] = now; known {
+			return nil
+		}
+		if size += len(key) + each; size > h.limit {
+			h.split(last)
+			size = 0
+			for key := range last {
+				size += len(key) + each
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	h.latest = map[string]int64{}
+	for key, k := range last {
+		if k.exists {
+			h.latest[key] = k.offset
+		}
+	}
+	h.keys = slices.SortedFunc(maps.Keys(h.latest), func(a, b string) int { return cmp.Compare(h.latest[a], h.latest[b]) })
+	return nil
+}
+
+// split leaves half of the keys of the part for later.
+func (h *heldRows) split(last map[string]heldKey) {
+	later := h.at
+	later.hash |= 1 << h.at.bits
+	later.bits++
+	h.at.bits++
+	h.left = append(h.left, later)
+	maps.DeleteFunc(last, func(key string, _ heldKey) bool { return !h.at.holds(maphash.String(h.seed, key)) })
+}
+
+func (h *heldRows) Rows(ctx context.Context, keys []backfill.Key) (rows []schema.Tuple, err error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	wanted := map[int64]bool{}
+	for _, key := range keys {
+		if !h.reader.whole() {
+			rows = append(rows, keyRow(h.rel, key))
+		}
+		wanted[h.given[string(key)]] = true
+	}
+	if !h.reader.whole() {
+		return rows, nil
+	}
+	offsets := slices.Sorted(maps.Keys(wanted))
+	err = h.read(ctx, offsets[0], offsets[len(offsets)-1]+1, func(r *kgo.Record) error {
+		if !wanted[r.Offset] {
+			return nil
+		}
+		delete(wanted, r.Offset)
+		row, err := h.reader.row(r)
+		rows = append(rows, row)
+		return err
+	})
+	if err == nil && len(wanted) > 0 { // compacted away meanwhile: there is a newer one
+		err = backfill.ErrRewritten
+	}
+	return rows, err
+}
+
+// keyRow is a row of which only the key is known.
+func keyRow(rel *schema.Relation, key backfill.Key) schema.Tuple {
+	row := make(schema.Tuple, len(rel.Columns))
+	for i, text := range backfill.SplitKey(string(key)) {
+		row[rel.Key[i]] = schema.Value{Kind: schema.Text, Data: []byte(text)}
+	}
+	return row
+}
+
+// read reads the part's partition, what is committed of it.
+func (h *heldRows) read(ctx context.Context, from, to int64, visit func(*kgo.Record) error) error {
+	cl, err := h.cfg.kafka(
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{h.topic: {h.at.partition: kgo.NewOffset().At(from)}}),
+	)
+	if err != nil {
+		return kafkaFault("topic "+h.topic, "open a reader", err)
+	}
+	defer cl.Close()
+	for next := from; next < to; {
+		fetches := cl.PollFetches(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := fetches.Err(); err != nil {
+			return kafkaFault("topic "+h.topic, "read", err)
+		}
+		for _, r := range fetches.Records() {
+			if next = r.Offset + 1; r.Attrs.IsControl() || r.Offset >= to {
+				continue
+			}
+			if err := visit(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// versionOf is the version that a record has, 0 for none.
+func versionOf(r *kgo.Record) int64 {
+	for _, h := range r.Headers {
+		if h.Key == record.HeaderVersion {
+			version, _ := strconv.ParseInt(string(h.Value), 10, 64)
+			return version
+		}
+	}
+	return 0
+}
+
+// inputRows reads a pipeline's input topic: whole rows, by another key than their own.
+type inputRows struct{ rel *schema.Relation }
+
+func (i *inputRows) about(r *kgo.Record) (key string, exists, truncated bool) {
+	c, err := record.Parse(r.Value)
+	if err != nil || c.Table != i.rel.Table {
+		return "", false, false
+	}
+	if c.Op == schema.OpTruncate {
+		return "", false, true
+	}
+	image := c.After
+	if image == nil {
+		image = c.Before
+	}
+	row, err := record.ParseRow(i.rel, image)
+	if err != nil {
+		return "", false, false
+	}
+	return string(backfill.AppendKey(nil, row, i.rel.Key)), c.After != nil, false
+}
+
+func (i *inputRows) key(topicKey string) (backfill.Key, error) {
+	if slices.ContainsFunc(backfill.SplitKey(topicKey), func(text string) bool { return slices.Contains([]rune(text), '\uFFFD') }) {
+		return nil, &backfill.Refusal{
+			What: fmt.Sprintf("topic key %q has a character that stands for one that is none", topicKey), Why: "which row it is cannot be told", Fix: byHand,
+		}
+	}
+	return backfill.Key(topicKey), nil
+}
+
+func (i *inputRows) row(r *kgo.Record) (schema.Tuple, error) {
+	c, err := record.Parse(r.Value)
+	if err != nil {
+		return nil, err
+	}
+	return record.ParseRow(i.rel, c.After)
+}
+
+func (i *inputRows) whole() bool { return true }
+
+// isDelete reports whether a value of the table's topic says that the row is gone, where no tombstone does.
+func isDelete(value []byte) bool {
+	type envelope struct {
+		Op      string          `json:"op"`
+		Payload json.RawMessage `json:"payload"` // with an inline schema
+		Data    json.RawMessage `json:"data"`    // of a CloudEvent
+	}
+	for value != nil {
+		var e envelope
+		if json.Unmarshal(value, &e) != nil {
+			return false
+		}
+		if e.Op != "" {
+			return e.Op == string(schema.OpDelete)
+		}
+		if value = e.Payload; value == nil {
+			value = e.Data
+		}
+	}
+	return false
+}

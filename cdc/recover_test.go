@@ -1,0 +1,226 @@
+package cdc_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap/zaptest"
+
+	"penstock/cdc"
+	"penstock/cdc/backfill"
+	"penstock/internal/fault"
+	"penstock/internal/stack/stacktest"
+	"penstock/schema"
+)
+
+var orders = schema.TableName{Schema: "public", Name: "orders"}
+
+// withOrders adds a table of no pipeline with a key of several columns.
+func (s *source) withOrders() {
+	s.exec(`CREATE TABLE orders (day date, no numeric(12,2), at timestamptz, note text NOT NULL, PRIMARY KEY (no, day, at))`)
+	s.cfg.Tables = append(s.cfg.Tables, cdc.Table{Name: orders, Topic: s.cfg.Name + ".orders"})
+}
+
+func (s *source) recover(renew bool) (cdc.Recovery, error) {
+	s.t.Helper()
+	capture, err := cdc.New(s.cfg, zaptest.NewLogger(s.t))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return capture.Recover(s.t.Context(), renew, func(string) error { return nil })
+}
+
+// compacted is the last value of each key of a topic, without those that are gone, and how often each was deleted.
+func compacted(records []*kgo.Record) (values map[string]string, deleted map[string]int) {
+	values, deleted = map[string]string{}, map[string]int{}
+	for _, r := range records {
+		if r.Value == nil {
+			delete(values, string(r.Key))
+			deleted[string(r.Key)]++
+			continue
+		}
+		values[string(r.Key)] = string(r.Value)
+	}
+	return values, deleted
+}
+
+const allOrders = "SELECT extract(epoch FROM day)::bigint / 86400 || '/' || no || '/' || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), note FROM orders"
+
+// notes of orders as Kafka has them, by how many keys.
+func notes(t *testing.T, values map[string]string) (notes []string) {
+	t.Helper()
+	for _, value := range values {
+		var e struct{ After struct{ Note string } }
+		if err := json.Unmarshal([]byte(value), &e); err != nil {
+			t.Fatal(err)
+		}
+		notes = append(notes, e.After.Note)
+	}
+	slices.Sort(notes)
+	return notes
+}
+
+// gap has all kinds of changes happen while nobody captures, and then the slot go.
+func (s *source) gap(lose func(*source)) {
+	s.t.Helper()
+	s.startStreaming().finishAfter(s, `BEGIN; INSERT INTO content SELECT 'c' || i, 'before' FROM generate_series(1, 20) i;
+		INSERT INTO orders SELECT '2020-01-01'::date + i, i + 0.50, '2020-01-01 00:00:00.25Z'::timestamptz + i * '1 hour'::interval, 'before ' || i FROM generate_series(1, 300) i;
+		INSERT INTO events SELECT i, 'c' || i % 20, i FROM generate_series(1, 3000) i; COMMIT`, 3000)
+	s.exec(`DELETE FROM events WHERE id % 3 = 0; INSERT INTO events VALUES (3, 'c1', -3), (5000, 'c2', 1);
+		UPDATE events SET content_id = 'c7', n = -1 WHERE id % 50 = 1; UPDATE events SET id = id + 10000 WHERE id % 50 = 2;
+		DELETE FROM content WHERE id = 'c5';
+		DELETE FROM orders WHERE no > 200; UPDATE orders SET note = 'meanwhile' WHERE no = 1.50; UPDATE orders SET no = no + 1000 WHERE no = 7.50`)
+	lose(s)
+}
+
+func (s *source) dropSlot() { s.exec(fmt.Sprintf("SELECT pg_drop_replication_slot('%s')", s.cfg.Slot)) }
+
+// recovered holds Kafka against Postgres, and wants each delete once.
+func (s *source) recovered() {
+	s.t.Helper()
+	got := map[string]string{}
+	rows, deleted := compacted(s.all(s.cfg.Tables[1].Topic))
+	for _, value := range rows {
+		var e struct {
+			After struct {
+				ID      int64
+				Content string `json:"content_id"`
+				N       int64
+			}
+		}
+		if err := json.Unmarshal([]byte(value), &e); err != nil {
+			s.t.Fatal(err)
+		}
+		got[fmt.Sprint(e.After.ID)] = fmt.Sprintf("%s/%d", e.After.Content, e.After.N)
+	}
+	if diff := cmp.Diff(s.rows(allEvents), got); diff != "" {
+		s.t.Errorf("events (-Postgres +Kafka):\n%.2000s", diff)
+	}
+	if job := s.job(events); job.Deleted != int64(len(deleted)) || len(deleted) != 999+40 {
+		s.t.Errorf("the job says that %d rows were deleted, in Kafka are %d", job.Deleted, len(deleted))
+	}
+	rows, gone := compacted(s.all(s.cfg.Name + ".orders"))
+	if diff := cmp.Diff(slices.Sorted(maps.Values(s.rows(allOrders))), notes(s.t, rows)); diff != "" {
+		s.t.Errorf("orders (-Postgres +Kafka):\n%.2000s", diff)
+	}
+	if len(gone) != 102 {
+		s.t.Errorf("%d orders were deleted, want 102", len(gone))
+	}
+	maps.Copy(deleted, gone)
+	for key, times := range deleted {
+		if times != 1 {
+			s.t.Errorf("%s was deleted %d times", key, times)
+		}
+	}
+}
+
+func TestRecover(t *testing.T) {
+	ways := map[string]struct {
+		lose  func(*source)
+		state fault.State
+	}{
+		"slot dropped": {(*source).dropSlot, fault.GapDetected},
+		"slot advanced": {func(s *source) {
+			s.exec(fmt.Sprintf("SELECT pg_replication_slot_advance('%s', pg_current_wal_lsn())", s.cfg.Slot))
+		}, fault.GapDetected},
+	}
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) {
+			s := newSource(t)
+			s.withOrders()
+			s.gap(way.lose)
+			done, err := s.recover(false)
+			if err != nil || done.State != way.state || !slices.Equal(done.Tables, []schema.TableName{content, events, orders}) {
+				t.Fatalf("got %+v, %v", done, err)
+			}
+			if done, err = s.recover(false); err != nil || done.State != "" {
+				t.Errorf("again: %+v, %v", done, err)
+			}
+			c := s.startStreaming()
+			for _, table := range []schema.TableName{content, events, orders} {
+				s.awaitJob(table, backfill.Done)
+			}
+			c.finish()
+			s.recovered()
+		})
+	}
+}
+
+func TestRecoverIsKilled(t *testing.T) {
+	s := newSource(t)
+	s.withOrders()
+	s.gap((*source).dropSlot)
+	for _, at := range []cdc.Failpoint{cdc.FailSlotDropped, cdc.FailFenced} {
+		wires, before := newCables(t), s.cfg
+		wires.plug(&s.cfg)
+		s.cfg.Failpoint = func(p cdc.Failpoint) {
+			if p == at {
+				wires.cut()
+			}
+		}
+		if _, err := s.recover(false); err == nil {
+			t.Fatalf("a recovery that is cut off at %s has an end", at)
+		}
+		s.cfg = before
+	}
+	eventually(t, "the slot is free", func() bool {
+		return s.one("SELECT count(*)::text FROM pg_replication_slots WHERE active AND slot_name = '"+s.cfg.Slot+"'") == "0"
+	})
+	if done, err := s.recover(false); err != nil || done.State != fault.GapDetected {
+		t.Fatalf("got %+v, %v", done, err)
+	}
+	for n := range int64(4) {
+		s.cutOff(cdc.FailCopied, n+1)
+	}
+	c := s.startStreaming()
+	for _, table := range []schema.TableName{content, events, orders} {
+		s.awaitJob(table, backfill.Done)
+	}
+	c.finish()
+	s.recovered()
+}
+
+func TestRecoverRefuses(t *testing.T) {
+	s := newSource(t)
+	_, err := s.recover(false)
+	expect(t, err, fault.Usage, "has never run")
+	c := s.startStreaming()
+	_, err = s.recover(false)
+	expect(t, err, fault.Refused, "in use")
+	c.finishAfter(s, "INSERT INTO events VALUES (1, 'a', 1)", 1)
+	if done, err := s.recover(false); err != nil || done.State != "" || done.Created {
+		t.Errorf("nothing is wrong: %+v, %v", done, err)
+	}
+	if done, err := s.recover(true); err != nil || done.State != fault.GapDetected || !done.Created {
+		t.Errorf("a new slot was asked for: %+v, %v", done, err)
+	}
+}
+
+// TestRecoverALostSlot has the server give up the log that the slot needs.
+func TestRecoverALostSlot(t *testing.T) {
+	s := newSourceAt(t, stacktest.Postgres(t, map[string]string{"max_slot_wal_keep_size": "1MB", "max_wal_size": "2MB"}).DSN())
+	s.withOrders()
+	s.gap((*source).loseSlot)
+	s.refuses(fault.SlotLost, "penstock recover")
+	capture, err := cdc.New(s.cfg, zaptest.NewLogger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	no := &fault.Error{Kind: fault.Refused, What: "no"}
+	_, err = capture.Recover(t.Context(), false, func(string) error { return no })
+	expect(t, err, fault.Refused, "no")
+	if done, err := s.recover(false); err != nil || done.State != fault.GapDetected || !done.Created {
+		t.Fatalf("got %+v, %v", done, err)
+	}
+	c := s.startStreaming()
+	for _, table := range []schema.TableName{content, events, orders} {
+		s.awaitJob(table, backfill.Done)
+	}
+	c.finish()
+	s.recovered()
+}
