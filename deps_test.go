@@ -185,7 +185,7 @@ var laws = []law{
 		why: "each package has a configuration of its own, which cmd fills from the file",
 	},
 	{
-		binds: []string{"penstock/..."}, unless: []string{"penstock/cmd/parity"}, scope: everybody, bans: []string{"penstock/internal/parity"},
+		binds: []string{"penstock/..."}, unless: []string{"penstock/cmd/parity", "penstock/cmd/bench"}, scope: everybody, bans: []string{"penstock/internal/parity"},
 		why: "the comparison judges the product; nothing of the product may know it",
 	},
 	{

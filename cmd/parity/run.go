@@ -105,7 +105,7 @@ func judge(ctx context.Context, f flags, passes []parity.Pass, stdout, stderr io
 			return 0, err
 		}
 	}
-	rig, err := parity.OpenRig(ctx, func(line string) {
+	rig, err := parity.OpenRig(ctx, false, func(line string) {
 		if !f.quiet {
 			fmt.Fprintln(stderr, line)
 		}

@@ -131,7 +131,7 @@ func (r *Rig) deliverByDaemon(ctx context.Context, p Pass, binary string, w *wri
 	if err != nil {
 		return err
 	}
-	if err := runDaemon(ctx, binary, dir, ""); err == nil {
+	if err := startDaemon(ctx, binary, dir, "").wait(); err == nil {
 		return errors.New("penstock went on from the connector's slot without a word")
 	}
 	word := theWord.FindStringSubmatch(logTail(dir))

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/jackc/pgx/v5"
@@ -63,6 +64,7 @@ func (r *Rig) writeConfig(ctx context.Context, p Pass, slot string) (dir string,
 // daemon is one that runs beside.
 type daemon struct {
 	dir   string
+	pid   atomic.Int64 // 0 until it runs
 	stop  context.CancelFunc
 	ended chan error
 }
@@ -70,7 +72,7 @@ type daemon struct {
 func startDaemon(ctx context.Context, binary, dir, accept string) *daemon {
 	running, stop := context.WithCancel(ctx)
 	d := &daemon{dir: dir, stop: stop, ended: make(chan error, 1)} // one: its end is told once
-	go func() { d.ended <- runDaemon(running, binary, dir, accept) }()
+	go func() { d.ended <- d.run(running, binary, accept) }()
 	return d
 }
 
@@ -85,18 +87,23 @@ func (d *daemon) alive() error {
 	}
 }
 
-// end stops the daemon and returns how it ended. It may be called again.
+// end stops the daemon and returns how it ended.
 func (d *daemon) end() error {
 	d.stop()
+	return d.wait()
+}
+
+// wait returns how the daemon ended, once it has. It may be called again.
+func (d *daemon) wait() error {
 	err := <-d.ended
 	d.ended <- err
 	return err
 }
 
-// runDaemon runs a process to its end, which the end of ctx asks for and the end of this process brings.
+// run runs a process to its end, which the end of ctx asks for and the end of this process brings.
 // accept is the operator's word, empty for none.
-func runDaemon(ctx context.Context, binary, dir, accept string) error {
-	log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+func (d *daemon) run(ctx context.Context, binary, accept string) error {
+	log, err := os.OpenFile(filepath.Join(d.dir, "log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
@@ -104,7 +111,7 @@ func runDaemon(ctx context.Context, binary, dir, accept string) error {
 	// The kernel sends the death signal when the thread that started the child ends: this one waits for it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	args := []string{"run", "-c", filepath.Join(dir, "penstock.yaml"), "--only", "capture"}
+	args := []string{"run", "-c", filepath.Join(d.dir, "penstock.yaml"), "--only", "capture"}
 	if accept != "" {
 		args = append(args, "--accept", accept)
 	}
@@ -113,7 +120,12 @@ func runDaemon(ctx context.Context, binary, dir, accept string) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = passTimeout
-	if err := cmd.Run(); err != nil && !errors.Is(err, context.Canceled) {
+	err = cmd.Start()
+	if err == nil {
+		d.pid.Store(int64(cmd.Process.Pid))
+		err = cmd.Wait()
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("penstock: %w", err)
 	}
 	return nil

@@ -30,17 +30,18 @@ type Rig struct {
 	shapes   []Shape
 }
 
-// OpenRig starts the servers. Close ends them, and the end of this process does too. progress hears what happens.
-func OpenRig(ctx context.Context, progress func(line string)) (*Rig, error) {
+// OpenRig starts the servers. Close ends them, and the end of this process does too. throughput starts them for
+// measuring. progress hears what happens.
+func OpenRig(ctx context.Context, throughput bool, progress func(line string)) (*Rig, error) {
 	r := &Rig{say: func(format string, args ...any) { progress(fmt.Sprintf(format, args...)) }}
-	if err := r.start(ctx); err != nil {
+	if err := r.start(ctx, throughput); err != nil {
 		return nil, errors.Join(err, r.Close(ctx))
 	}
 	return r, nil
 }
 
-func (r *Rig) start(ctx context.Context) error {
-	opts := stack.Options{Mode: stack.Native, Progress: func(e stack.Event) { r.say("%s", e) }}
+func (r *Rig) start(ctx context.Context, throughput bool) error {
+	opts := stack.Options{Mode: stack.Native, Throughput: throughput, Progress: func(e stack.Event) { r.say("%s", e) }}
 	var err error
 	if r.dir, err = os.MkdirTemp("", "penstock-parity-"); err != nil {
 		return err
