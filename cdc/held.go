@@ -1,6 +1,7 @@
 package cdc
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -134,6 +136,11 @@ func (h *heldRows) Keys(ctx context.Context, n int) ([]backfill.Key, error) {
 	var keys []backfill.Key
 	for _, topicKey := range h.keys[:n] {
 		key, err := h.reader.key(topicKey)
+		if err == nil && bytes.ContainsRune(key, utf8.RuneError) {
+			err = &backfill.Refusal{
+				What: fmt.Sprintf("key %q of topic %s has U+FFFD, which stands for what is no UTF-8", key, h.topic), Why: "which row it is cannot be told", Fix: byHand,
+			}
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -306,14 +313,7 @@ func (i *inputRows) about(r *kgo.Record) (key string, exists, truncated bool) {
 	return string(backfill.AppendKey(nil, row, i.rel.Key)), c.After != nil, false
 }
 
-func (i *inputRows) key(topicKey string) (backfill.Key, error) {
-	if slices.ContainsFunc(backfill.SplitKey(topicKey), func(text string) bool { return slices.Contains([]rune(text), '\uFFFD') }) {
-		return nil, &backfill.Refusal{
-			What: fmt.Sprintf("topic key %q has a character that stands for one that is none", topicKey), Why: "which row it is cannot be told", Fix: byHand,
-		}
-	}
-	return backfill.Key(topicKey), nil
-}
+func (i *inputRows) key(topicKey string) (backfill.Key, error) { return backfill.Key(topicKey), nil }
 
 func (i *inputRows) row(r *kgo.Record) (schema.Tuple, error) {
 	c, err := record.Parse(r.Value)

@@ -39,9 +39,6 @@ func newOwnRows(ctx context.Context, c *Config, t *Table, rel *schema.Relation) 
 	refuse := func(what string) error {
 		return &backfill.Refusal{What: what, Why: "the keys of its topic have to be read back, to find what was deleted", Fix: byHand}
 	}
-	if t.Format.Kind == format.Avro || t.Format.Kind == format.Protobuf {
-		return nil, refuse("keys in format " + t.Format.Kind.String() + " are not read back")
-	}
 	o := &ownRows{table: t, rel: rel}
 	var err error
 	if o.shape, err = shape.Compile(rel, t.Rules); err != nil {
@@ -121,6 +118,12 @@ func (o *ownRows) parse(key []byte) (schema.Tuple, error) {
 		}
 		key = with.Payload
 	}
+	if o.table.Format.Kind == format.Avro || o.table.Format.Kind == format.Protobuf {
+		var err error
+		if key, err = o.unwrapped(key); err != nil {
+			return nil, err
+		}
+	}
 	row, err := record.ParseRow(o.rel, key)
 	if err != nil || o.table.Format.Kind == format.Text {
 		return row, err
@@ -192,16 +195,20 @@ func (o *ownRows) plain(c *schema.Column) bool {
 	case base.Kind != schema.TypeBase:
 		return false
 	}
+	ofConnect := f.Kind != format.JSON && f.Options.Time == debezium.TimeConnect
+	if ofConnect && f.Kind == format.Protobuf && slices.Contains([]uint32{typeDate, typeTime, typeTimestamp}, base.OID) {
+		return false // a message of Google's
+	}
 	switch base.OID {
 	case typeBool, typeBytea, typeName, typeInt2, typeInt4, typeInt8, typeText, typeOID, typeBPChar, typeVarchar, typeUUID,
 		typeCIDR, typeInet, typeMacaddr, typeMacaddr8, typeDate, typeTimestamptz:
 		return true
 	case typeTime:
-		return f.Kind != format.Debezium || f.Options.Time != debezium.TimeISOString && (f.Options.Time != debezium.TimeConnect || millis)
+		return f.Kind == format.JSON || f.Options.Time != debezium.TimeISOString && (!ofConnect || millis)
 	case typeTimestamp:
-		return f.Kind != format.Debezium || f.Options.Time != debezium.TimeConnect || millis
+		return !ofConnect || millis
 	case typeNumeric:
-		return f.Kind != format.Debezium || f.Options.Decimal == debezium.DecimalPrecise && mod >= 0
+		return f.Kind == format.JSON || f.Options.Decimal == debezium.DecimalPrecise && mod >= 0
 	}
 	return false
 }
@@ -232,9 +239,9 @@ func byteaText(f *format.Format, raw []byte) (text []byte, err error) {
 	var octets []byte
 	mode := f.Options.Binary
 	switch {
-	case f.Kind == format.Debezium && mode == debezium.BinaryHex:
+	case f.Kind != format.JSON && mode == debezium.BinaryHex:
 		octets, err = hex.DecodeString(string(raw))
-	case f.Kind == format.Debezium && mode == debezium.BinaryBase64URLSafe:
+	case f.Kind != format.JSON && mode == debezium.BinaryBase64URLSafe:
 		octets, err = base64.URLEncoding.DecodeString(string(raw))
 	default:
 		octets, err = base64.StdEncoding.DecodeString(string(raw))

@@ -1,10 +1,13 @@
 package cdc_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -35,11 +38,16 @@ func (s *source) recover(renew bool) (cdc.Recovery, error) {
 	return capture.Recover(s.t.Context(), renew, func(string) error { return nil })
 }
 
-// compacted is the last value of each key of a topic, without those that are gone, and how often each was deleted.
-func compacted(records []*kgo.Record) (values map[string]string, deleted map[string]int) {
+// compacted is the last value of each key of a topic, without those that are gone, and how often each
+// was deleted. What is gone must not be deleted once more.
+func compacted(t *testing.T, records []*kgo.Record) (values map[string]string, deleted map[string]int) {
+	t.Helper()
 	values, deleted = map[string]string{}, map[string]int{}
 	for _, r := range records {
 		if r.Value == nil {
+			if _, there := values[string(r.Key)]; !there {
+				t.Errorf("%s is deleted, and was gone: %v", r.Key, r.Headers)
+			}
 			delete(values, string(r.Key))
 			deleted[string(r.Key)]++
 			continue
@@ -80,12 +88,12 @@ func (s *source) gap(lose func(*source)) {
 
 func (s *source) dropSlot() { s.exec(fmt.Sprintf("SELECT pg_drop_replication_slot('%s')", s.cfg.Slot)) }
 
-// recovered holds Kafka against Postgres, and wants each delete once.
-func (s *source) recovered() {
+// eventsInKafka are the rows of events as the topic has them last, and how often each was deleted.
+func (s *source) eventsInKafka() (rows map[string]string, deleted map[string]int) {
 	s.t.Helper()
-	got := map[string]string{}
-	rows, deleted := compacted(s.all(s.cfg.Tables[1].Topic))
-	for _, value := range rows {
+	rows = map[string]string{}
+	values, deleted := compacted(s.t, s.all(s.cfg.Tables[1].Topic))
+	for _, value := range values {
 		var e struct {
 			After struct {
 				ID      int64
@@ -96,15 +104,22 @@ func (s *source) recovered() {
 		if err := json.Unmarshal([]byte(value), &e); err != nil {
 			s.t.Fatal(err)
 		}
-		got[fmt.Sprint(e.After.ID)] = fmt.Sprintf("%s/%d", e.After.Content, e.After.N)
+		rows[fmt.Sprint(e.After.ID)] = fmt.Sprintf("%s/%d", e.After.Content, e.After.N)
 	}
+	return rows, deleted
+}
+
+// recovered holds Kafka against Postgres, and wants each delete once.
+func (s *source) recovered() {
+	s.t.Helper()
+	got, deleted := s.eventsInKafka()
 	if diff := cmp.Diff(s.rows(allEvents), got); diff != "" {
 		s.t.Errorf("events (-Postgres +Kafka):\n%.2000s", diff)
 	}
 	if job := s.job(events); job.Deleted != int64(len(deleted)) || len(deleted) != 999+40 {
 		s.t.Errorf("the job says that %d rows were deleted, in Kafka are %d", job.Deleted, len(deleted))
 	}
-	rows, gone := compacted(s.all(s.cfg.Name + ".orders"))
+	rows, gone := compacted(s.t, s.all(s.cfg.Name+".orders"))
 	if diff := cmp.Diff(slices.Sorted(maps.Values(s.rows(allOrders))), notes(s.t, rows)); diff != "" {
 		s.t.Errorf("orders (-Postgres +Kafka):\n%.2000s", diff)
 	}
@@ -183,6 +198,54 @@ func TestRecoverIsKilled(t *testing.T) {
 	}
 	c.finish()
 	s.recovered()
+}
+
+// TestRecoverUnderLoad has rows come, go and move while what was deleted before is looked for, and the capture killed.
+func TestRecoverUnderLoad(t *testing.T) {
+	s := newSource(t)
+	s.startStreaming().finishAfter(s, "INSERT INTO events SELECT i, 'c', 0 FROM generate_series(1, 20000) i", 20000)
+	s.dropSlot()
+	s.exec("DELETE FROM events WHERE id % 2 = 0; UPDATE events SET n = 1 WHERE id % 10 = 1")
+	if _, err := s.recover(false); err != nil {
+		t.Fatal(err)
+	}
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	ctx, stop := context.WithCancel(t.Context())
+	var load sync.WaitGroup
+	db := connect(t, s.cfg.DSN)
+	load.Go(func() {
+		random := rand.New(rand.NewPCG(seed, 0))
+		for ctx.Err() == nil {
+			statement := []string{
+				"DELETE FROM events WHERE id = %d", "INSERT INTO events VALUES (%d, 'c', 2) ON CONFLICT (id) DO UPDATE SET n = 3",
+				"UPDATE events SET id = id + 100000 WHERE id = %[1]d AND NOT EXISTS (SELECT FROM events WHERE id = %[1]d + 100000)", "WITH gone AS (DELETE FROM events WHERE id = %[1]d) INSERT INTO events VALUES (%[1]d + 1, 'd', 4) ON CONFLICT DO NOTHING",
+			}[random.IntN(4)]
+			if _, err := db.Exec(ctx, fmt.Sprintf(statement, 1+random.IntN(20000))); err != nil && ctx.Err() == nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for n := range int64(3) {
+		s.cutOff(cdc.FailCopied, 2*n+1)
+	}
+	c := s.startStreaming()
+	job := s.awaitJob(events, backfill.Done)
+	stop()
+	load.Wait()
+	end := s.logEnd()
+	s.exec("INSERT INTO events VALUES (9999999, 'c', 0)") // which moves the slot
+	eventually(t, "the stream is delivered", func() bool { return s.confirmed() >= end })
+	c.finish()
+	got, _ := s.eventsInKafka()
+	if diff := cmp.Diff(s.rows(allEvents), got); diff != "" {
+		t.Errorf("(-Postgres +Kafka):\n%.2000s", diff)
+	}
+	if job.Deleted < 5000 || job.Deleted > 10000 {
+		t.Errorf("%d rows were deleted, of 10000 but for those that came back", job.Deleted)
+	}
+	t.Logf("%d rows deleted, %d and some left to the stream", job.Deleted, job.Dropped)
 }
 
 func TestRecoverRefuses(t *testing.T) {
