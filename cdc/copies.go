@@ -34,6 +34,7 @@ type copies struct {
 	changed map[schema.TableName]bool             // jobs that are not in Kafka as they are
 	log     *zap.Logger
 
+	since int64        // the version that the session began with
 	words chan Command // heard while the session runs
 	from  int64        // the offset in the position topic from which on they are
 	met   []string     // the ids of those that Kafka does not know to be met
@@ -139,13 +140,17 @@ func (c *copies) note(e *schema.Event) {
 	if torn != nil {
 		c.changed[table] = true
 		if !c.desks[table].Torn(torn) {
-			c.fail(table, &backfill.Refusal{
-				What: "too many of its rows were changed while it was read, without the TOASTed values that stayed the same",
-				Why:  "each of them has to be read once more, and they are more than can be remembered",
-				Fix:  "REPLICA IDENTITY FULL, or start the backfill again at a quieter time",
-			})
+			c.failTorn(table)
 		}
 	}
+}
+
+func (c *copies) failTorn(table schema.TableName) {
+	c.fail(table, &backfill.Refusal{
+		What: "too many of its rows were changed while it was read, without the TOASTed values that stayed the same",
+		Why:  "each of them has to be read once more, and they are more than can be remembered",
+		Fix:  "REPLICA IDENTITY FULL, or start the backfill again at a quieter time",
+	})
 }
 
 // fail ends the backfill of one table; others go on.

@@ -71,7 +71,7 @@ func (s *session) deliverChunk(ctx context.Context, chunk *backfill.Chunk) error
 	}
 	delivered, dropped, torn, err := s.produceRows(ctx, chunk, rel)
 	if err == nil && chunk.Order.Sweep != nil {
-		delivered, dropped, err = s.produceGone(ctx, chunk, rel)
+		delivered, dropped, err = s.produceMissed(ctx, chunk, rel)
 	}
 	if err != nil {
 		return err
@@ -145,23 +145,47 @@ func (s *session) produceRows(ctx context.Context, chunk *backfill.Chunk, rel *s
 	return delivered, dropped, torn, nil
 }
 
-// produceGone produces deletes of the rows that Kafka holds and the table has not, but for
-// those of which the stream has said since what became of them.
-func (s *session) produceGone(ctx context.Context, chunk *backfill.Chunk, rel *schema.Relation) (delivered, dropped int64, err error) {
+// produceMissed produces what was missed: deletes of the rows that Kafka holds and the table has not, and
+// updates of those that it holds otherwise, so that they leave where they were.
+func (s *session) produceMissed(ctx context.Context, chunk *backfill.Chunk, rel *schema.Relation) (delivered, dropped int64, err error) {
 	at := s.readAt()
-	for _, row := range chunk.Gone {
-		if s.copies.window.Said(rel.Table, backfill.AppendKey(nil, row, rel.Key)) {
+	for i := range chunk.Missed {
+		m := &chunk.Missed[i]
+		event := schema.Event{Op: schema.OpDelete, Relation: rel, Old: m.Row, New: m.Now, Source: at}
+		switch said := s.copies.window.Said(rel.Table, m.Key); {
+		case said && s.copies.follows(rel.Table, m):
 			dropped++
 			continue
+		case said: // the row is read again behind this, and has to be, however late it becomes visible
+			event.New = nil
+			s.copies.tear(rel.Table, m.Key)
+		case m.Now != nil:
+			event.Op = schema.OpUpdate
 		}
-		event := schema.Event{Op: schema.OpDelete, Relation: rel, Old: row, Source: at, Version: s.assembler.clock.Tick(0)}
+		event.Version = s.assembler.clock.Tick(0)
 		if err := s.produce(ctx, []schema.Event{event}); err != nil {
 			return 0, 0, fmt.Errorf("backfill of %s: %w", rel.Table, err)
 		}
 		at.Seq++
-		delivered++
+		if event.Op == schema.OpDelete && m.Now == nil {
+			delivered++
+		}
 	}
 	return delivered, dropped, nil
+}
+
+// follows reports whether what the stream has said of a row since follows on what Kafka holds of it. Of keys
+// alone that does not matter; of a whole row it may have begun elsewhere, and has not left where Kafka has it.
+func (c *copies) follows(table schema.TableName, m *backfill.Missed) bool {
+	return m.Version == 0 || m.Version > c.since || c.window.Began(table, m.Key, m.Row)
+}
+
+// tear has a row of which the stream has said something be read once more.
+func (c *copies) tear(table schema.TableName, key backfill.Key) {
+	c.window.Tear(table, key)
+	if !c.desks[table].Torn([]string{string(key)}) {
+		c.failTorn(table)
+	}
 }
 
 // readAt is where in the stream rows are delivered that were read.

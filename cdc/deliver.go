@@ -25,6 +25,7 @@ func (c *Capture) deliver(ctx context.Context, l *lease, producer *Producer, rea
 	s := newSession(&c.cfg, l.stream, producer, router, from, c.log)
 	defer s.close(ctx)
 	s.copies = newCopies(&c.cfg, &c.kept, c.log)
+	s.copies.since = from.Version
 	if s.beats, err = newBeats(ctx, &c.cfg); err != nil {
 		return false, err
 	}

@@ -37,7 +37,6 @@ type heldRows struct {
 	at     heldPart         // which the keys below are of
 	latest map[string]int64 // the offset of the record of each key that is to be handed over
 	keys   []string         // of latest, by offset
-	given  map[string]int64 // those that were handed over last, as backfill.Key
 }
 
 // heldPart is some keys of a partition: those whose hash ends in the same bits.
@@ -59,9 +58,6 @@ type rowReader interface {
 	about(r *kgo.Record) (key string, exists, truncated bool)
 	// key is the row's key as the table has it.
 	key(topicKey string) (backfill.Key, error)
-	// row is the whole row that a record is about; nil if keys are all that is known.
-	row(r *kgo.Record) (schema.Tuple, error)
-	whole() bool
 }
 
 // openHeld opens what Kafka holds of a table: the input topic of a pipeline, which has whole rows, else the
@@ -122,7 +118,7 @@ func (c *Config) inputOf(table schema.TableName) string {
 	return ""
 }
 
-func (h *heldRows) Keys(ctx context.Context, n int) ([]backfill.Key, error) {
+func (h *heldRows) Next(ctx context.Context, n int) ([]backfill.HeldRow, error) {
 	for len(h.keys) == 0 {
 		if len(h.left) == 0 {
 			return nil, nil
@@ -132,9 +128,10 @@ func (h *heldRows) Keys(ctx context.Context, n int) ([]backfill.Key, error) {
 		}
 	}
 	n = min(n, len(h.keys))
-	h.given = map[string]int64{}
-	var keys []backfill.Key
-	for _, topicKey := range h.keys[:n] {
+	given := h.keys[:n]
+	h.keys = h.keys[n:]
+	rows := make([]backfill.HeldRow, n)
+	for i, topicKey := range given {
 		key, err := h.reader.key(topicKey)
 		if err == nil && bytes.ContainsRune(key, utf8.RuneError) {
 			err = &backfill.Refusal{
@@ -144,11 +141,18 @@ func (h *heldRows) Keys(ctx context.Context, n int) ([]backfill.Key, error) {
 		if err != nil {
 			return nil, err
 		}
-		keys = append(keys, key)
-		h.given[string(key)] = h.latest[topicKey]
+		rows[i] = backfill.HeldRow{Key: key, Row: keyRow(h.rel, key)}
 	}
-	h.keys = h.keys[n:]
-	return keys, nil
+	if !h.Whole() {
+		return rows, nil
+	}
+	return rows, h.fill(ctx, given, rows)
+}
+
+// Whole reports whether the topic has whole rows.
+func (h *heldRows) Whole() bool {
+	_, whole := h.reader.(*inputRows)
+	return whole
 }
 
 // heldKey is the last that a topic says of a row.
@@ -211,34 +215,30 @@ func (h *heldRows) split(last map[string]heldKey) {
 	maps.DeleteFunc(last, func(key string, _ heldKey) bool { return !h.at.holds(maphash.String(h.seed, key)) })
 }
 
-func (h *heldRows) Rows(ctx context.Context, keys []backfill.Key) (rows []schema.Tuple, err error) {
-	if len(keys) == 0 {
-		return nil, nil
+// fill reads the whole rows of keys, which are in the order of their offsets.
+func (h *heldRows) fill(ctx context.Context, topicKeys []string, rows []backfill.HeldRow) error {
+	wanted, last := map[int64]int{}, int64(0)
+	for i, key := range topicKeys {
+		last = h.latest[key]
+		wanted[last] = i
 	}
-	wanted := map[int64]bool{}
-	for _, key := range keys {
-		if !h.reader.whole() {
-			rows = append(rows, keyRow(h.rel, key))
-		}
-		wanted[h.given[string(key)]] = true
-	}
-	if !h.reader.whole() {
-		return rows, nil
-	}
-	offsets := slices.Sorted(maps.Keys(wanted))
-	err = h.read(ctx, offsets[0], offsets[len(offsets)-1]+1, func(r *kgo.Record) error {
-		if !wanted[r.Offset] {
+	err := h.read(ctx, h.latest[topicKeys[0]], last+1, func(r *kgo.Record) error {
+		i, ok := wanted[r.Offset]
+		if !ok {
 			return nil
 		}
 		delete(wanted, r.Offset)
-		row, err := h.reader.row(r)
-		rows = append(rows, row)
+		c, err := record.Parse(r.Value)
+		if err == nil {
+			rows[i].Row, err = record.ParseRow(h.rel, c.After)
+		}
+		rows[i].Version = versionOf(r)
 		return err
 	})
 	if err == nil && len(wanted) > 0 { // compacted away meanwhile: there is a newer one
 		err = backfill.ErrRewritten
 	}
-	return rows, err
+	return err
 }
 
 // keyRow is a row of which only the key is known.
@@ -314,16 +314,6 @@ func (i *inputRows) about(r *kgo.Record) (key string, exists, truncated bool) {
 }
 
 func (i *inputRows) key(topicKey string) (backfill.Key, error) { return backfill.Key(topicKey), nil }
-
-func (i *inputRows) row(r *kgo.Record) (schema.Tuple, error) {
-	c, err := record.Parse(r.Value)
-	if err != nil {
-		return nil, err
-	}
-	return record.ParseRow(i.rel, c.After)
-}
-
-func (i *inputRows) whole() bool { return true }
 
 // isDelete reports whether a value of the table's topic says that the row is gone, where no tombstone does.
 func isDelete(value []byte) bool {

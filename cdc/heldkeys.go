@@ -54,6 +54,11 @@ func newOwnRows(ctx context.Context, c *Config, t *Table, rel *schema.Relation) 
 			return nil, refuse(fmt.Sprintf("records are keyed by (%s), which is not the table's key", strings.Join(keyed, ", ")))
 		}
 	}
+	for _, name := range t.Rules.Partition {
+		if !slices.Contains(keyed, name) {
+			return nil, refuse("column " + name + " chooses the partition of its records, and is not of the key")
+		}
+	}
 	// What a rule makes of a key is not the key.
 	long := strings.Repeat("x", 4096)
 	probe := make(schema.Tuple, len(rel.Columns))
@@ -89,10 +94,6 @@ func (o *ownRows) about(r *kgo.Record) (key string, exists, truncated bool) {
 	}
 	return string(r.Key), r.Value != nil && !(o.table.NoTombstones && isDelete(r.Value)), false
 }
-
-func (o *ownRows) whole() bool { return false }
-
-func (o *ownRows) row(*kgo.Record) (schema.Tuple, error) { return nil, nil }
 
 func (o *ownRows) key(topicKey string) (backfill.Key, error) {
 	row, err := o.parse([]byte(topicKey))

@@ -30,8 +30,8 @@ type Chunk struct {
 	After schema.LSN
 	Rows  []byte // in the text format of COPY, a line each
 
-	Gone []schema.Tuple // of a sweep: rows that Kafka holds and the table has not, keys at least
-	Last bool           // no more of them are to come
+	Missed []Missed // of a sweep
+	Last   bool     // no more of them are to come
 }
 
 // Plan is what there is to read of a table.

@@ -12,9 +12,9 @@ import (
 	"penstock/schema"
 )
 
-// Sweep finds the rows that Kafka holds and a table has not: what was deleted while nobody
-// captured. It looks at what Kafka held when it began. The stream says what happens from then on, so its
-// table has to be held by the [Window] since before that, and be settled.
+// Sweep finds the rows that Kafka holds and a table has not, or has otherwise: what was deleted, or moved
+// to another place, while nobody captured. It looks at what Kafka held when it began. The stream says what
+// happens from then on, so its table has to be held by the [Window] since before that, and be settled.
 //
 // It keeps no progress of its own in Kafka. Begun again it looks at what Kafka holds by then,
 // in which the rows that it has deleted are gone.
@@ -24,45 +24,32 @@ type Sweep struct {
 }
 
 // Held is the latest state of a table's rows as Kafka holds it. Not safe for concurrent use.
-// Its errors are a [Refusal], or say that Kafka fails.
+// Its errors are a [Refusal], [ErrRewritten] if it has to be opened again, or say that Kafka fails.
 type Held interface {
-	// Keys are those of the next rows, at most n; none when all were seen. Each comes once.
-	Keys(ctx context.Context, n int) ([]Key, error)
-	// Rows are the rows of some of the keys that came last: what Kafka holds of each, the key at least.
-	Rows(ctx context.Context, keys []Key) ([]schema.Tuple, error)
+	// Next returns the next rows, at most n; none when all were seen.
+	Next(ctx context.Context, n int) ([]HeldRow, error)
+	// Whole reports whether the rows are; else they have the columns of the key alone.
+	Whole() bool
 }
 
-// sweep finds the next rows that are gone, or that there are no more.
+// HeldRow is a row as Kafka holds it.
+type HeldRow struct {
+	Key     Key
+	Row     schema.Tuple
+	Version int64 // of the change that wrote it; 0 is not known
+}
+
+// Missed is a row that Kafka holds otherwise than the table.
+type Missed struct {
+	HeldRow
+	Now schema.Tuple // nil: the table has it no more
+}
+
+// sweep finds the next rows that were missed, or that there are no more.
 func (p *Pool) sweep(ctx context.Context, r *reader, o *Order) (*Chunk, error) {
-	c := &Chunk{Order: *o}
-	for {
-		keys, err := p.nextKeys(ctx, r, o)
-		if err != nil {
-			return nil, err
-		}
-		gone, err := r.gone(ctx, c, keys)
-		if err != nil {
-			return nil, err
-		}
-		if !sameKey(c.Relation, o.Sweep.rel) {
-			return nil, ErrRewritten
-		}
-		if c.Gone, err = o.Sweep.held.Rows(ctx, gone); err != nil {
-			return nil, err
-		}
-		if c.Last = len(keys) == 0; c.Last || len(gone) > 0 {
-			c.After, err = r.after(ctx)
-			return c, err
-		}
-	}
-}
-
-func (p *Pool) nextKeys(ctx context.Context, r *reader, o *Order) ([]Key, error) {
-	s := o.Sweep
+	c, s := &Chunk{Order: *o}, o.Sweep
 	if s.held == nil {
-		var c Chunk
-		c.Order = *o
-		if _, err := r.gone(ctx, &c, nil); err != nil {
+		if _, err := r.present(ctx, c, nil, false); err != nil {
 			return nil, err
 		}
 		var err error
@@ -71,15 +58,36 @@ func (p *Pool) nextKeys(ctx context.Context, r *reader, o *Order) ([]Key, error)
 		}
 		s.rel = c.Relation
 	}
-	return s.held.Keys(ctx, chunkKeys)
+	for {
+		held, err := s.held.Next(ctx, chunkKeys)
+		if err != nil {
+			return nil, err
+		}
+		present, err := r.present(ctx, c, held, s.held.Whole())
+		if err != nil {
+			return nil, err
+		}
+		if !sameColumns(c.Relation, s.rel) {
+			return nil, ErrRewritten
+		}
+		for _, h := range held {
+			now, there := present[string(h.Key)]
+			if !there || s.held.Whole() && !sameRow(h.Row, now) {
+				c.Missed = append(c.Missed, Missed{h, now})
+			}
+		}
+		if c.Last = len(held) == 0; c.Last || len(c.Missed) > 0 {
+			c.After, err = r.after(ctx)
+			return c, err
+		}
+	}
 }
 
-// gone are the keys of which the table has no row. They are compared by their texts: of two keys that
-// are equal in SQL, Kafka may hold both.
-func (r *reader) gone(ctx context.Context, c *Chunk, keys []Key) ([]Key, error) {
-	there := map[string]bool{}
-	table := quoted(c.Order.Table)
-	err := r.in(ctx, table, func(ctx context.Context, db *pgx.Conn) error {
+// present are the rows that the table has of those that Kafka holds, by key: whole, or empty. They are told by
+// the texts of their keys: of two keys that are equal in SQL, Kafka may hold both.
+func (r *reader) present(ctx context.Context, c *Chunk, held []HeldRow, whole bool) (map[string]schema.Tuple, error) {
+	present, table := map[string]schema.Tuple{}, c.Order.Table
+	err := r.in(ctx, quoted(table), func(ctx context.Context, db *pgx.Conn) error {
 		var snapshot string
 		err := db.QueryRow(ctx, "SELECT pg_current_snapshot()::text").Scan(&snapshot)
 		if err == nil {
@@ -88,25 +96,38 @@ func (r *reader) gone(ctx context.Context, c *Chunk, keys []Key) ([]Key, error) 
 		if err != nil {
 			return err
 		}
-		rel, filter, err := r.keyed(ctx, db, c.Order.Table)
-		if c.Relation = rel; err != nil || len(keys) == 0 {
+		rel, filter, err := r.keyed(ctx, db, table)
+		if c.Relation = rel; err != nil || len(held) == 0 {
 			return err
+		}
+		if !whole {
+			rel = keyOnly(rel)
+		}
+		order := Order{Keys: make([]Key, len(held))}
+		for i := range held {
+			order.Keys[i] = held[i].Key
 		}
 		out := &lines{}
-		if _, err := db.PgConn().CopyTo(ctx, out, r.copySQL(&Order{Keys: keys}, keyOnly(rel), c.Order.Table, filter)); err != nil {
+		if _, err := db.PgConn().CopyTo(ctx, out, r.copySQL(&order, rel, table, filter)); err != nil {
 			return err
 		}
-		var row copytext.Reader
 		for line := range bytes.Lines(out.data) {
-			tuple, err := row.Row(line, len(rel.Key))
+			row, err := new(copytext.Reader).Row(line, len(rel.Columns))
 			if err != nil {
-				return fmt.Errorf("keys of %s: %w", c.Order.Table, err)
+				return fmt.Errorf("row of %s: %w", table, err)
 			}
-			there[string(AppendKey(nil, tuple, seq(len(rel.Key))))] = true
+			key := string(AppendKey(nil, row, rel.Key))
+			if present[key] = row; !whole {
+				present[key] = schema.Tuple{}
+			}
 		}
 		return nil
 	})
-	return slices.DeleteFunc(slices.Clone(keys), func(k Key) bool { return there[string(k)] }), err
+	return present, err
+}
+
+func sameRow(a, b schema.Tuple) bool {
+	return slices.EqualFunc(a, b, func(x, y schema.Value) bool { return x.Kind == y.Kind && bytes.Equal(x.Data, y.Data) })
 }
 
 // keyOnly is a relation with the columns of the key alone, in the key's order.
@@ -128,9 +149,9 @@ func seq(n int) []int {
 	return all
 }
 
-// sameKey reports whether both have the same columns in their keys.
-func sameKey(a, b *schema.Relation) bool {
-	return slices.EqualFunc(keyOnly(a).Columns, keyOnly(b).Columns, func(x, y schema.Column) bool {
+// sameColumns reports whether both have the same columns and key.
+func sameColumns(a, b *schema.Relation) bool {
+	return slices.Equal(a.Key, b.Key) && slices.EqualFunc(a.Columns, b.Columns, func(x, y schema.Column) bool {
 		return x.Name == y.Name && x.TypeOID == y.TypeOID && x.TypeMod == y.TypeMod
 	})
 }

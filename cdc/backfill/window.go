@@ -2,6 +2,7 @@ package backfill
 
 import (
 	"encoding/binary"
+	"hash/maphash"
 	"slices"
 
 	"penstock/schema"
@@ -15,6 +16,7 @@ import (
 // once the one before had ended, so who sees it sees that one, too.
 type Window struct {
 	tables map[schema.TableName]*changes
+	seed   maphash.Seed
 }
 
 // changes are those of one table.
@@ -22,6 +24,7 @@ type changes struct {
 	last      map[string]change // by key
 	truncated uint32            // the transaction of the last truncation; 0 for none
 	held      bool              // nothing of it is forgotten
+	first     map[string]uint64 // while it is held: the hash of the row that the first change of a key says there was; 0 for none
 }
 
 // change is the last one of a key.
@@ -31,7 +34,9 @@ type change struct {
 }
 
 // NewWindow follows no table yet.
-func NewWindow() *Window { return &Window{tables: map[schema.TableName]*changes{}} }
+func NewWindow() *Window {
+	return &Window{tables: map[schema.TableName]*changes{}, seed: maphash.MakeSeed()}
+}
 
 // Follow begins to note the changes of a table, if it does not yet.
 func (w *Window) Follow(table schema.TableName) {
@@ -46,14 +51,54 @@ func (w *Window) Leave(table schema.TableName) { delete(w.tables, table) }
 // Hold keeps all that is noted of a table that is followed, until Release.
 func (w *Window) Hold(table schema.TableName) {
 	if t := w.tables[table]; t != nil {
-		t.held = true
+		t.held, t.first = true, map[string]uint64{}
 	}
 }
 
 // Release lets [Window.Forget] drop what it may.
 func (w *Window) Release(table schema.TableName) {
 	if t := w.tables[table]; t != nil {
-		t.held = false
+		t.held, t.first = false, nil
+	}
+}
+
+// Began reports whether the stream, which has said what became of a row since the table is held, began
+// with the row as it is here: what it has made of it then comes after that.
+func (w *Window) Began(table schema.TableName, key []byte, row schema.Tuple) bool {
+	t := w.tables[table]
+	return t != nil && (t.truncated != 0 || t.first[string(key)] == w.hash(row))
+}
+
+// Tear has a row, of which the stream has said something, be read once more where that is not visible yet.
+func (w *Window) Tear(table schema.TableName, key []byte) {
+	if t := w.tables[table]; t != nil {
+		if c, changed := t.last[string(key)]; changed {
+			c.torn = true
+			t.last[string(key)] = c
+		}
+	}
+}
+
+// hash is never 0.
+func (w *Window) hash(row schema.Tuple) uint64 {
+	var h maphash.Hash
+	h.SetSeed(w.seed)
+	for _, v := range row {
+		_ = h.WriteByte(byte(v.Kind))
+		_, _ = h.Write(binary.AppendUvarint(nil, uint64(len(v.Data))))
+		_, _ = h.Write(v.Data)
+	}
+	return h.Sum64() | 1
+}
+
+// began notes the row that there was before the first change of a key; nil for none.
+func (w *Window) began(t *changes, key string, row schema.Tuple) {
+	if _, known := t.first[key]; known || !t.held {
+		return
+	}
+	t.first[key] = 0
+	if row != nil {
+		t.first[key] = w.hash(row)
 	}
 }
 
@@ -88,11 +133,14 @@ func (w *Window) Note(e *schema.Event) (torn []string) {
 	}
 	var buffer [64]byte
 	if e.Old != nil {
-		t.last[string(AppendKey(buffer[:0], e.Old, e.Relation.Key))] = change{xid: e.Source.XID}
+		key := string(AppendKey(buffer[:0], e.Old, e.Relation.Key))
+		w.began(t, key, e.Old)
+		t.last[key] = change{xid: e.Source.XID}
 	}
 	if e.New != nil {
 		c := change{xid: e.Source.XID, torn: isTorn(e)}
 		key := string(AppendKey(buffer[:0], e.New, e.Relation.Key))
+		w.began(t, key, nil)
 		if t.last[key] = c; c.torn {
 			torn = append(torn, key)
 		}

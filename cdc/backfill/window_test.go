@@ -70,3 +70,55 @@ func TestKeysAreTakenApart(t *testing.T) {
 		}
 	}
 }
+
+// TestWindowHolds: while a table is held nothing is forgotten of it, and the window knows what there was
+// before the first change of a row.
+func TestWindowHolds(t *testing.T) {
+	rel := &schema.Relation{Table: schema.TableName{Schema: "s", Name: "t"}, Key: []int{0}}
+	row := func(texts ...string) (row schema.Tuple) {
+		for _, text := range texts {
+			row = append(row, schema.Value{Kind: schema.Text, Data: []byte(text)})
+		}
+		return row
+	}
+	key := func(text string) []byte { return AppendKey(nil, row(text), rel.Key) }
+	w := NewWindow()
+	w.Follow(rel.Table)
+	w.Hold(rel.Table)
+	for i, e := range []schema.Event{
+		{Op: schema.OpUpdate, Old: row("1", "a"), New: row("1", "b")},
+		{Op: schema.OpUpdate, Old: row("1", "b"), New: row("1", "c")},
+		{Op: schema.OpUpdate, Old: row("2", "a"), New: row("3", "a")},
+		{Op: schema.OpCreate, New: row("4", "a")},
+	} {
+		e.Relation, e.Source.XID = rel, uint32(i+10)
+		w.Note(&e)
+	}
+	all := Snapshot{Xmin: 100, Xmax: 100}
+	w.Forget(&all)
+	for text, began := range map[string]schema.Tuple{"1": row("1", "a"), "2": row("2", "a")} {
+		if !w.Said(rel.Table, key(text)) || !w.Began(rel.Table, key(text), began) || w.Began(rel.Table, key(text), row(text, "b")) {
+			t.Errorf("row %s: its beginning is not known", text)
+		}
+	}
+	for _, text := range []string{"3", "4"} {
+		if !w.Said(rel.Table, key(text)) || w.Began(rel.Table, key(text), row(text, "a")) {
+			t.Errorf("row %s did not exist before", text)
+		}
+	}
+	if w.Said(rel.Table, key("5")) {
+		t.Error("nothing was said of row 5")
+	}
+	none := Snapshot{Xmin: 5, Xmax: 5}
+	if w.Tear(rel.Table, key("1")); w.Judge(rel.Table, key("1"), &none) != Torn || w.Judge(rel.Table, key("2"), &none) != Stale {
+		t.Error("row 1 is to be read once more, row 2 is not")
+	}
+	w.Note(&schema.Event{Op: schema.OpTruncate, Relation: rel, Source: schema.Source{XID: 20}})
+	if !w.Said(rel.Table, key("5")) || !w.Began(rel.Table, key("5"), row("5", "a")) {
+		t.Error("a truncation says that every row is gone")
+	}
+	w.Release(rel.Table)
+	if w.Forget(&all); w.Said(rel.Table, key("1")) || w.Len() != 0 {
+		t.Error("a table that is held no more is forgotten")
+	}
+}
