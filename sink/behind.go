@@ -10,8 +10,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
-
-	"penstock/internal/fault"
 )
 
 const (
@@ -100,21 +98,6 @@ func (o *owner) stopLanes() {
 	}
 }
 
-// settleWith settles the totals that could not be while a lane's store, which is the one that is
-// read, was behind. The lane stands still meanwhile: it is as far as the owner.
-func (o *owner) settleWith(ctx context.Context, l *lane) error {
-	if !l.store.reads {
-		return nil
-	}
-	o.totals.forget() // the lane has written since it was read
-	return o.totals.settle(ctx, nil, func(ctx context.Context, writes []Write) error {
-		if err := l.store.Apply(ctx, writes); err != nil {
-			return err
-		}
-		return o.write(ctx, writes)
-	})
-}
-
 // merge gives the owner a lane's store back, when both have come equally far.
 func (o *owner) merge(ctx context.Context, l *lane) error {
 	l.stop()
@@ -130,6 +113,9 @@ func (o *owner) merge(ctx context.Context, l *lane) error {
 	}
 	o.lanes = slices.DeleteFunc(o.lanes, func(other *lane) bool { return other == l })
 	o.stores = append(o.stores, l.store)
+	if l.store.reads {
+		o.totals.forget() // the lane has written them since
+	}
 	l.sink.log.Info("store has caught up", zap.String(keyStore, l.store.Name()), zap.Int32(keyPartition, o.partition), zap.Int64(keyOffset, o.next))
 	return nil
 }
@@ -244,11 +230,6 @@ func (c *consumer) tendLane(ctx, soon context.Context, o *owner, l *lane) error 
 		case err != nil:
 			return err
 		case at.Offset == o.next && ready:
-			if err := o.settleWith(ctx, l); fault.KindOf(err) == fault.Unreachable {
-				return nil // it is gone again: the next look finds out
-			} else if err != nil {
-				return err
-			}
 			return o.merge(ctx, l)
 		case open || o.next-at.Offset > int64(c.sink.cfg.Batch):
 			return nil

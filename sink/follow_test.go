@@ -58,3 +58,27 @@ func TestAFollowerEndsWhereItsLeaderDid(t *testing.T) {
 		}
 	}
 }
+
+// TestAStoreThatWasEmptied gets every row from a replay by ordinary owners, whatever wrote the history that has them all.
+func TestAStoreThatWasEmptied(t *testing.T) {
+	random, rounds := randomly(t), 200
+	if testing.Short() {
+		rounds = 40
+	}
+	for round := range rounds {
+		s := newShop(3, []filter{byOrder, byBoth}[round%2])
+		for range 80 {
+			s.change(random, random.IntN(96)) // but truncations, of which a replay makes deletes
+		}
+		history, latest := storetest.NewModelOf(s.plan), storetest.NewModelOf(s.plan)
+		race(t, random, s.source, func(p, count int32) *sink.Owner {
+			return sink.NewPlanOwner(s.plan, p, count, history, []sink.Store{newFlaky(history, random)})
+		})
+		race(t, random, s.source, func(p, count int32) *sink.Owner {
+			return sink.NewPlanOwner(s.plan, p, count, history, []sink.Store{newFlaky(history, random), newFlaky(latest, random)})
+		})
+		if d := diff.Diff(resultOf(s.plan, history), resultOf(s.plan, latest), diff.AllowUnexported(plan.Value{})); d != "" {
+			t.Fatalf("round %d (-history +latest):\n%s", round, d)
+		}
+	}
+}

@@ -31,6 +31,7 @@ type group struct {
 	lookup *plan.LookupRow    // the lookup row after the run; nil when the run did not change it
 	before *plan.LookupRow    // that before the run, if all stored rows are known to be joined with it
 	turns  []*plan.LookupRow  // the lookup row after each change of it, in the order of the run
+	ahead  bool               // stored rows were found that a later change has written
 	rows   map[string]*folded // by the stream row's key
 }
 
@@ -199,6 +200,7 @@ func (g *group) otherSide(stored []plan.Stored) ([]Write, error) {
 		s := &stored[i]
 		lookup := g.turnOf(s.Version)
 		if _, own := g.rows[string(g.plan.AppendRowKey(buffer[:0], s.Row))]; lookup == nil || own && g.mode == leads {
+			g.ahead = g.ahead || !own
 			continue
 		}
 		err := g.plan.Derive(s.Row)

@@ -30,7 +30,8 @@ const forever = time.Duration(math.MaxInt64)
 //     the version of the change that wrote them last: a row at that of a lookup row is written again when the lane comes
 //     to it ([follows]); any other row, and what is deleted or moved, when the lane comes to its own change.
 //   - The store that is read lags: the lane reads what it has itself written. The
-//     owner goes on only as long as it need not read ([owner.sees]).
+//     owner goes on only as long as it need not read ([owner.sees]). Totals, which are made of what is
+//     read, are the lane's to write, into every store.
 //   - A truncation finds by the history what it has to remove from the other stores,
 //     and then removes the history: so it is for all stores at once ([owner.whole]).
 type lane struct {
@@ -124,7 +125,9 @@ func (l *lane) run(ctx context.Context, c *consumer) error {
 	}
 	l.owner = c.newOwner(l.partition, at.Offset, waiting)
 	l.owner.stores, l.owner.last, l.owner.patience = []Store{l.store}, at, Patience{Wait: forever}
-	if !l.store.reads {
+	if l.store.reads {
+		l.owner.counted = l.sink.stores
+	} else {
 		l.owner.mode = follows
 	}
 	client, err := l.reader(at.Offset)

@@ -190,8 +190,16 @@ func (p *pair) await(what string, shown func(map[int32]sink.Progress) bool) {
 	}
 }
 
-// drained waits until everything is committed in both stores.
+// drained waits until everything is committed, and holds both stores against the query.
 func (p *pair) drained(s *source) {
+	p.t.Helper()
+	p.committedAll()
+	wantEqual(p.t, s, p.history)
+	wantEqual(p.t, s, p.latest)
+}
+
+// committedAll waits until everything is committed.
+func (p *pair) committedAll() {
 	p.t.Helper()
 	behind := p.behind()
 	p.await("everything is committed", func(last map[int32]sink.Progress) bool {
@@ -202,8 +210,6 @@ func (p *pair) drained(s *source) {
 		}
 		return true
 	})
-	wantEqual(p.t, s, p.history)
-	wantEqual(p.t, s, p.latest)
 }
 
 // inserts adds events that are never touched again, of some contents.

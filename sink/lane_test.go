@@ -9,7 +9,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/internal/fault"
+	"penstock/schema"
 	"penstock/sink"
+	"penstock/sink/plan"
 	"penstock/sink/storetest"
 )
 
@@ -81,6 +83,33 @@ func TestAStoreThatIsAwayHoldsNothingUp(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestAPipelineWithoutTotalsHasLanes, too: the store that is read comes back to one that counts nothing.
+func TestAPipelineWithoutTotalsHasLanes(t *testing.T) {
+	p, s := newPair(t), newSource(partitions)
+	contents(s)
+	inserts(s, 1, 10)
+	p.produce(s, kgo.TryCommit)
+	cfg := p.breaking()
+	uncounted := *plan.Engagement(schema.TableName{Schema: "public", Name: "engagement_events"}, schema.TableName{Schema: "public", Name: "content"}, "")
+	uncounted.Totals, cfg.Plan = nil, &uncounted
+	p.start(cfg)
+	p.committedAll()
+	p.historyOut.down.Store(true)
+	inserts(s, 100, 10)
+	p.produce(s, kgo.TryCommit)
+	p.goesOn("redis")
+	p.historyOut.down.Store(false)
+	p.committedAll()
+	for name, model := range map[string]*storetest.Model{"cassandra": p.history, "redis": p.latest} {
+		if diff := cmp.Diff(s.want(), rowsOf(model)); diff != "" {
+			t.Errorf("%s (-query +store):\n%s", name, diff)
+		}
+	}
+	if err := p.end(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -24,6 +24,7 @@ type owner struct {
 	last      Progress // as of next; without an LSN until a record tells one
 	plan      *plan.Plan
 	stores    []Store   // that it writes to; without those that have a lane
+	counted   []Store   // that it writes totals to; nil for those of stores
 	checks    []Checker // those of all stores that know what they refuse
 	lookup    Lookup
 	mode      mode
@@ -110,7 +111,7 @@ func (o *owner) apply(ctx context.Context, batch []change) error {
 		}
 	}
 	switch {
-	case o.blind(): // the history, which totals are read from, is behind: they stay touched
+	case o.blind(): // the history, which totals are read from, is behind: its lane settles them
 		o.totals.pass(batch)
 		return nil
 	case o.mode == follows:
@@ -193,6 +194,9 @@ func (o *owner) finish(groups map[plan.Value]*group, lookups map[plan.Value]plan
 			k.carried = cached && before.carried
 		} else if k.carried = lookup.Version >= o.begun[join]; k.carried {
 			delete(o.begun, join)
+			// Of a row that is ahead, in a replay, the change that wrote it may be one that looks as if it
+			// used no other columns: a store that lacks the row would not get it then.
+			k.carried = !groups[join].ahead
 		}
 		o.cache.Set(join, k)
 	}
@@ -240,7 +244,11 @@ func (o *owner) write(ctx context.Context, writes []Write) error {
 // them ever has a total at a version above the one that the next is made from.
 func (o *owner) writeTotals(ctx context.Context, writes []Write) error {
 	for _, reads := range []bool{true, false} {
-		stores := slices.DeleteFunc(slices.Clone(o.stores), func(s Store) bool {
+		stores := o.stores
+		if o.counted != nil {
+			stores = o.counted
+		}
+		stores = slices.DeleteFunc(slices.Clone(stores), func(s Store) bool {
 			g, isGuarded := s.(*guarded)
 			return reads != (isGuarded && g.reads)
 		})

@@ -144,6 +144,9 @@ func (y *tally) note(p *plan.Plan, w *Write, durable bool) {
 
 // forget makes the tally read everything anew that it needs. What is touched stays so.
 func (y *tally) forget() {
+	if y == nil {
+		return
+	}
 	y.mu.Lock()
 	clear(y.cells)
 	y.mu.Unlock()
