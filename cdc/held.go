@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
@@ -291,7 +292,8 @@ func versionOf(r *kgo.Record) int64 {
 	return 0
 }
 
-// inputRows reads a pipeline's input topic: whole rows, by another key than their own.
+// inputRows reads a pipeline's input topic: whole rows, by another key than their own. A row that was moved while
+// nobody captured may live under two of them, so each place of a row is one of its own.
 type inputRows struct{ rel *schema.Relation }
 
 func (i *inputRows) about(r *kgo.Record) (key string, exists, truncated bool) {
@@ -310,10 +312,14 @@ func (i *inputRows) about(r *kgo.Record) (key string, exists, truncated bool) {
 	if err != nil {
 		return "", false, false
 	}
-	return string(backfill.AppendKey(nil, row, i.rel.Key)), c.After != nil, false
+	place := binary.AppendUvarint(nil, uint64(len(r.Key)))
+	return string(backfill.AppendKey(append(place, r.Key...), row, i.rel.Key)), c.After != nil, false
 }
 
-func (i *inputRows) key(topicKey string) (backfill.Key, error) { return backfill.Key(topicKey), nil }
+func (i *inputRows) key(topicKey string) (backfill.Key, error) {
+	n, used := binary.Uvarint([]byte(topicKey))
+	return backfill.Key(topicKey[used+int(n):]), nil
+}
 
 // isDelete reports whether a value of the table's topic says that the row is gone, where no tombstone does.
 func isDelete(value []byte) bool {
