@@ -113,9 +113,7 @@ func (o *owner) merge(ctx context.Context, l *lane) error {
 	}
 	o.lanes = slices.DeleteFunc(o.lanes, func(other *lane) bool { return other == l })
 	o.stores = append(o.stores, l.store)
-	if l.store.reads {
-		o.totals.forget() // the lane has written them since
-	}
+	o.totals.forget() // the lane has written some, and what was settled of records that are not durable yet it has not
 	l.sink.log.Info("store has caught up", zap.String(keyStore, l.store.Name()), zap.Int32(keyPartition, o.partition), zap.Int64(keyOffset, o.next))
 	return nil
 }
