@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -327,4 +328,37 @@ func TestRecoverALostSlot(t *testing.T) {
 	}
 	c.finish()
 	s.recovered()
+}
+
+// TestASweepIsAskedFor: one table may be held against Kafka at any time, and one whose key cannot be read back is
+// refused alone.
+func TestASweepIsAskedFor(t *testing.T) {
+	s := newSource(t)
+	s.withOrders()
+	ratios := schema.TableName{Schema: "public", Name: "ratios"}
+	s.exec("CREATE TABLE ratios (x float8 PRIMARY KEY)")
+	s.cfg.Tables = append(s.cfg.Tables, cdc.Table{Name: ratios, Topic: s.cfg.Name + ".ratios"})
+	c := s.startStreaming()
+	s.exec(`INSERT INTO orders SELECT '2020-01-01', i, '2020-01-01Z', 'n' FROM generate_series(1, 50) i; INSERT INTO ratios VALUES (0.1)`)
+	s.exec("ALTER PUBLICATION p SET (publish = 'insert, update, truncate')")
+	s.exec("DELETE FROM orders WHERE no <= 20") // of which the log tells nothing
+	s.exec("ALTER PUBLICATION p SET (publish = 'insert, update, delete, truncate')")
+	if err := cdc.Send(t.Context(), s.cfg, cdc.Command{ID: "sweep", Do: cdc.DoStart, Tables: []schema.TableName{orders, ratios}, Sweep: true}); err != nil {
+		t.Fatal(err)
+	}
+	if job := s.awaitJob(orders, backfill.Done); job.Deleted != 20 || job.Rows != 30 {
+		t.Errorf("%d rows deleted, %d read, want 20 and 30", job.Deleted, job.Rows)
+	}
+	if job := s.awaitJob(ratios, backfill.Failed); !strings.Contains(job.Why, "column x of the key") || !strings.Contains(job.Fix, "penstock backfill start") {
+		t.Errorf("why %q, fix %q", job.Why, job.Fix)
+	}
+	s.command(cdc.DoStart, "rows", "", ratios)
+	if job := s.awaitJob(ratios, backfill.Done); job.ID != "rows" || job.Rows != 1 {
+		t.Errorf("got %+v", job)
+	}
+	c.finish()
+	values, deleted, _ := compacted(s.all(s.cfg.Name + ".orders"))
+	if len(values) != 30 || len(deleted) != 20 {
+		t.Errorf("%d orders are left, %d deleted", len(values), len(deleted))
+	}
 }
