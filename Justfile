@@ -62,6 +62,10 @@ chaos *flags:
 chaos-sink *flags:
     go run ./cmd/chaos sink {{ flags }}
 
+# The proof of backfills: kill the daemon and commands while tables are read under a load (about 20 minutes).
+chaos-backfill *flags:
+    go run ./cmd/chaos backfill {{ flags }}
+
 # The proof of the proof: capture builds that are broken on purpose, each of which has to be caught.
 chaos-mutants *flags:
     go run ./cmd/chaos mutants {{ flags }}

@@ -176,7 +176,7 @@ var laws = []law{
 		why:  "the proof judges the product; nothing of the product may know it",
 	},
 	{
-		binds: []string{"penstock/internal/chaos/ledger", "penstock/internal/chaos/stores", "penstock/internal/chaos/workload"}, scope: codeAll,
+		binds: []string{"penstock/internal/chaos/ledger", "penstock/internal/chaos/stores", "penstock/internal/chaos/copied", "penstock/internal/chaos/workload"}, scope: codeAll,
 		bans: []string{"penstock/cdc/...", "penstock/sink/...", "penstock/schema/record"},
 		why:  "a judge that shares code with the product shares its mistakes",
 	},

@@ -51,6 +51,9 @@ func proofOf(args []string) (proof, []string) {
 	if len(args) > 0 && args[0] == "sink" {
 		return proof{"chaos sink", chaos.StoreScenarios(), 40 * time.Minute, 200, 1_000_000}, args[1:]
 	}
+	if len(args) > 0 && args[0] == "backfill" {
+		return proof{"chaos backfill", chaos.CopyScenarios(), 40 * time.Minute, 60, 1_000_000}, args[1:]
+	}
 	return proof{"chaos", chaos.Scenarios(), 75 * time.Minute, 400, 3_000_000}, args
 }
 

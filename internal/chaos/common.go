@@ -104,3 +104,18 @@ func (w *common) awaitStreaming(ctx context.Context) error {
 func (w *common) between(from, to time.Duration) time.Duration {
 	return from + time.Duration(w.random.Int64N(int64(to-from)))
 }
+
+// awaitCaptured returns when the slot is confirmed to all that is committed by now.
+func (w *common) awaitCaptured(ctx context.Context) error {
+	end, err := w.source.logEnd(ctx)
+	if err != nil {
+		return err
+	}
+	return found(Stuck, eventually(ctx, catchUpTimeout, "the slot to be confirmed up to "+end.String(), func(ctx context.Context) (string, error) {
+		confirmed, err := w.source.confirmed(ctx)
+		if confirmed < end {
+			return "it is at " + confirmed.String(), err
+		}
+		return "", err
+	}))
+}

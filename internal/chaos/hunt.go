@@ -63,7 +63,7 @@ func (c *Catch) String() string {
 // with ever new seeds, until one fails or the time is over. An error says that
 // there was no hunt.
 func (h *Hunt) Run(ctx context.Context, m mutant.Mutant) (*Catch, error) {
-	scenarios, unknown := Select(append(Scenarios(), StoreScenarios()...), m.CaughtBy)
+	scenarios, unknown := Select(everyScenario(), m.CaughtBy)
 	if len(unknown) > 0 || len(m.CaughtBy) == 0 {
 		return nil, fmt.Errorf("mutant %s: no scenarios %q", m.ID, unknown)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"penstock/internal/chaos/copied"
 	"penstock/internal/chaos/ledger"
 	"penstock/internal/chaos/stores"
 )
@@ -23,12 +24,13 @@ const (
 	Unrefused ledger.Kind = "unrefused" // a daemon goes on where it has to refuse, or does not say why not
 	Written   ledger.Kind = "written"   // something is written where nothing may be
 	Verify    ledger.Kind = "verify"    // penstock verify says something else than the judge
+	Illegal   ledger.Kind = "illegal"   // a backfill becomes what it may not become, or a command is lost or met twice
 )
 
 // Kinds lists them all, with the ledger's.
 func Kinds() []ledger.Kind {
-	return append(slices.Concat(ledger.Kinds(), stores.Kinds()),
-		Stuck, Slow, Retained, Refused, Ended, Stop, Resent, Memory, Zombie, Fence, Unrefused, Written, Verify)
+	return append(slices.Concat(ledger.Kinds(), stores.Kinds(), copied.Kinds()),
+		Illegal, Stuck, Slow, Retained, Refused, Ended, Stop, Resent, Memory, Zombie, Fence, Unrefused, Written, Verify)
 }
 
 // finding is an error that is the daemon's: any other is the rig's own.

@@ -31,12 +31,19 @@ type Scenario struct {
 	stores     func(ctx context.Context, w *storeWorld) error
 	tuneStores func(t *storeTuning)
 	mandated   []string // sorts of faults that have to be witnessed
+
+	// A scenario of backfills has these.
+	copies     func(ctx context.Context, w *copyWorld) error
+	tuneCopies func(t *copyTuning)
 }
 
 // stage is what the scenario plays on; nothing is made yet.
 func (s *Scenario) stage(c *common) stage {
-	if s.stores != nil {
+	switch {
+	case s.stores != nil:
 		return newStoreWorld(c)
+	case s.copies != nil:
+		return newCopyWorld(c)
 	}
 	return newWorld(c)
 }
@@ -46,6 +53,9 @@ func Scenarios() []Scenario {
 	return slices.Concat(daemonScenarios(), postgresScenarios(), failoverScenarios(), slotScenarios(), bulkScenarios(), kafkaScenarios(),
 		limitScenarios(), networkScenarios())
 }
+
+// everyScenario lists those of capture, sink and backfills.
+func everyScenario() []Scenario { return slices.Concat(Scenarios(), StoreScenarios(), CopyScenarios()) }
 
 // Select returns those of all whose id is one of ids or begins with one and a
 // dash, or all when there are no ids; unknown are the ids that name none.

@@ -20,6 +20,11 @@ func TestSinkShort(t *testing.T) {
 	playShort(t, chaos.StoreScenarios(), []string{"S3", "S4"}, 3*time.Minute)
 }
 
+// TestBackfillShort is the proof of backfills in small; `just chaos-backfill` is the whole.
+func TestBackfillShort(t *testing.T) {
+	playShort(t, chaos.CopyScenarios(), nil, 3*time.Minute)
+}
+
 // playShort plays scenarios at their small sizes. most is how long that may take, the
 // start of the servers included.
 func playShort(t *testing.T, all []chaos.Scenario, ids []string, most time.Duration) {

@@ -136,3 +136,13 @@ func withAddress(dsn, address string) (string, error) {
 	u.Host = address
 	return u.String(), nil
 }
+
+// withUser is dsn, a URL, as another role.
+func withUser(dsn, name string) (string, error) {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return "", fmt.Errorf("parse dsn: %w", err)
+	}
+	u.User = url.User(name)
+	return u.String(), nil
+}

@@ -21,7 +21,7 @@ type verified struct {
 }
 
 // verify runs penstock verify while the daemons run.
-func (w *storeWorld) verify(ctx context.Context) (verified, error) {
+func (w *common) verify(ctx context.Context) (verified, error) {
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()
 	began := time.Now()

@@ -194,21 +194,6 @@ func (w *storeWorld) settle(ctx context.Context) error {
 	return nil
 }
 
-// awaitCaptured returns when the slot is confirmed to all that is committed by now.
-func (w *storeWorld) awaitCaptured(ctx context.Context) error {
-	end, err := w.source.logEnd(ctx)
-	if err != nil {
-		return err
-	}
-	return found(Stuck, eventually(ctx, catchUpTimeout, "the slot to be confirmed up to "+end.String(), func(ctx context.Context) (string, error) {
-		confirmed, err := w.source.confirmed(ctx)
-		if confirmed < end {
-			return "it is at " + confirmed.String(), err
-		}
-		return "", err
-	}))
-}
-
 // holdAgainstLog holds how many changes the input topic has against what the clients know.
 func (w *storeWorld) holdAgainstLog(log *workload.Log) {
 	var changes int64

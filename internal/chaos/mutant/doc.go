@@ -7,5 +7,5 @@
 //
 // The order to read: mutant.go, then the mutants by what they break: confirm.go (what Postgres is told), kafka.go
 // (transactions, fence and position), restart.go (what is sent again), spool.go (transactions that are streamed before they
-// commit).
+// commit), sink.go, backfill.go.
 package mutant

@@ -71,6 +71,7 @@ func All() []Mutant {
 		confirmIdleUnwritten(), skipOneTooMany(), skipOneTooFew(),
 		forgetVersion(), leaveUnconfirmed(),
 		commitFirst(), wallClock(), unguarded(), compareNumbers(), countOn(),
+		deliverStale(), forgetChunk(), leaveTorn(),
 	}
 }
 
