@@ -55,6 +55,7 @@ type reader struct {
 	publications []string
 	catalog      *catalog.Reader
 	db           *pgx.Conn // nil before the first order and after a lost connection
+	room         int       // bytes that the last chunk took: the next one takes about as many
 }
 
 func newReader(connect func(context.Context) (*pgx.Conn, error), publications []string) *reader {
@@ -253,12 +254,12 @@ func (r *reader) read(ctx context.Context, o *Order) (*Chunk, error) {
 		if err := o.Scope.check(rel); err != nil { // it may have been altered
 			return err
 		}
-		out := &lines{limit: maxChunk}
+		out := &lines{data: make([]byte, 0, r.room), limit: maxChunk}
 		if o.Span.To-o.Span.From <= 1 {
 			out.limit = 0
 		}
 		_, err = db.PgConn().CopyTo(ctx, out, r.copySQL(o, rel, from, filter))
-		c.Rows = out.data
+		c.Rows, r.room = out.data, min(len(out.data)+len(out.data)/16, maxChunk)
 		if out.over {
 			return errTooLarge
 		}
