@@ -57,7 +57,10 @@ func commandCopies(ctx context.Context, w *copyWorld) error {
 		err = w.crashOnce(giving)
 	}
 	enough()
-	if err := errors.Join(err, group.Wait()); err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) {
+	if failed := group.Wait(); failed != nil && !errors.Is(failed, context.Canceled) { // which is how they were told to end
+		return failed
+	}
+	if err != nil {
 		return err
 	}
 	w.figure("commands", fmt.Sprintf("%d/refused:%d/killed:%d/late:%d", said.given.Load(), said.refused.Load(), said.killed.Load(), said.late.Load()))

@@ -3,7 +3,6 @@ package chaos
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"syscall"
 	"time"
@@ -153,7 +152,7 @@ func revokeSelect(ctx context.Context, w *copyWorld) error {
 		return err
 	}
 	if was, is := before["public.rows"], after["public.rows"]; was != is {
-		w.wrong(Illegal, "the finished backfill became another: it was %s, it is %s", fmt.Sprintf("%+v", was), fmt.Sprintf("%+v", is))
+		w.wrong(Illegal, "the finished backfill became another: it was %+v, it is %+v", was, is)
 	}
 	return nil
 }
