@@ -45,7 +45,7 @@ golden:
     go test -count 1 ./cdc ./cdc/pgoutput -rewrite
     git diff --stat -- testdata docs/formats.md
 
-# Measure the hot paths; `just bench backfill` copies a table beside Debezium's connector (20 minutes, --rows 300000 two).
+# Measure the hot paths; `just bench backfill` copies a table beside Debezium's connector (5 minutes; --rows 300000 half a minute).
 bench *flags:
     #!/usr/bin/env bash
     set -euo pipefail

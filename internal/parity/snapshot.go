@@ -139,11 +139,12 @@ func (r *Rig) copyByDaemon(ctx context.Context, name, binary string, began func(
 }
 
 // copyByConnector returns when the topic has as many records as there are rows. What is set is for throughput; acknowledgements,
-// compression and the size of a batch are the daemon's.
+// compression and the size of a batch are the daemon's. With several snapshot.max.threads the connector reads parts of the
+// table without a cursor, until its heap is full.
 func (r *Rig) copyByConnector(ctx context.Context, name string, rows int64, began func() error) (c Copy, err error) {
 	config, err := r.connectorConfig(Pass{Name: name, Content: copyName, Settings: map[string]string{
-		"snapshot.mode": "initial", "snapshot.fetch.size": "10000", "snapshot.max.threads": "2",
-		"max.batch.size": "8192", "max.queue.size": "32768", "poll.interval.ms": "10",
+		"snapshot.mode": "initial", "snapshot.fetch.size": "10000",
+		"max.batch.size": "4096", "max.queue.size": "16384", "poll.interval.ms": "10",
 		"producer.override.acks": "all", "producer.override.compression.type": "snappy",
 		"producer.override.batch.size": "1000012", "producer.override.linger.ms": "10", "producer.override.buffer.memory": "67108864",
 	}}, name)
@@ -154,7 +155,8 @@ func (r *Rig) copyByConnector(ctx context.Context, name string, rows int64, bega
 		return c, err
 	}
 	err = eventually(ctx, func() (bool, error) {
-		if _, err := r.connect.Running(ctx, name); err != nil {
+		// A worker that has much to do may not answer in time; the copy's own limit holds.
+		if _, err := r.connect.Running(ctx, name); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			return false, err
 		}
 		if err := began(); err != nil {

@@ -98,7 +98,7 @@ func nativeConnect(ctx context.Context, h *home, settings map[string]string) (re
 			return writeProperties(worker(in), overlay(connectSettings(in), settings))
 		},
 		command: func(in *Instance) *exec.Cmd {
-			flags := append(h.jvmFlags(connectHeap, 2*connectHeap), archive.flags()...)
+			flags := append(h.jvmFlags(connectHeap, 4*connectHeap), archive.flags()...)
 			flags = append(flags, "-Dlog4j2.configurationFile="+filepath.Join(in.dir, "log4j2.properties"))
 			return j.command(in.dir, dist, flags, "org.apache.kafka.connect.cli.ConnectStandalone", worker(in))
 		},
