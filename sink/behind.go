@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	tendEvery = 100 * time.Millisecond // how often lanes are looked after while no records come
-	mergeWait = time.Second            // how long a step waits for lanes that are nearly there
+	tendEvery   = 100 * time.Millisecond // how often lanes are looked after while no records come
+	rejoinEvery = 5 * time.Millisecond   // how often rows are joined again while no records come
+	mergeWait   = time.Second            // how long a step waits for lanes that are nearly there
 )
 
 // errHeld says that an owner cannot go on without a store that is behind.
@@ -40,7 +41,7 @@ func (o *owner) leaveBehind(s *Sink) bool {
 		if answers(store) {
 			return false
 		}
-		o.lanes = append(o.lanes, newLane(s, store.(*guarded), o.last)) //nolint:forcetypeassert // only these do not answer
+		o.lanes = append(o.lanes, newLane(s, store.(*guarded), o.below())) //nolint:forcetypeassert // only these do not answer
 		s.log.Info("goes on without a store", zap.String(keyStore, store.Name()), zap.Int32(keyPartition, o.partition), zap.Int64(keyOffset, o.next))
 		return true
 	})
@@ -61,10 +62,13 @@ func (o *owner) sees() error {
 // blind reports whether the store that is read is behind.
 func (o *owner) blind() bool { return errors.Is(o.sees(), errHeld) }
 
-// whole returns errHeld if any store is behind.
+// whole returns errHeld if any store is behind, or rows are being joined again.
 func (o *owner) whole() error {
-	if len(o.lanes) > 0 {
+	switch {
+	case len(o.lanes) > 0:
 		return errHeld
+	case len(o.rejoins) > 0: // it would find their rows
+		return errRejoining
 	}
 	return nil
 }
@@ -76,15 +80,18 @@ func (o *owner) hold(records []*kgo.Record) {
 
 // progress is how far the partition has come in every store.
 func (o *owner) progress() Progress {
-	p := o.last
+	p := o.below()
+	p.Rejoins = o.rejoinProgress()
+	below := p.Offset
 	stores := make(map[string]int64, len(o.stores)+len(o.lanes))
 	for _, store := range o.stores {
-		stores[store.Name()] = o.next
+		stores[store.Name()] = below
 	}
 	for _, l := range o.lanes {
 		at, _ := l.position()
 		stores[l.store.Name()] = at.Offset
 		if at.Offset < p.Offset {
+			at.Rejoins = p.Rejoins
 			p = at
 		}
 	}
@@ -133,7 +140,7 @@ func (s *Sink) waitingAt(ctx context.Context, partition int32, offset int64) (wa
 func (c *consumer) work(fetches kgo.Fetches) map[int32][]*kgo.Record {
 	work := make(map[int32][]*kgo.Record)
 	for partition, o := range c.owners {
-		if len(o.held) > 0 && len(o.lanes) == 0 {
+		if len(o.held) > 0 && len(o.lanes) == 0 && (len(o.rejoins) == 0 || !errors.Is(o.heldFor, errRejoining)) {
 			work[partition] = o.held
 			o.held = nil
 		}
@@ -158,7 +165,7 @@ func (c *consumer) tend(ctx context.Context) error {
 	defer cancel()
 	var stuck *lane
 	held := false
-	c.tends = false
+	c.tends, c.rejoins = false, false
 	for partition, o := range c.owners {
 		for _, l := range slices.Clone(o.lanes) {
 			if err := c.tendLane(ctx, soon, o, l); err != nil {
@@ -166,7 +173,8 @@ func (c *consumer) tend(ctx context.Context) error {
 			}
 		}
 		c.pause(partition, o)
-		c.tends = c.tends || len(o.lanes) > 0 || len(o.held) > 0
+		c.tends = c.tends || len(o.lanes) > 0 || len(o.held) > 0 || len(o.rejoins) > 0
+		c.rejoins = c.rejoins || len(o.rejoins) > 0
 		held = held || len(o.held) > 0
 		if len(o.held) > 0 && len(o.lanes) > 0 {
 			stuck = o.lanes[0]
@@ -220,14 +228,18 @@ func (c *consumer) tendLane(ctx, soon context.Context, o *owner, l *lane) error 
 	if l.ended == nil {
 		l.start(ctx, c)
 	}
-	l.raise(o.next)
+	target := o.next
+	if !l.store.reads { // it follows the history, which has the rows of a rejoin at its end only
+		target = o.below().Offset
+	}
+	l.raise(target)
 	for {
 		open, ready := l.store.isOpen()
 		at, err := l.position()
 		switch {
 		case err != nil:
 			return err
-		case at.Offset == o.next && ready:
+		case at.Offset == o.next && target == o.next && ready:
 			return o.merge(ctx, l)
 		case open || o.next-at.Offset > int64(c.sink.cfg.Batch):
 			return nil
@@ -241,10 +253,13 @@ func (c *consumer) tendLane(ctx, soon context.Context, o *owner, l *lane) error 
 }
 
 // progress is that of the partitions which have come forward since the last commit.
-func (c *consumer) progress() (list []Progress) {
+// At the end it tells all.
+func (c *consumer) progress(ctx context.Context) (list []Progress) {
 	for _, o := range c.owners {
 		p := o.progress()
-		if p.Offset != o.reported.Offset || !maps.Equal(p.Stores, o.reported.Stores) {
+		told := ctx.Err() == nil && time.Since(o.toldAt) < rejoinTold || slices.Equal(p.Rejoins, o.reported.Rejoins)
+		if p.Offset != o.reported.Offset || !maps.Equal(p.Stores, o.reported.Stores) || !told {
+			o.toldAt = time.Now()
 			list = append(list, p)
 		}
 	}

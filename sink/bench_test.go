@@ -14,7 +14,7 @@ type idle struct{ sink.Lookup }
 
 func (idle) Name() string                              { return "idle" }
 func (idle) Apply(context.Context, []sink.Write) error { return nil }
-func (idle) Rows(context.Context, plan.Value, func([]plan.Stored) error) error {
+func (idle) Rows(context.Context, plan.Value, []byte, func([]plan.Stored, []byte) error) error {
 	return nil
 }
 
@@ -24,7 +24,11 @@ type countingIdle struct{ idle }
 func (countingIdle) Hour(context.Context, plan.Value, int64, func([]plan.Stored) error) error {
 	return nil
 }
-func (countingIdle) Totals(context.Context, plan.Value, func(*totals.Value) error) error { return nil }
+func (countingIdle) Totals(context.Context, plan.Value, []int64, func(*totals.Value) error) error {
+	return nil
+}
+
+var _ sink.TotalsReader = countingIdle{}
 
 // BenchmarkDecodeAndJoin is what a record costs the sink between Kafka and the
 // stores: 10 contents, 1000 events, a tenth of them updated.

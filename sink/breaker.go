@@ -153,9 +153,9 @@ func (g *guardedLookup) LookupRows(ctx context.Context, joins []plan.Value) (row
 }
 
 // Rows is as [Lookup] says.
-func (g *guardedLookup) Rows(ctx context.Context, join plan.Value, visit func([]plan.Stored) error) error {
+func (g *guardedLookup) Rows(ctx context.Context, join plan.Value, after []byte, visit func([]plan.Stored, []byte) error) error {
 	return g.scan(ctx, func(ctx context.Context, visited func(error) error) error {
-		return g.Lookup.Rows(ctx, join, func(page []plan.Stored) error { return visited(visit(page)) })
+		return g.Lookup.Rows(ctx, join, after, func(page []plan.Stored, bookmark []byte) error { return visited(visit(page, bookmark)) })
 	})
 }
 

@@ -19,9 +19,9 @@ type counting struct {
 	reads atomic.Int64
 }
 
-func (c *counting) Rows(ctx context.Context, join plan.Value, visit func([]plan.Stored) error) error {
+func (c *counting) Rows(ctx context.Context, join plan.Value, after []byte, visit func([]plan.Stored, []byte) error) error {
 	c.reads.Add(1)
-	return c.TotalsReader.Rows(ctx, join, visit)
+	return c.TotalsReader.Rows(ctx, join, after, visit)
 }
 
 // contentAt is a content of a length and a time of publication; the result has the first only.

@@ -38,6 +38,12 @@ type Config struct {
 	// it: optional, 1 second, but less where Wait is short.
 	BreakAfter time.Duration
 
+	// RejoinAtOnce is how many stored rows of a lookup row that changed are joined again within its
+	// batch: optional, 2000. The others are joined between batches, RejoinRate in a second in all
+	// partitions of this sink: optional, 20000.
+	RejoinAtOnce int
+	RejoinRate   int
+
 	Batch     int // optional, 2000: records of one poll
 	Parallel  int // optional, 8: partitions worked on at once
 	CacheRows int // optional, 50000: lookup rows kept in memory for each partition
@@ -69,6 +75,7 @@ type Failpoint string
 const (
 	FailStored   Failpoint = "stored"   // rows are in every store, the offsets of their records not committed
 	FailLettered Failpoint = "lettered" // dead letters are durable, the offsets behind their records not committed
+	FailRejoined Failpoint = "rejoined" // a page of stored rows is joined again in every store, and nothing of it committed
 	FailReleased Failpoint = "released" // what waited is in the stores and its decisions are durable, the offset of the release is not committed
 )
 
@@ -98,6 +105,8 @@ func (c Config) withDefaults() Config {
 	c.Wait = orDefault(c.Wait, time.Minute)
 	c.KeepDecided = orDefault(c.KeepDecided, keepDecided)
 	c.BreakAfter = orDefault(c.BreakAfter, min(time.Second, c.Wait/4))
+	c.RejoinAtOnce = orDefault(c.RejoinAtOnce, 2000)
+	c.RejoinRate = orDefault(c.RejoinRate, 20_000)
 	c.Batch = orDefault(c.Batch, 2000)
 	c.Parallel = orDefault(c.Parallel, 8)
 	c.CacheRows = orDefault(c.CacheRows, 50_000)
@@ -131,7 +140,7 @@ func (c Config) validate() error {
 	}{
 		{"Wait", int64(c.Wait)}, {"KeepDecided", int64(c.KeepDecided)}, {"BreakAfter", int64(c.BreakAfter)},
 		{"Batch", int64(c.Batch)}, {"Parallel", int64(c.Parallel)}, {"CacheRows", int64(c.CacheRows)},
-		{"TotalsRows", int64(c.TotalsRows)},
+		{"TotalsRows", int64(c.TotalsRows)}, {"RejoinAtOnce", int64(c.RejoinAtOnce)}, {"RejoinRate", int64(c.RejoinRate)},
 	} {
 		if limit.value < 0 {
 			problems = append(problems, fmt.Errorf("%s must not be negative", limit.name))

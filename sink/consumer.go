@@ -36,14 +36,23 @@ type consumer struct {
 	leaving sync.Mutex
 	lanes   chan struct{} // one token for each lane that works
 
-	tends bool      // there are lanes, or records are held: records are not all that is waited for
-	seen  time.Time // when Kafka answered last
-	moved time.Time // when a partition or a lane came forward last, or none was held
+	// refused are lookup rows, by partition and join value, that a rejoin could not carry.
+	refused map[int32]map[string]int64
+	mu      sync.Mutex
+	resumed map[int32]Progress // guarded by mu: what was committed when a partition was assigned
+
+	rejoins bool      // rows are being joined again
+	tends   bool      // there are lanes, or records are held: records are not all that is waited for
+	seen    time.Time // when Kafka answered last
+	moved   time.Time // when a partition or a lane came forward last, or none was held
 }
 
 // join creates the client, which joins the group in the background.
 func (s *Sink) join() (*consumer, error) {
-	c := &consumer{sink: s, owners: make(map[int32]*owner), lanes: make(chan struct{}, s.cfg.Parallel), seen: time.Now(), moved: time.Now()}
+	c := &consumer{
+		sink: s, owners: make(map[int32]*owner), refused: make(map[int32]map[string]int64), resumed: make(map[int32]Progress),
+		lanes: make(chan struct{}, s.cfg.Parallel), seen: time.Now(), moved: time.Now(),
+	}
 	client, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(s.cfg.Brokers...),
 		kgo.ConsumerGroup(s.cfg.Group),
@@ -58,6 +67,7 @@ func (s *Sink) join() (*consumer, error) {
 		kgo.RebalanceTimeout(rebalanceWait),
 		kgo.SessionTimeout(sessionTimeout),
 		kgo.OnPartitionsAssigned(c.assigned),
+		kgo.OnOffsetsFetched(c.fetched),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { c.dropped("revoked", p) }),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { c.dropped("lost", p) }),
 	}, s.cfg.Client...)...)
@@ -100,6 +110,36 @@ func (c *consumer) dropped(how string, p map[string][]int32) {
 	}
 }
 
+// fetched keeps what was committed with the offsets of partitions that were assigned.
+func (c *consumer) fetched(_ context.Context, _ *kgo.Client, r *kmsg.OffsetFetchResponse) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range r.Groups {
+		for _, t := range r.Groups[i].Topics {
+			for _, p := range t.Partitions {
+				if (t.Topic == c.sink.cfg.Topic || t.Topic == "") && p.Metadata != nil {
+					at := Progress{Partition: p.Partition, Offset: p.Offset}
+					at.decode(*p.Metadata)
+					c.resumed[p.Partition] = at
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// leadOwner is the owner of an assigned partition, which may take its time with many rows.
+func (c *consumer) leadOwner(partition int32, next int64, waiting map[string]string) *owner {
+	o := c.newOwner(partition, next, waiting)
+	o.atOnce, o.refused, o.resumed = c.sink.cfg.RejoinAtOnce, c.refused[partition], make(map[string]Rejoin)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, j := range c.resumed[partition].Rejoins {
+		o.resumed[j.Join] = j
+	}
+	return o
+}
+
 func (c *consumer) newOwner(partition int32, next int64, waiting map[string]string) *owner {
 	return c.sink.newOwner(c.client, partition, next, waiting)
 }
@@ -110,7 +150,10 @@ func (c *consumer) next(ctx context.Context) (fetches kgo.Fetches, err error) {
 	err = c.sink.patience().Do(ctx, c.sink.kafka(), func(ctx context.Context) error {
 		for {
 			limit := idleCheck
-			if c.tends {
+			switch {
+			case c.rejoins:
+				limit = rejoinEvery
+			case c.tends:
 				limit = tendEvery
 			}
 			polling, cancel := context.WithTimeout(ctx, limit)

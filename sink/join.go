@@ -199,8 +199,8 @@ func (g *group) otherSide(stored []plan.Stored) ([]Write, error) {
 	for i := range stored {
 		s := &stored[i]
 		lookup := g.turnOf(s.Version)
-		if _, own := g.rows[string(g.plan.AppendRowKey(buffer[:0], s.Row))]; lookup == nil || own && g.mode == leads {
-			g.ahead = g.ahead || !own
+		if f, own := g.rows[string(g.plan.AppendRowKey(buffer[:0], s.Row))]; lookup == nil || own && g.mode == leads {
+			g.ahead = g.ahead || !own || s.Version > max(f.version, g.lookup.Version)
 			continue
 		}
 		err := g.plan.Derive(s.Row)

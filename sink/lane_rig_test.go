@@ -88,11 +88,11 @@ func (l leavingLookup) LookupRows(ctx context.Context, joins []plan.Value) ([]pl
 	return l.TotalsReader.LookupRows(ctx, joins)
 }
 
-func (l leavingLookup) Rows(ctx context.Context, join plan.Value, visit func([]plan.Stored) error) error {
+func (l leavingLookup) Rows(ctx context.Context, join plan.Value, after []byte, visit func([]plan.Stored, []byte) error) error {
 	if err := l.err(); err != nil {
 		return err
 	}
-	return l.TotalsReader.Rows(ctx, join, visit)
+	return l.TotalsReader.Rows(ctx, join, after, visit)
 }
 
 func (l leavingLookup) Joins(ctx context.Context, visit func([]plan.Value) error) error {

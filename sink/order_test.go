@@ -21,9 +21,9 @@ type watching struct {
 	reads func(plan.Value)
 }
 
-func (w watching) Rows(ctx context.Context, content plan.Value, visit func([]plan.Stored) error) error {
+func (w watching) Rows(ctx context.Context, content plan.Value, after []byte, visit func([]plan.Stored, []byte) error) error {
 	w.reads(content)
-	return w.TotalsReader.Rows(ctx, content, visit)
+	return w.TotalsReader.Rows(ctx, content, after, visit)
 }
 
 // lengthOf is a content's length.

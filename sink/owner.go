@@ -3,6 +3,7 @@ package sink
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/maypok86/otter/v2"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -31,9 +32,19 @@ type owner struct {
 	patience  Patience // with the stores
 
 	lanes    []*lane       // of the stores that are behind
-	held     []*kgo.Record // what it cannot go on with until a lane has ended
+	held     []*kgo.Record // what it cannot go on with until a lane has ended, or all rejoins have
+	heldFor  error         // errHeld, or errRejoining
 	paused   bool          // no records of the partition are fetched
 	reported Progress      // as of the last commit
+
+	rejoins []*rejoin         // in the order of their work
+	resumed map[string]Rejoin // what owners before have left, by join value
+	refused map[string]int64  // lookup rows, by join value, whose rows are joined at once: one of them cannot be
+	atOnce  int               // how many rows of a join value are joined within a batch; 0 is all
+	rests   time.Time         // until then no rejoin goes on
+	refuses *rejoin           // that met a row which cannot be joined
+	failing time.Time         // since when the stores do not take a page
+	toldAt  time.Time         // when a commit told how far the rejoins are
 
 	// Of a replay into a store that follows: the version of the stream table's last
 	// truncation, and the keys that wait with it yet.
@@ -99,6 +110,7 @@ func (o *owner) advance(p Progress) { o.next, o.last = p.Offset, p }
 // apply makes a batch of changes durable in every store. It may be called again
 // with the same batch after an error.
 func (o *owner) apply(ctx context.Context, batch []change) error {
+	o.undo()
 	for _, segment := range segments(batch) {
 		var err error
 		if segment[0].truncate != nil {
@@ -115,7 +127,7 @@ func (o *owner) apply(ctx context.Context, batch []change) error {
 		o.totals.pass(batch)
 		return nil
 	case o.mode == follows:
-		return o.totals.copy(ctx, batch, o.write)
+		return o.totals.copy(ctx, o.write)
 	default:
 		return o.totals.settle(ctx, batch, o.writeTotals)
 	}
@@ -145,23 +157,32 @@ func (o *owner) run(ctx context.Context, changes []change) error {
 	if err := o.write(ctx, coalesce(o.plan, writes)); err != nil {
 		return err
 	}
+	if err := o.rejoinAll(ctx, stale); err != nil {
+		return err
+	}
+	o.finish(groups, lookups)
+	return nil
+}
+
+// rejoinAll joins the stored rows of groups again, side by side, or begins to.
+func (o *owner) rejoinAll(ctx context.Context, stale []*group) error {
+	left := make([]*rejoin, len(stale))
 	var reading errgroup.Group
 	reading.SetLimit(maxReading)
-	for _, g := range stale {
-		reading.Go(func() error {
-			return o.lookup.Rows(ctx, g.join, func(stored []plan.Stored) error {
-				writes, err := g.otherSide(stored)
-				if err != nil {
-					return err
-				}
-				return o.write(ctx, writes)
-			})
+	for i, g := range stale {
+		reading.Go(func() (err error) {
+			left[i], err = o.rejoin(ctx, g)
+			return err
 		})
 	}
 	if err := reading.Wait(); err != nil {
 		return err
 	}
-	o.finish(groups, lookups)
+	for _, j := range left {
+		if j != nil {
+			o.begins(j)
+		}
+	}
 	return nil
 }
 
@@ -192,7 +213,7 @@ func (o *owner) finish(groups map[plan.Value]*group, lookups map[plan.Value]plan
 		if groups[join].lookup == nil {
 			before, cached := o.cache.GetIfPresent(join)
 			k.carried = cached && before.carried
-		} else if k.carried = lookup.Version >= o.begun[join]; k.carried {
+		} else if k.carried = lookup.Version >= o.begun[join] && !o.isRejoined(join); k.carried {
 			delete(o.begun, join)
 			// Of a row that is ahead, in a replay, the change that wrote it may be one that looks as if it
 			// used no other columns: a store that lacks the row would not get it then.

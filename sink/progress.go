@@ -20,6 +20,9 @@ type Progress struct {
 	// Stores has for each store, by its name, the offset below which everything is
 	// durable there; Offset is the lowest of them.
 	Stores map[string]int64
+
+	// Rejoins are under way: the offset stays below the first of their changes.
+	Rejoins []Rejoin
 }
 
 // at is the progress with another offset, between which and the old one no record lies.
@@ -36,6 +39,15 @@ type kept struct {
 	Version int64            `json:"version,omitzero"`
 	Time    time.Time        `json:"time,omitzero"` // microseconds, the source's
 	Stores  map[string]int64 `json:"stores"`
+	Rejoins []keptRejoin     `json:"rejoins,omitempty"`
+}
+
+// keptRejoin is a [Rejoin] as it is kept.
+type keptRejoin struct {
+	Join     string `json:"join"`
+	Version  int64  `json:"version"`
+	Rows     int64  `json:"rows"`
+	Bookmark []byte `json:"bookmark"`
 }
 
 // maxMetadata is how many bytes Kafka takes with an offset, by default.
@@ -47,7 +59,14 @@ func (p *Progress) encode() (string, error) {
 	if p.CommitTime != 0 {
 		k.Time = time.UnixMicro(p.CommitTime).UTC()
 	}
+	for _, j := range p.Rejoins {
+		k.Rejoins = append(k.Rejoins, keptRejoin{j.Join, j.Version, j.Rows, []byte(j.Bookmark)})
+	}
 	encoded, err := json.Marshal(k)
+	for err == nil && len(encoded) > maxMetadata && len(k.Rejoins) > 0 { // the last ones have not begun, or begin anew
+		k.Rejoins = k.Rejoins[:len(k.Rejoins)-1]
+		encoded, err = json.Marshal(k)
+	}
 	if err == nil && len(encoded) > maxMetadata {
 		err = fmt.Errorf("%d bytes, %d are taken", len(encoded), maxMetadata)
 	}
@@ -64,7 +83,10 @@ func (p *Progress) decode(metadata string) {
 	if err := json.Unmarshal([]byte(metadata), &k); err != nil {
 		return
 	}
-	p.LSN, p.Version, p.Stores = k.LSN, k.Version, k.Stores
+	p.LSN, p.Version, p.Stores, p.Rejoins = k.LSN, k.Version, k.Stores, nil
+	for _, j := range k.Rejoins {
+		p.Rejoins = append(p.Rejoins, Rejoin{j.Join, j.Version, j.Rows, string(j.Bookmark)})
+	}
 	if !k.Time.IsZero() {
 		p.CommitTime = k.Time.UnixMicro()
 	}

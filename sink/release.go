@@ -33,7 +33,11 @@ func (b *batch) release(ctx context.Context, r *kgo.Record, id string) error {
 	if err != nil {
 		return err
 	}
+	// Within one record nothing waits for the end of a rejoin that the record itself began.
+	atOnce := b.owner.atOnce
+	b.owner.atOnce = 0
 	freed, failed, err := b.free(ctx, r.Key, chain)
+	b.owner.atOnce = atOnce
 	if err != nil {
 		return err
 	}

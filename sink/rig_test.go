@@ -115,7 +115,8 @@ func (r *rig) config() sink.Config {
 	return sink.Config{
 		Pipeline: "engagement", Brokers: r.cluster.ListenAddrs(), Topic: "t", Group: "g",
 		Wait: 20 * time.Second, Batch: 7,
-		Client: []kgo.Opt{kgo.FetchMaxWait(100 * time.Millisecond)}, // kfake does not end a fetch at every commit
+		RejoinAtOnce: 1,                                                   // pages of the model are of two rows: every longer history is joined again between batches
+		Client:       []kgo.Opt{kgo.FetchMaxWait(100 * time.Millisecond)}, // kfake does not end a fetch at every commit
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"penstock/internal/fault"
 )
@@ -16,6 +17,8 @@ type Sink struct {
 	lookup Lookup
 	stores []Store
 	log    *zap.Logger
+
+	pace *rate.Limiter // of rows that are joined again
 
 	letters *Letterbox // nil when there is no topic of dead letters, and so is
 	filed   *reading   // what it holds
@@ -36,7 +39,7 @@ func New(cfg Config, lookup Lookup, stores []Store, log *zap.Logger) (*Sink, err
 		log = zap.NewNop()
 	}
 	log = log.With(zap.String(keyPipeline, cfg.Pipeline), zap.String(keyTopic, cfg.Topic))
-	s := &Sink{cfg: cfg, log: log, letters: cfg.letterbox()}
+	s := &Sink{cfg: cfg, log: log, letters: cfg.letterbox(), pace: rate.NewLimiter(rate.Limit(cfg.RejoinRate), cfg.RejoinRate+maxPage)}
 	s.lookup, s.stores = guard(&cfg, lookup, stores, log)
 	if s.letters != nil {
 		s.filed = newReading(s.letters)

@@ -24,9 +24,12 @@ func (s *Sink) step(ctx context.Context, c *consumer) error {
 	s.sweep(ctx, c.owners)
 	err = s.carry(ctx, c, c.work(fetches))
 	if err == nil {
+		err = s.rejoin(ctx, c)
+	}
+	if err == nil {
 		err = c.tend(ctx)
 	}
-	durable := c.progress()
+	durable := c.progress(ctx)
 	if len(durable) > 0 {
 		s.cfg.reach(FailStored)
 	}
@@ -47,7 +50,7 @@ func (s *Sink) takeOver(ctx context.Context, c *consumer, fetches kgo.Fetches) e
 	}
 	own := func(book *Book) {
 		for partition, offset := range next {
-			c.owners[partition] = c.newOwner(partition, offset, book.waiting(s.cfg.Topic, partition, offset))
+			c.owners[partition] = c.leadOwner(partition, offset, book.waiting(s.cfg.Topic, partition, offset))
 		}
 	}
 	if s.letters == nil {
@@ -67,12 +70,31 @@ func (s *Sink) carry(ctx context.Context, c *consumer, work map[int32][]*kgo.Rec
 			_, err := s.carryPartition(ctx, o, records)
 			if errors.Is(err, errHeld) {
 				o.hold(records)
-				return nil
+				o.heldFor = err
+				o.waiting, err = s.waitingAt(ctx, o.partition, o.next) // what lies behind comes again
 			}
 			return err
 		})
 	}
 	return working.Wait()
+}
+
+// rejoin works on the rows that partitions join again, in parallel.
+func (s *Sink) rejoin(ctx context.Context, c *consumer) error {
+	var working errgroup.Group
+	working.SetLimit(s.cfg.Parallel)
+	for _, o := range c.owners {
+		if len(o.rejoins) > 0 {
+			working.Go(func() error { return s.rejoinSome(ctx, o) })
+		}
+	}
+	err := working.Wait()
+	for partition, o := range c.owners {
+		if o.refuses != nil {
+			c.rewind(partition, o)
+		}
+	}
+	return err
 }
 
 // carryPartition processes the records up to the first that stops the sink.

@@ -49,7 +49,11 @@ type Lookup interface {
 	// Rows calls visit with each stream row of one join value in pages, each with
 	// the version it was last written at. The page is valid during the call only,
 	// and the rows are visit's. It ends at the first error of visit and returns it.
-	Rows(ctx context.Context, join plan.Value, visit func([]plan.Stored) error) error
+	//
+	// With each page comes a bookmark, which is visit's and holds for other processes, too. A
+	// call that is given it begins behind that page, or, if it cannot, with the first; nil does.
+	// Rows that were written meanwhile may be left out of it.
+	Rows(ctx context.Context, join plan.Value, after []byte, visit func(page []plan.Stored, bookmark []byte) error) error
 	// Joins calls visit at least once with every join value that has a lookup row
 	// or stream rows, NULL for rows without one, in pages as Rows does.
 	Joins(ctx context.Context, visit func([]plan.Value) error) error

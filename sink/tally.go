@@ -41,6 +41,8 @@ type tally struct {
 
 	mu      sync.Mutex // taken within settling
 	touches            // guarded by mu, like cells; not settled since
+	later   touches    // guarded by mu: by a rejoin that has not ended
+	defers  bool       // guarded by mu: what is touched is so later
 	cells   map[totals.ID]*cell
 }
 
@@ -100,7 +102,7 @@ func newTally(p *plan.Plan, reader Lookup, partition int32, maxRows int) *tally 
 	}
 	return &tally{
 		plan: p.Totals, history: p.History.Place, reader: counted, partition: partition, maxRows: maxRows,
-		touches: newTouches(), cells: make(map[totals.ID]*cell), wholes: make(map[plan.Value]*whole),
+		touches: newTouches(), later: newTouches(), cells: make(map[totals.ID]*cell), wholes: make(map[plan.Value]*whole),
 	}
 }
 
@@ -129,7 +131,11 @@ func (y *tally) observe(p *plan.Plan, writes []Write, err error) {
 
 func (y *tally) note(p *plan.Plan, w *Write, durable bool) {
 	id := totals.ID{Join: w.Row[p.Join], Hour: plan.HourOf(w.Row[y.plan.Time])}
-	y.ids[id]++
+	if y.defers {
+		y.later.ids[id]++
+	} else {
+		y.ids[id]++
+	}
 	c := y.cells[id]
 	switch {
 	case c == nil:

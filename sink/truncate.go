@@ -63,7 +63,7 @@ func (o *owner) clearRows(ctx context.Context, version int64, joins []plan.Value
 	reading.SetLimit(maxReading)
 	for _, join := range joins {
 		reading.Go(func() error {
-			return o.lookup.Rows(ctx, join, func(stored []plan.Stored) error {
+			return o.lookup.Rows(ctx, join, nil, func(stored []plan.Stored, _ []byte) error {
 				return o.write(ctx, truncated(o.plan, version, stored))
 			})
 		})

@@ -117,6 +117,8 @@ type partitionView struct {
 	Behind    float64          `json:"behind_seconds"`
 	Stores    map[string]int64 `json:"stores"` // null: not known
 	Lost      bool             `json:"lost"`   // the topic no longer holds what comes next
+	Rejoins   int              `json:"rejoins"`
+	Rejoined  int64            `json:"rejoined_rows"` // by the rejoins that have not ended
 }
 
 // readStatus reads what can be read, and joins what went wrong.
@@ -152,6 +154,10 @@ func viewPartition(p *sink.PartitionProgress, now time.Time) partitionView {
 	}
 	if p.Offset >= 0 {
 		v.Offset = &p.Offset
+	}
+	v.Rejoins = len(p.Rejoins)
+	for _, j := range p.Rejoins {
+		v.Rejoined += j.Rows
 	}
 	if p.CommitTime != 0 {
 		at := time.UnixMicro(p.CommitTime).UTC()
@@ -198,6 +204,9 @@ func (p *partitionView) cells(pipeline string, stores []string) []string {
 	}
 	if !p.LSN.IsZero() {
 		lsn = p.LSN.String()
+	}
+	if p.Rejoins > 0 {
+		note = fmt.Sprintf("joins stored rows again: %s rows so far, %d lookup rows to go", grouped(p.Rejoined), p.Rejoins)
 	}
 	if p.Lost {
 		note = fmt.Sprintf("✗ the topic begins at offset %d", p.Start)

@@ -37,7 +37,7 @@ func statusCluster(t *testing.T) *kfake.Cluster {
 	var offsets kadm.Offsets
 	const metadata = `{"lsn":"16/B374D848","version":1764237600000001,"time":"2025-11-27T10:00:00.000001Z","stores":{"cassandra":1,"redis":1}}`
 	offsets.Add(kadm.Offset{Topic: "in", Partition: 0, At: 1, LeaderEpoch: -1, Metadata: metadata})
-	offsets.Add(kadm.Offset{Topic: "in", Partition: 1, At: 0, LeaderEpoch: -1, Metadata: strings.Replace(metadata, `"redis":1`, `"redis":0`, 1)})
+	offsets.Add(kadm.Offset{Topic: "in", Partition: 1, At: 0, LeaderEpoch: -1, Metadata: strings.Replace(metadata, `"redis":1}`, `"redis":0},"rejoins":[{"join":"k","version":7,"rows":12000,"bookmark":"AAE="}]`, 1)})
 	if _, err := kadm.NewClient(client).CommitOffsets(t.Context(), "g", offsets); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestStatus(t *testing.T) {
 		"capture s: position 16/B374D848, last change 2025-11-27 10:00:00.000001Z",
 		"PIPELINE PARTITION OFFSET END LAG LSN BEHIND CASSANDRA REDIS NOTE",
 		"m 0 1 1 0 16/B374D848 0s 1 1",
-		"m 1 0 1 1 16/B374D848 long 1 0",
+		"m 1 0 1 1 16/B374D848 long 1 0 joins stored rows again: 12,000 rows so far, 1 lookup rows to go",
 		"m 2 – 0 0 – 0s – –",
 		"",
 	}

@@ -47,7 +47,7 @@ func (w *walkthrough) checkStores(ctx context.Context) ([]string, error) {
 	}
 	for content, want := range places {
 		history := map[int64]engagement.Row{}
-		err := w.stores.cassandra.Rows(ctx, engagement.JoinOf(content), func(page []plan.Stored) error {
+		err := w.stores.cassandra.Rows(ctx, engagement.JoinOf(content), nil, func(page []plan.Stored, _ []byte) error {
 			for _, stored := range page {
 				row := rowOf(stored)
 				history[row.ID] = row

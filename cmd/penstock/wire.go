@@ -103,7 +103,7 @@ func sinkConfig(cfg *config.Config, name string) sink.Config {
 	return sink.Config{
 		OnError: policy, DeadLetterTopic: cfg.Kafka.DeadLetterTopic, ReplicationFactor: cfg.Kafka.ReplicationFactor, Failpoint: failpoint[sink.Failpoint](),
 		Pipeline: name, Brokers: cfg.Kafka.Brokers, Topic: p.Topic, Group: p.Group,
-		Plan: planOf(cfg, name), Wait: cfg.Wait,
+		Plan: planOf(cfg, name), Wait: cfg.Wait, RejoinRate: p.RejoinRowsPerSecond,
 	}
 }
 

@@ -32,6 +32,10 @@ type Pipeline struct {
 	// Totals says whether what a preset counts is counted; default true with one.
 	Totals bool `yaml:"totals"`
 
+	// RejoinRowsPerSecond is how many stored rows of lookup rows that changed a daemon joins again in a second,
+	// beside the batches; 0 is the default, 20000.
+	RejoinRowsPerSecond int `yaml:"rejoin_rows_per_second"`
+
 	// OnError is stop or dead-letter: what becomes of a record that the sink cannot
 	// process.
 	OnError string `yaml:"on_error"`

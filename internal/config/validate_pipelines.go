@@ -24,6 +24,9 @@ func (v *validator) targets() {
 			})
 		}
 		groups[p.Group] = name
+		if p.RejoinRowsPerSecond < 0 {
+			v.add(path+".rejoin_rows_per_second", fault.Error{What: fmt.Sprintf("%d is negative", p.RejoinRowsPerSecond), Fix: "leave it out for 20000"})
+		}
 		switch {
 		case p.Preset == PresetEngagement:
 			v.joinColumn(path+".stream.column", p.Stream.Column, engagementStream)

@@ -1,8 +1,12 @@
 package cassandra
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 	"golang.org/x/sync/errgroup"
@@ -39,39 +43,78 @@ func (s *Store) Kept() []int { return s.plan.Views[len(s.plan.Views)-1].Kept() }
 
 // Rows visits the history of one join value, bucket by bucket; the days of the
 // preset come in the order of time. See [sink.Lookup].
-func (s *Store) Rows(ctx context.Context, join plan.Value, visit func([]plan.Stored) error) error {
+func (s *Store) Rows(ctx context.Context, join plan.Value, after []byte, visit func([]plan.Stored, []byte) error) error {
 	buckets, err := s.bucketsOf(ctx, join)
 	if err != nil {
 		return err
 	}
-	page := make([]plan.Stored, 0, pageRows)
-	flush := func() error {
-		if len(page) == 0 {
-			return nil
-		}
-		err := visit(page)
-		page = page[:0]
-		return err
-	}
-	into := newScanned(&s.cql.history)
-	for _, bucket := range buckets {
-		scanner := s.session.Query(s.cql.history.some, s.joinArg(join), bucket).Idempotent(true).PageSize(pageRows).IterContext(ctx).Scanner()
-		for scanner.Next() {
-			row := s.plan.NewRow()
-			if err := errors.Join(scanner.Scan(into.next()...), into.fill(row, 0)); err != nil {
-				return s.fault("read history", err)
+	first, state := placeOf(after, buckets)
+	page := make([]plan.Stored, 0, 2*pageRows)
+	for i := first; i < len(buckets); i++ {
+		for {
+			if page, state, err = s.rowsOf(ctx, page, join, buckets[i], state); err != nil {
+				return err
 			}
-			if page = append(page, plan.Stored{Row: row, Version: into.version}); len(page) == pageRows {
-				if err := flush(); err != nil {
+			last := len(state) == 0 && i == len(buckets)-1
+			if len(page) >= pageRows || last && len(page) > 0 {
+				if err := visit(page, bookmark(buckets[i], state)); err != nil {
 					return err
 				}
+				page = page[:0]
+			}
+			if len(state) == 0 {
+				break
 			}
 		}
-		if err := scanner.Err(); err != nil {
-			return s.fault("read history", err)
-		}
 	}
-	return flush()
+	return nil
+}
+
+// rowsOf appends a page of a bucket, and returns where the next one begins, empty for none.
+func (s *Store) rowsOf(ctx context.Context, page []plan.Stored, join plan.Value, bucket any, state []byte) (rows []plan.Stored, next []byte, err error) {
+	iter := s.session.Query(s.cql.history.some, s.joinArg(join), bucket).Idempotent(true).PageSize(pageRows).PageState(state).IterContext(ctx)
+	next = slices.Clone(iter.PageState())
+	into := newScanned(&s.cql.history)
+	for range iter.NumRows() {
+		row := s.plan.NewRow()
+		if !iter.Scan(into.next()...) {
+			break
+		}
+		if err := into.fill(row, 0); err != nil {
+			return nil, nil, errors.Join(s.fault("read history", err), iter.Close())
+		}
+		page = append(page, plan.Stored{Row: row, Version: into.version})
+	}
+	if err := iter.Close(); err != nil {
+		return nil, nil, s.fault("read history", err)
+	}
+	return page, next, nil
+}
+
+// bookmark is a place in the rows of a join value: a bucket, and Cassandra's own mark of the page behind
+// it, empty behind its last.
+func bookmark(bucket any, state []byte) []byte {
+	return append([]byte(bucketText(bucket)+" "), state...)
+}
+
+// placeOf finds a bookmark among the buckets: the first of them to be read, and its page.
+func placeOf(bookmark []byte, buckets []any) (first int, state []byte) {
+	text, state, found := bytes.Cut(bookmark, []byte(" "))
+	at := slices.IndexFunc(buckets, func(bucket any) bool { return bucketText(bucket) == string(text) })
+	switch {
+	case !found || at < 0:
+		return 0, nil
+	case len(state) == 0:
+		return at + 1, nil
+	}
+	return at, state
+}
+
+func bucketText(bucket any) string {
+	if day, ok := bucket.(time.Time); ok {
+		return day.UTC().Format(time.DateOnly)
+	}
+	return fmt.Sprint(bucket)
 }
 
 // joinArg is the bound value of the history's join column.

@@ -36,7 +36,7 @@ func ExerciseLookup(t *testing.T, with Specimen, open func(t *testing.T) LookupS
 		{"the history has each row once at its place", (*recall).places},
 		{"rows without a join value have a history", (*recall).alone},
 		{"the history keeps what is newer than a clearing", (*recall).clearing},
-		{"a history longer than a page is read whole", (*recall).long},
+		{"a history longer than a page is read whole, and from any page on", (*recall).long},
 		{"a row that the filter leaves out is in the history", (*recall).leftOut},
 		{"every join value with a lookup row or rows is listed", (*recall).joins},
 	} {
@@ -99,7 +99,7 @@ func (r *recall) wantHistory(join plan.Value, want ...plan.Stored) {
 		return out
 	}
 	var got []plan.Stored
-	err := r.lookup.Rows(r.Context(), join, func(page []plan.Stored) error {
+	err := r.lookup.Rows(r.Context(), join, nil, func(page []plan.Stored, _ []byte) error {
 		got = append(got, slices.Clone(page)...)
 		return nil
 	})
@@ -156,6 +156,31 @@ func (r *recall) long() {
 	}
 	r.apply(writes)
 	r.wantHistory(r.Join(1), want...)
+	// From each bookmark on come the rows that came behind its page, once each.
+	keys := func(after []byte) (all [][]string, bookmarks [][]byte) {
+		err := r.lookup.Rows(r.Context(), r.Join(1), after, func(page []plan.Stored, bookmark []byte) error {
+			var some []string
+			for _, s := range page {
+				some = append(some, string(r.Plan.AppendRowKey(nil, s.Row)))
+			}
+			all, bookmarks = append(all, some), append(bookmarks, slices.Clone(bookmark))
+			return nil
+		})
+		if err != nil {
+			r.Fatal(err)
+		}
+		return all, bookmarks
+	}
+	pages, bookmarks := keys(nil)
+	if len(pages) < 2 {
+		r.Fatalf("%d pages show nothing", len(pages))
+	}
+	for i := 0; i < len(pages); i += max(1, len(pages)/5) {
+		rest, _ := keys(bookmarks[i])
+		if diff := gocmp.Diff(slices.Concat(pages[i+1:]...), slices.Concat(rest...)); diff != "" {
+			r.Errorf("behind page %d of %d (-want +got):\n%s", i, len(pages), diff)
+		}
+	}
 }
 
 func (r *recall) leftOut() {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"maps"
 	"slices"
@@ -164,11 +165,15 @@ func (m *Model) LookupRows(_ context.Context, joins []plan.Value) ([]plan.Lookup
 }
 
 // Rows is as [sink.Lookup] says; its pages hold two rows, so that paging shows.
-func (m *Model) Rows(_ context.Context, join plan.Value, visit func([]plan.Stored) error) error {
-	rows := slices.DeleteFunc(m.At(m.plan.History.Place), func(s plan.Stored) bool { return s.Row[m.plan.Join] != join })
+func (m *Model) Rows(_ context.Context, join plan.Value, after []byte, visit func([]plan.Stored, []byte) error) error {
+	key := func(s plan.Stored) []byte { return m.plan.AppendKey(nil, m.plan.History.Place, s.Row) }
+	rows := slices.DeleteFunc(m.At(m.plan.History.Place), func(s plan.Stored) bool {
+		return s.Row[m.plan.Join] != join || bytes.Compare(key(s), after) <= 0
+	})
+	slices.SortFunc(rows, func(a, b plan.Stored) int { return bytes.Compare(key(a), key(b)) })
 	for len(rows) > 0 {
 		n := min(2, len(rows))
-		if err := visit(rows[:n]); err != nil {
+		if err := visit(rows[:n], key(rows[n-1])); err != nil {
 			return err
 		}
 		rows = rows[n:]
@@ -178,7 +183,7 @@ func (m *Model) Rows(_ context.Context, join plan.Value, visit func([]plan.Store
 
 // Hour is as [sink.TotalsReader] says.
 func (m *Model) Hour(ctx context.Context, join plan.Value, hour int64, visit func([]plan.Stored) error) error {
-	return m.Rows(ctx, join, func(rows []plan.Stored) error {
+	return m.Rows(ctx, join, nil, func(rows []plan.Stored, _ []byte) error {
 		return visit(slices.DeleteFunc(slices.Clone(rows), func(s plan.Stored) bool { return plan.HourOf(s.Row[m.plan.Totals.Time]) != hour }))
 	})
 }
