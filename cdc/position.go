@@ -164,19 +164,20 @@ func (p *positionTopic) offsets(ctx context.Context, admin *kadm.Client) (start,
 	return start, end, stable, nil
 }
 
-// scan reads the partition to its end and keeps the last value of each key.
+// scan reads the partition to its end and keeps the last value of each key. What it says of its end is behind
+// all that it has taken: a command that came meanwhile must not be heard once more.
 func (p *positionTopic) scan(ctx context.Context, cl *kgo.Client, end int64) (memory, error) {
 	last := memory{
-		relations: map[schema.TableName]record.Relation{}, jobs: map[schema.TableName]*backfill.Job{}, commands: map[string]Command{}, end: end,
+		relations: map[schema.TableName]record.Relation{}, jobs: map[schema.TableName]*backfill.Job{}, commands: map[string]Command{},
 		others: map[string]schema.Position{},
 	}
-	for next := int64(0); next < end; {
+	for last.end < end {
 		fetches := cl.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
 			return last, p.fault("read", err)
 		}
 		for _, r := range fetches.Records() {
-			next = r.Offset + 1
+			last.end = r.Offset + 1
 			if r.Attrs.IsControl() {
 				continue
 			}
