@@ -123,7 +123,7 @@ func TestSomeColumnsAreRead(t *testing.T) {
 // TestScopesThatARelationCannotHave fail with what mends them, and nothing is read.
 func TestScopesThatARelationCannotHave(t *testing.T) {
 	s := newSource(t)
-	s.exec("INSERT INTO events VALUES (1, 'c', 1)")
+	s.exec("CREATE SEQUENCE counted; INSERT INTO events VALUES (1, 'c', 1)")
 	c := s.startStreaming()
 	for i, refused := range []struct {
 		scope    backfill.Scope
@@ -132,12 +132,41 @@ func TestScopesThatARelationCannotHave(t *testing.T) {
 		{backfill.Scope{From: []string{"1", "2"}}, "2 values", "at most"},
 		{backfill.Scope{To: []string{"many"}}, "bigint", "range"},
 		{backfill.Scope{Where: "n >"}, "syntax", "condition"},
+		{backfill.Scope{Where: "nextval('counted') > 0"}, "read-only", "may only read"},
+		{backfill.Scope{Where: "true)); COMMIT; CREATE TABLE planted AS SELECT 1 AS a; SELECT ((true"}, "multiple commands", "condition"},
 		{backfill.Scope{Columns: []string{"n"}}, "takes whole rows", "without --columns"},
 	} {
 		job := s.backfillOf(events, fmt.Sprint("refused ", i), refused.scope, backfill.Failed)
 		if !strings.Contains(job.Why, refused.why) || !strings.Contains(job.Fix, refused.fix) || job.Rows != 0 {
 			t.Errorf("%+v: why %q, fix %q, %d rows; want %q, %q", refused.scope, job.Why, job.Fix, job.Rows, refused.why, refused.fix)
 		}
+	}
+	if s.one("SELECT (to_regclass('planted') IS NULL)::text") != "true" {
+		t.Error("a condition has carried out a statement of its own")
+	}
+	c.finish()
+}
+
+// TestKeysWithBackslashes are found, also where the database takes these for escapes.
+func TestKeysWithBackslashes(t *testing.T) {
+	s := newSource(t)
+	table := s.tableOf("paths", `CREATE TABLE paths (id text PRIMARY KEY); INSERT INTO paths VALUES ('a\b'), ('it''s'), ('c:\')`)
+	c := s.startStreaming()
+	if job := s.backfillOf(table, "all", backfill.Scope{}, backfill.Done); job.Rows != 3 {
+		t.Errorf("%d rows, want 3", job.Rows)
+	}
+	c.finish()
+	s.exec("ALTER DATABASE " + s.one("SELECT quote_ident(current_database())") + " SET standard_conforming_strings = off")
+	c = s.startStreaming()
+	if err := cdc.Send(t.Context(), s.cfg, cdc.Command{ID: "swept", Do: cdc.DoStart, Tables: []schema.TableName{table}, Sweep: true}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the sweep is done", func() bool { job := s.job(table); return job.ID == "swept" && job.State == backfill.Done })
+	if job := s.job(table); job.Deleted != 0 || job.Rows != 3 {
+		t.Errorf("%d rows deleted that are there, %d read, want 3", job.Deleted, job.Rows)
+	}
+	if job := s.backfillOf(table, "range", backfill.Scope{From: []string{`a\b`}, To: []string{`a\c`}}, backfill.Done); job.Rows != 1 {
+		t.Errorf("%d rows in the range, want 1", job.Rows)
 	}
 	c.finish()
 }

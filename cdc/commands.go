@@ -170,6 +170,12 @@ func (c *Config) refuse(job *backfill.Job) *backfill.Refusal {
 	if !captured {
 		return &backfill.Refusal{What: "the table is not captured", Fix: "list it in source.tables, and start the daemon again"}
 	}
+	if job.Sweep && (job.Where != "" || job.Ranged()) {
+		return &backfill.Refusal{
+			What: "a part of it cannot be compared with what Kafka holds", Why: "rows outside of the range or condition are there, too",
+			Fix: "start the backfill again without --deleted, or of the whole table",
+		}
+	}
 	if len(job.Columns) == 0 {
 		return nil
 	}

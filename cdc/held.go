@@ -55,8 +55,9 @@ func (p *heldPart) holds(hash uint64) bool { return hash&(1<<p.bits-1) == p.hash
 // rowReader knows the records of a topic.
 type rowReader interface {
 	// about says which row a record is about, in the topic's terms, and whether it exists from then on. No key: all
-	// rows of the partition are gone, if truncated, or the record is not about the table.
-	about(r *kgo.Record) (key string, exists, truncated bool)
+	// rows of the partition are gone, if truncated, or the record is not about the table. An error says that this
+	// cannot be told.
+	about(r *kgo.Record) (key string, exists, truncated bool, err error)
 	// key is the row's key as the table has it.
 	key(topicKey string) (backfill.Key, error)
 }
@@ -168,7 +169,13 @@ func (h *heldRows) next(ctx context.Context) error {
 	last, size := map[string]heldKey{}, 0
 	const each = 96 // bytes of an entry, beside its key
 	err := h.read(ctx, h.at.start, h.at.end, func(r *kgo.Record) error {
-		key, exists, truncated := h.reader.about(r)
+		key, exists, truncated, err := h.reader.about(r)
+		if err != nil {
+			return &backfill.Refusal{
+				What: fmt.Sprintf("the record at offset %d of partition %d of topic %s cannot be read", r.Offset, r.Partition, r.Topic), Why: err.Error(),
+				Fix: byHand,
+			}
+		}
 		if truncated {
 			clear(last)
 			size = 0
@@ -296,13 +303,16 @@ func versionOf(r *kgo.Record) int64 {
 // nobody captured may live under two of them, so each place of a row is one of its own.
 type inputRows struct{ rel *schema.Relation }
 
-func (i *inputRows) about(r *kgo.Record) (key string, exists, truncated bool) {
+func (i *inputRows) about(r *kgo.Record) (key string, exists, truncated bool, err error) {
+	if r.Value == nil { // a release of dead letters
+		return "", false, false, nil
+	}
 	c, err := record.Parse(r.Value)
 	if err != nil || c.Table != i.rel.Table {
-		return "", false, false
+		return "", false, false, err
 	}
 	if c.Op == schema.OpTruncate {
-		return "", false, true
+		return "", false, true, nil
 	}
 	image := c.After
 	if image == nil {
@@ -310,10 +320,10 @@ func (i *inputRows) about(r *kgo.Record) (key string, exists, truncated bool) {
 	}
 	row, err := record.ParseRow(i.rel, image)
 	if err != nil {
-		return "", false, false
+		return "", false, false, err
 	}
 	place := binary.AppendUvarint(nil, uint64(len(r.Key)))
-	return string(backfill.AppendKey(append(place, r.Key...), row, i.rel.Key)), c.After != nil, false
+	return string(backfill.AppendKey(append(place, r.Key...), row, i.rel.Key)), c.After != nil, false, nil
 }
 
 func (i *inputRows) key(topicKey string) (backfill.Key, error) {

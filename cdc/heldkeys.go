@@ -88,11 +88,11 @@ func keyRefusal(column, why string) error {
 	return &backfill.Refusal{What: "column " + column + " of the key " + why, Why: "which rows Kafka holds cannot be told by it", Fix: byHand}
 }
 
-func (o *ownRows) about(r *kgo.Record) (key string, exists, truncated bool) {
+func (o *ownRows) about(r *kgo.Record) (key string, exists, truncated bool, err error) {
 	if len(r.Key) == 0 {
-		return "", false, true
+		return "", false, true, nil
 	}
-	return string(r.Key), r.Value != nil && !(o.table.NoTombstones && isDelete(r.Value)), false
+	return string(r.Key), r.Value != nil && !(o.table.NoTombstones && isDelete(r.Value)), false, nil
 }
 
 func (o *ownRows) key(topicKey string) (backfill.Key, error) {

@@ -1,6 +1,7 @@
 package sink_test
 
 import (
+	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -80,4 +81,59 @@ func TestAnOperatorWhoIsOvertakenDecidesNothing(t *testing.T) {
 	if f := r.book().Find(id); len(decided) != 0 || reads != 2 || f.State() != deadletter.Discarded {
 		t.Errorf("%d letters decided after %d reads, the letter is %s", len(decided), reads, f.State())
 	}
+}
+
+// TestAReplayFreesWhatAnotherReleaseFreed: what came behind a second dead letter, and passed with what came behind that, is refused alone in
+// a replay, in which the second one was free before. The same release frees it.
+func TestAReplayFreesWhatAnotherReleaseFreed(t *testing.T) {
+	r, s, model, strict := newRig(t), newSource(partitions), storetest.NewModel(), storetest.NewModel()
+	store := refusing{strict, new(atomic.Bool)}
+	p := sink.PartitionOf(storetest.ContentID(1).String(), partitions)
+	sound := map[string][]byte{}
+	broken := func(id int64) {
+		s.put(someEvent(id, 1))
+		last := s.partitions[p][len(s.partitions[p])-1]
+		sound[string(last.Headers[3].Value)] = last.Value
+		last.Value = []byte("{")
+	}
+	release := func() {
+		t.Helper()
+		head := r.book().Heads()[0]
+		r.decide(head.ID, sink.Order{State: deadletter.Retried, Value: sound[string(r.letter(head.ID).Letter.Record.Headers[3].Value)]})
+	}
+	broken(1)
+	broken(2)
+	r.produce(s, kgo.TryCommit)
+	r.runUntilDrained(r.letters(), model, model, store)
+	release()
+	r.runUntilDrained(r.letters(), model, model, store)
+	refused := someEvent(3, 1)
+	refused.Device = engagement.Some("refused")
+	s.put(refused)
+	s.remove(3) // within a batch nothing of it is written
+	s.put(someEvent(4, 1))
+	r.produce(s, kgo.TryCommit)
+	r.runUntilDrained(r.letters(), model, model, store)
+	release()
+	r.runUntilDrained(r.letters(), model, model, store)
+	if heads := r.book().Heads(); len(heads) > 0 {
+		t.Fatalf("%d letters wait: %+v", len(heads), heads[0].Letter)
+	}
+	wantEqual(t, s, strict)
+	model, strict = storetest.NewModel(), storetest.NewModel()
+	store = refusing{strict, new(atomic.Bool)}
+	r.commit(p, 0)
+	cfg := r.letters()
+	cfg.Batch = 1
+	r.runUntilDrained(cfg, model, model, store)
+	// Alone, as one by one, it is refused again, and an operator is told.
+	heads := r.book().Heads()
+	if len(heads) != 1 || heads[0].Letter.Reason != deadletter.Refused {
+		t.Fatalf("letters that wait: %+v", heads)
+	}
+	store.mended.Store(true)
+	r.decide(heads[0].ID, sink.Order{State: deadletter.Retried})
+	r.runUntilDrained(r.letters(), model, model, store)
+	wantEqual(t, s, model)
+	wantEqual(t, s, strict)
 }

@@ -23,13 +23,17 @@ import (
 func (b *batch) release(ctx context.Context, r *kgo.Record, id string) error {
 	b.next.Partition, b.next.Offset = r.Partition, r.Offset+1
 	key := string(r.Key)
-	if b.owner.waiting[key] != id {
+	waits, err := b.frees(ctx, r, id)
+	if err != nil {
+		return err
+	}
+	if waits == "" {
 		// A replay found the letter's record sound, or the key waits for an earlier one.
 		b.sink.log.Info("nothing to release", zap.String(keyLetter, id))
 		b.stands(b.next)
 		return nil
 	}
-	chain, err := b.waiters(ctx, r, id)
+	chain, err := b.waiters(ctx, r, waits)
 	if err != nil {
 		return err
 	}
@@ -54,6 +58,23 @@ func (b *batch) release(ctx context.Context, r *kgo.Record, id string) error {
 	b.sink.log.Info("released", zap.String(keyLetter, id), zap.Int(keyLetters, len(freed)), zap.Bool(keyWaits, failed != nil))
 	b.stands(b.next)
 	return nil
+}
+
+// frees is the letter that the key waits for, if a release of a letter frees it: it is that letter, or, in a
+// replay that found the key free by then, one that the release has freed behind it. Empty for none.
+func (b *batch) frees(ctx context.Context, r *kgo.Record, id string) (waits string, err error) {
+	if waits = b.owner.waiting[string(r.Key)]; waits == id || waits == "" {
+		return waits, nil
+	}
+	freed := false
+	find := func(book *Book) {
+		f := book.Find(waits)
+		freed = f != nil && f.State() == deadletter.Retried && f.sent() == r.Offset
+	}
+	if err := b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) error { return b.sink.filed.with(ctx, find) }); err != nil || !freed {
+		return "", err
+	}
+	return waits, nil
 }
 
 // waiters finds the letters that a release sets free.

@@ -88,7 +88,7 @@ func (d *Desk) deal(o Order, ok bool) (Order, bool) {
 // taken are the spans of a part that are being read.
 func (d *Desk) taken(part int) (spans []Span) {
 	for i := range d.out {
-		if o := &d.out[i]; !o.Settle && !o.Plan && o.Sweep == nil && o.Keys == nil && o.Part == part {
+		if o := &d.out[i]; o.reads() && o.Keys == nil && o.Part == part {
 			spans = append(spans, o.Span)
 		}
 	}
@@ -107,6 +107,9 @@ func (d *Desk) Back(o *Order) bool {
 	d.out = slices.Delete(d.out, at, at+1)
 	return d.Job.ID == o.Job && d.Job.State == Running
 }
+
+// reads reports whether rows are read, at the rate of the pool.
+func (o *Order) reads() bool { return !o.Settle && !o.Plan && o.Sweep == nil }
 
 // Is reports whether both are the same order, of which less may be carried out.
 func (o *Order) Is(other *Order) bool {

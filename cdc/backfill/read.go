@@ -69,7 +69,9 @@ func (r *reader) open(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := db.Exec(ctx, "SET synchronous_commit TO local; SET row_security TO off; SET statement_timeout TO 0; SET lock_timeout TO 0"); err != nil {
+	const settings = "SET synchronous_commit TO local; SET row_security TO off; SET statement_timeout TO 0; SET lock_timeout TO 0; " +
+		"SET standard_conforming_strings TO on"
+	if _, err := db.Exec(ctx, settings); err != nil {
 		_ = db.Close(context.WithoutCancel(ctx))
 		return nil, err
 	}
@@ -125,8 +127,8 @@ func (r *reader) plan(ctx context.Context, o *Order) (p Plan, err error) {
 		if condition == "" {
 			return nil
 		}
-		// One that does not hold water is found now, and costs nothing.
-		_, err = db.Exec(ctx, "SELECT FROM "+quoted(o.Table)+" WHERE false AND "+condition)
+		// One that does not hold water is found now, and so is one of several statements: nothing is carried out.
+		_, err = db.Prepare(ctx, "", "SELECT FROM "+quoted(o.Table)+" WHERE ("+condition+")")
 		return err
 	})
 	if err != nil || !o.Scope.Ranged() {

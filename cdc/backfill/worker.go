@@ -98,7 +98,7 @@ func (p *Pool) work(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		for left := p.rest.left(time.Now()); left > 0; left = p.rest.left(time.Now()) {
+		for left := p.rest.left(time.Now()); o.reads() && left > 0; left = p.rest.left(time.Now()) {
 			select {
 			case <-time.After(left):
 			case <-ctx.Done():
@@ -162,7 +162,9 @@ func refused(err error) error {
 	case "08", "57", "28", "3D": // a lost connection, a server that shuts down, none that lets us in: nothing that the table is to blame for
 		return nil
 	case "25", "40", "55": // it may pass: the capture starts again, and so does the order
-		return nil
+		if said.Code != "25006" && said.Code != "55000" {
+			return nil
+		}
 	}
 	f := &Refusal{What: "Postgres says: " + said.Message, Fix: "mend it, then start the backfill again"}
 	switch said.Code {
@@ -173,6 +175,8 @@ func refused(err error) error {
 		f.Fix = "GRANT SELECT on the table to the capture's role (BYPASSRLS if row security hides rows), then start the backfill again"
 	case "42P01":
 		f.What, f.Fix = "the table is gone", "nothing is left to be read"
+	case "25006": // it would write
+		f.Fix = "correct the condition, which may only read, then start the backfill again"
 	case "42703", "42601", "42883", "42804", "22P02":
 		f.Fix = "correct the condition or the range, then start the backfill again"
 	}

@@ -65,7 +65,7 @@ second. A key of several columns is given by its values, separated by commas, or
 by the first of them. --where is a condition in SQL. Of rows that are read with
 some columns only, the others are what they are in an update that left a TOASTed
 value alone. With --deleted the rows that Kafka holds and the table has not any
-more are deleted first.`,
+more are deleted first; that is of whole tables.`,
 		Example: `  penstock backfill start public.content
   penstock backfill start public.engagement_events --from 1000 --to 2000 --watch
   penstock backfill start public.engagement_events --where "event_ts >= '2026-01-01'"
@@ -79,6 +79,11 @@ more are deleted first.`,
 			tables, err := pickTables(cfg, args)
 			if err != nil {
 				return err
+			}
+			for flag, values := range map[string][]string{"from": scope.From, "to": scope.To, "columns": scope.Columns} {
+				if cmd.Flags().Changed(flag) && len(values) == 0 {
+					return &fault.Error{Kind: fault.Usage, What: "flag --" + flag + " is empty", Fix: "give it a value, or leave it out"}
+				}
 			}
 			id := commandID()
 			command := cdc.Command{ID: id, Do: cdc.DoStart, Tables: tables, Scope: scope, Sweep: deleted}
