@@ -94,6 +94,11 @@ func (b *batch) flush(ctx context.Context) error {
 			}
 			return err
 		}
+		// What it began to join again stays so, whatever becomes of the rest.
+		if err := b.deliver(ctx); err != nil {
+			return err
+		}
+		b.stands(behindOf(&e))
 		if entries, err = b.behind(entries[refused+1:], e.record.Key); err != nil {
 			return err
 		}

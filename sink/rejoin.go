@@ -122,14 +122,18 @@ func (o *owner) begins(j *rejoin) {
 
 // undo takes back what an attempt has begun whose records are not durable: they may be refused, or held.
 func (o *owner) undo() {
-	for i := 0; i < len(o.rejoins); i++ {
-		if j := o.rejoins[i]; j.from.Offset < o.last.Offset {
+	durable := o.rejoins[:0]
+	for _, j := range o.rejoins {
+		for j != nil && j.from.Offset >= o.last.Offset {
+			j = j.instead
+		}
+		if j != nil {
 			j.instead = nil
-		} else if o.rejoins[i] = j.instead; j.instead == nil {
-			o.rejoins = slices.Delete(o.rejoins, i, i+1)
-			i--
+			durable = append(durable, j)
 		}
 	}
+	clear(o.rejoins[len(durable):])
+	o.rejoins = durable
 }
 
 // isRejoined reports whether stored rows of a join value are being joined again.
