@@ -340,9 +340,14 @@ func TestASweepIsAskedFor(t *testing.T) {
 	s.cfg.Tables = append(s.cfg.Tables, cdc.Table{Name: ratios, Topic: s.cfg.Name + ".ratios"})
 	c := s.startStreaming()
 	s.exec(`INSERT INTO orders SELECT '2020-01-01', i, '2020-01-01Z', 'n' FROM generate_series(1, 50) i; INSERT INTO ratios VALUES (0.1)`)
+	end := s.logEnd()
+	s.exec("INSERT INTO ratios VALUES (0.2)") // which moves the slot
+	eventually(t, "the rows are delivered", func() bool { return s.confirmed() >= end })
+	c.finish() // it would notice
 	s.exec("ALTER PUBLICATION p SET (publish = 'insert, update, truncate')")
 	s.exec("DELETE FROM orders WHERE no <= 20") // of which the log tells nothing
 	s.exec("ALTER PUBLICATION p SET (publish = 'insert, update, delete, truncate')")
+	c = s.startStreaming()
 	if err := cdc.Send(t.Context(), s.cfg, cdc.Command{ID: "sweep", Do: cdc.DoStart, Tables: []schema.TableName{orders, ratios}, Sweep: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -353,7 +358,7 @@ func TestASweepIsAskedFor(t *testing.T) {
 		t.Errorf("why %q, fix %q", job.Why, job.Fix)
 	}
 	s.command(cdc.DoStart, "rows", "", ratios)
-	if job := s.awaitJob(ratios, backfill.Done); job.ID != "rows" || job.Rows != 1 {
+	if job := s.awaitJob(ratios, backfill.Done); job.ID != "rows" || job.Rows != 2 {
 		t.Errorf("got %+v", job)
 	}
 	c.finish()
