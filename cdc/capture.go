@@ -120,18 +120,12 @@ func (c *Capture) attempt(ctx context.Context) (healthy bool, err error) {
 	}
 	c.cfg.reach(FailLeased)
 	delivered, err := c.hold(ctx, l, func() (bool, error) {
-		// 2. Fence: from here on no older daemon can commit. Only who holds the slot
-		// fences, so that two cannot fence each other in turns. What was decided before
-		// is known no more after it.
-		if err := c.endHanging(ctx); err != nil {
-			return false, err
-		}
-		producer, err := openProducer(ctx, &c.cfg, ready.topics.maxBytes)
+		// 2. Fence: from here on no older daemon can commit.
+		producer, err := c.fence(ctx, &ready)
 		if err != nil {
 			return false, err
 		}
 		defer producer.Close()
-		c.cfg.reach(FailFenced)
 		// 3. Read the position: nobody can change it now. 4. Decide where to go on.
 		position, err := c.resume(ctx, producer, l, &ready)
 		if err != nil {
@@ -143,6 +137,20 @@ func (c *Capture) attempt(ctx context.Context) (healthy bool, err error) {
 		return c.deliver(ctx, l, producer, ready, position)
 	})
 	return stoodBy || delivered, c.withFix(ctx, err)
+}
+
+// fence opens the producer, which no older daemon's survives. Only who holds the slot
+// fences, so that two cannot fence each other in turns. What was decided before
+// is known no more after it.
+func (c *Capture) fence(ctx context.Context, ready *preparation) (*Producer, error) {
+	if err := c.endHanging(ctx); err != nil {
+		return nil, err
+	}
+	producer, err := openProducer(ctx, &c.cfg, ready.topics.maxBytes)
+	if err == nil {
+		c.cfg.reach(FailFenced)
+	}
+	return producer, err
 }
 
 // hold runs the stream, which keeps the slot, while do works with what it brings.

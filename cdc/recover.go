@@ -51,15 +51,11 @@ func (c *Capture) Recover(ctx context.Context, renew bool, confirm func(what str
 		return done, err
 	}
 	_, err = c.hold(ctx, l, func() (bool, error) {
-		if err := c.endHanging(ctx); err != nil {
-			return false, err
-		}
-		producer, err := openProducer(ctx, &c.cfg, ready.topics.maxBytes)
+		producer, err := c.fence(ctx, &ready)
 		if err != nil {
 			return false, err
 		}
 		defer producer.Close()
-		c.cfg.reach(FailFenced)
 		return true, c.goOn(ctx, producer, l, &ready, &done)
 	})
 	return done, err

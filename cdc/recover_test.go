@@ -192,14 +192,20 @@ func TestRecover(t *testing.T) {
 			if done, err = s.recover(false); err != nil || done.State != "" {
 				t.Errorf("again: %+v, %v", done, err)
 			}
-			c := s.startStreaming()
-			for _, table := range []schema.TableName{content, events, orders} {
-				s.awaitJob(table, backfill.Done)
-			}
-			c.finish()
-			s.recovered()
+			s.recoversAll()
 		})
 	}
+}
+
+// recoversAll lets the jobs of a recovery run to their end, and checks what Kafka holds then.
+func (s *source) recoversAll() {
+	s.t.Helper()
+	c := s.startStreaming()
+	for _, table := range []schema.TableName{content, events, orders} {
+		s.awaitJob(table, backfill.Done)
+	}
+	c.finish()
+	s.recovered()
 }
 
 func TestRecoverIsKilled(t *testing.T) {
@@ -228,12 +234,7 @@ func TestRecoverIsKilled(t *testing.T) {
 	for n := range int64(4) {
 		s.cutOff(cdc.FailCopied, n+1)
 	}
-	c := s.startStreaming()
-	for _, table := range []schema.TableName{content, events, orders} {
-		s.awaitJob(table, backfill.Done)
-	}
-	c.finish()
-	s.recovered()
+	s.recoversAll()
 }
 
 // TestRecoverUnderLoad has rows come, go and move while what was deleted before is looked for, and the capture killed.
@@ -322,12 +323,7 @@ func TestRecoverALostSlot(t *testing.T) {
 	if done, err := s.recover(false); err != nil || done.State != fault.GapDetected || !done.Created {
 		t.Fatalf("got %+v, %v", done, err)
 	}
-	c := s.startStreaming()
-	for _, table := range []schema.TableName{content, events, orders} {
-		s.awaitJob(table, backfill.Done)
-	}
-	c.finish()
-	s.recovered()
+	s.recoversAll()
 }
 
 // TestASweepIsAskedFor: one table may be held against Kafka at any time, and one whose key cannot be read back is

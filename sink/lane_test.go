@@ -173,14 +173,21 @@ func TestWhatNeedsAStoreThatIsAwayWaits(t *testing.T) {
 	}
 }
 
-// Nothing is committed above what the store that is away has: who starts again begins there.
-func TestWhatAStoreLacksIsReadAgainByTheNextSink(t *testing.T) {
+// pairWithoutLatest runs a sink that has stored the contents when one of its stores goes away.
+func pairWithoutLatest(t *testing.T) (*pair, *source) {
+	t.Helper()
 	p, s := newPair(t), newSource(partitions)
 	contents(s)
 	p.produce(s, kgo.TryCommit)
 	p.start(p.breaking())
 	p.drained(s)
 	p.latestOut.down.Store(true)
+	return p, s
+}
+
+// Nothing is committed above what the store that is away has: who starts again begins there.
+func TestWhatAStoreLacksIsReadAgainByTheNextSink(t *testing.T) {
+	p, s := pairWithoutLatest(t)
 	inserts(s, 1, 20)
 	p.produce(s, kgo.TryCommit)
 	p.goesOn("cassandra")
@@ -196,12 +203,7 @@ func TestWhatAStoreLacksIsReadAgainByTheNextSink(t *testing.T) {
 }
 
 func TestAStoreThatLacksWhatTheTopicLost(t *testing.T) {
-	p, s := newPair(t), newSource(partitions)
-	contents(s)
-	p.produce(s, kgo.TryCommit)
-	p.start(p.breaking())
-	p.drained(s)
-	p.latestOut.down.Store(true)
+	p, s := pairWithoutLatest(t)
 	inserts(s, 1, 40)
 	p.produce(s, kgo.TryCommit)
 	behind := p.behind()

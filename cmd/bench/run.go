@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 
 	"penstock/internal/parity"
 )
@@ -52,14 +51,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func measure(ctx context.Context, binary string, rows int64, stdout, stderr io.Writer) (err error) {
 	if binary == "" {
-		dir, err := os.MkdirTemp("", "penstock-bench-")
+		built, remove, err := parity.Build(ctx)
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
-		if binary, err = parity.Build(ctx, dir); err != nil {
-			return err
-		}
+		defer remove()
+		binary = built
 	}
 	rig, err := parity.OpenRig(ctx, true, func(line string) { fmt.Fprintln(stderr, line) })
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"penstock/internal/parity"
@@ -96,14 +95,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // judge runs the passes and returns the exit code of what they show.
 func judge(ctx context.Context, f flags, passes []parity.Pass, stdout, stderr io.Writer) (code int, err error) {
 	if f.binary == "" && !f.record {
-		dir, err := os.MkdirTemp("", "penstock-parity-")
+		built, remove, err := parity.Build(ctx)
 		if err != nil {
 			return 0, err
 		}
-		defer os.RemoveAll(dir)
-		if f.binary, err = parity.Build(ctx, dir); err != nil {
-			return 0, err
-		}
+		defer remove()
+		f.binary = built
 	}
 	rig, err := parity.OpenRig(ctx, false, func(line string) {
 		if !f.quiet {

@@ -20,13 +20,20 @@ import (
 	"penstock/schema"
 )
 
-// Build compiles the daemon of the module that the working directory belongs to into dir, and returns its path.
-func Build(ctx context.Context, dir string) (string, error) {
-	path := filepath.Join(dir, "penstock")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "penstock/cmd/penstock").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build penstock: %w:\n%s", err, out)
+// Build compiles the daemon of the module that the working directory belongs to, and returns its path, and
+// what removes it again.
+func Build(ctx context.Context) (path string, remove func(), err error) {
+	dir, err := os.MkdirTemp("", "penstock-built-")
+	if err != nil {
+		return "", nil, fmt.Errorf("build penstock: %w", err)
 	}
-	return path, nil
+	remove = func() { _ = os.RemoveAll(dir) } // a directory that is left over does no harm
+	path = filepath.Join(dir, "penstock")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "penstock/cmd/penstock").CombinedOutput(); err != nil {
+		remove()
+		return "", nil, fmt.Errorf("build penstock: %w:\n%s", err, out)
+	}
+	return path, remove, nil
 }
 
 // runPenstock lets the daemon at the path binary read a copy of the slot to the
