@@ -138,7 +138,8 @@ func TestFirstCopyUnderLoadAndKills(t *testing.T) {
 			id := random.IntN(330_000)
 			statement := []string{
 				"UPDATE events SET n = n + 1 WHERE id = %d", "DELETE FROM events WHERE id = %d", "INSERT INTO events VALUES (%d, 'c1', -1) ON CONFLICT (id) DO UPDATE SET n = -2",
-				"UPDATE events SET id = id + 1000000, n = -3 WHERE id = %d", "UPDATE events SET content_id = NULL WHERE id BETWEEN %[1]d AND %[1]d + 20",
+				"UPDATE events SET id = id + 1000000, n = -3 WHERE id = %[1]d AND NOT EXISTS (SELECT FROM events WHERE id = %[1]d + 1000000)",
+				"UPDATE events SET content_id = NULL WHERE id BETWEEN %[1]d AND %[1]d + 20",
 			}[random.IntN(5)]
 			if _, err := db.Exec(ctx, fmt.Sprintf(statement, id)); err != nil && ctx.Err() == nil {
 				t.Error(err)
