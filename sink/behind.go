@@ -99,12 +99,6 @@ func (o *owner) progress() Progress {
 	return p
 }
 
-func (o *owner) stopLanes() {
-	for _, l := range o.lanes {
-		l.stop()
-	}
-}
-
 // merge gives the owner a lane's store back, when both have come equally far.
 func (o *owner) merge(ctx context.Context, l *lane) error {
 	l.stop()

@@ -44,12 +44,12 @@ type Config struct {
 	RejoinAtOnce int
 	RejoinRate   int
 
-	Batch     int // optional, 2000: records of one poll
-	Parallel  int // optional, 8: partitions worked on at once
-	CacheRows int // optional, 50000: lookup rows kept in memory for each partition
-	// TotalsRows is how many rows of totals are kept in memory for each partition, at some
-	// 100 bytes each: optional, 250000. A total of more rows is read at each batch.
-	TotalsRows int
+	Batch    int // optional, 2000: records of one poll
+	Parallel int // optional, 8: partitions worked on at once
+	// CacheBytes and TotalsBytes are about what lookup rows and the rows that totals are made
+	// of take in memory at most, in all partitions of this sink: optional, 16 and 48 MiB.
+	CacheBytes  int64
+	TotalsBytes int64
 
 	// OnCommit, when set, is called after each commit of offsets, once for each
 	// partition of it, from the goroutine of [Sink.Run]. It must not block.
@@ -109,12 +109,12 @@ func (c Config) withDefaults() Config {
 	c.RejoinRate = orDefault(c.RejoinRate, 20_000)
 	c.Batch = orDefault(c.Batch, 2000)
 	c.Parallel = orDefault(c.Parallel, 8)
-	c.CacheRows = orDefault(c.CacheRows, 50_000)
-	c.TotalsRows = orDefault(c.TotalsRows, 250_000)
+	c.CacheBytes = orDefault(c.CacheBytes, 16<<20)
+	c.TotalsBytes = orDefault(c.TotalsBytes, 48<<20)
 	return c
 }
 
-func orDefault[T int | time.Duration](v, fallback T) T {
+func orDefault[T int | int64 | time.Duration](v, fallback T) T {
 	if v == 0 {
 		return fallback
 	}
@@ -139,8 +139,8 @@ func (c Config) validate() error {
 		value int64
 	}{
 		{"Wait", int64(c.Wait)}, {"KeepDecided", int64(c.KeepDecided)}, {"BreakAfter", int64(c.BreakAfter)},
-		{"Batch", int64(c.Batch)}, {"Parallel", int64(c.Parallel)}, {"CacheRows", int64(c.CacheRows)},
-		{"TotalsRows", int64(c.TotalsRows)}, {"RejoinAtOnce", int64(c.RejoinAtOnce)}, {"RejoinRate", int64(c.RejoinRate)},
+		{"Batch", int64(c.Batch)}, {"Parallel", int64(c.Parallel)}, {"CacheBytes", c.CacheBytes},
+		{"TotalsBytes", c.TotalsBytes}, {"RejoinAtOnce", int64(c.RejoinAtOnce)}, {"RejoinRate", int64(c.RejoinRate)},
 	} {
 		if limit.value < 0 {
 			problems = append(problems, fmt.Errorf("%s must not be negative", limit.name))

@@ -23,6 +23,10 @@ const (
 	// without an owner. Taking them too early does no harm: every write is guarded
 	// by its version.
 	sessionTimeout = 10 * time.Second
+
+	// What is fetched at once, in bytes as they are compressed: in memory it is many times
+	// that, and twice, for the next is fetched while one is worked on.
+	fetchBytes, fetchPartitionBytes = 4 << 20, 512 << 10
 )
 
 // consumer is one membership in the group. Its callbacks and its users run one
@@ -62,6 +66,8 @@ func (s *Sink) join() (*consumer, error) {
 		kgo.ConsumeStartOffset(kgo.NewOffset().At(0)),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // a lost position is a fault, not a jump
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchMaxBytes(fetchBytes),
+		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.RebalanceTimeout(rebalanceWait),
@@ -82,7 +88,7 @@ func (s *Sink) join() (*consumer, error) {
 func (c *consumer) leave() {
 	c.leaving.Lock()
 	for _, o := range c.owners {
-		o.stopLanes()
+		o.end()
 	}
 	c.leaving.Unlock()
 	c.client.CloseAllowingRebalance()
@@ -100,7 +106,7 @@ func (c *consumer) dropped(how string, p map[string][]int32) {
 	defer c.leaving.Unlock()
 	for _, partition := range partitions {
 		if o := c.owners[partition]; o != nil {
-			o.stopLanes()
+			o.end()
 			delete(c.owners, partition)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/maypok86/otter/v2"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
@@ -25,23 +24,37 @@ func NewOwner(partition, count int32, lookup Lookup, stores []Store) *Owner {
 // NewPlanOwner is NewOwner for a plan; nil is the preset's.
 func NewPlanOwner(p *plan.Plan, partition, count int32, lookup Lookup, stores []Store) *Owner {
 	cfg := Config{Pipeline: "p", Plan: p}.withDefaults()
-	return &Owner{sink: &Sink{cfg: cfg}, owner: &owner{
+	o := &owner{
 		partition: partition, plan: cfg.Plan, stores: stores, checks: checkers(stores), lookup: lookup,
-		cache:  otter.Must(&otter.Options[plan.Value, known]{MaximumSize: 100}),
-		begun:  make(map[plan.Value]int64),
-		totals: newTally(cfg.Plan, lookup, partition, cfg.TotalsRows),
+		begun: make(map[plan.Value]int64),
 		partitionOf: func(context.Context) (func(string) int32, error) {
 			p := kgo.StickyKeyPartitioner(nil).ForTopic("t")
 			return func(key string) int32 { return int32(p.Partition(&kgo.Record{Key: []byte(key)}, int(count))) }, nil
 		},
-	}}
+	}
+	o.remember(&memory{lookups: 50_000, totals: cfg.TotalsBytes})
+	return &Owner{sink: &Sink{cfg: cfg}, owner: o}
 }
 
-// KeepTotals sets how many rows of totals are kept.
-func (o *Owner) KeepTotals(rows int) *Owner {
-	o.owner.totals.maxRows = rows
+// KeepTotals sets how many bytes of totals are kept.
+func (o *Owner) KeepTotals(bytes int64) *Owner {
+	o.owner.ration.totals = bytes
 	return o
 }
+
+// TotalsBytes is about what the totals take that are kept.
+func (o *Owner) TotalsBytes() (bytes int) {
+	for _, c := range o.owner.totals.cells {
+		bytes += c.Bytes()
+	}
+	for _, w := range o.owner.totals.wholes {
+		bytes += partBytes * (1 + len(w.hours))
+	}
+	return bytes
+}
+
+// Owners is how many owners have a part of the sink's memory.
+func (s *Sink) Owners() int64 { return s.memory.owners.Load() }
 
 // Apply decodes and applies one batch once.
 func (o *Owner) Apply(ctx context.Context, records []*kgo.Record) error {

@@ -199,7 +199,7 @@ func TestRandomHistoriesUnderFaults(t *testing.T) {
 		first, second := storetest.NewModel(), storetest.NewModel()
 		stores := []sink.Store{newFlaky(first, random), newFlaky(second, random)}
 		race(t, random, s, func(p, count int32) *sink.Owner {
-			return sink.NewOwner(p, count, first, stores).KeepTotals(random.IntN(2) * random.IntN(20))
+			return sink.NewOwner(p, count, first, stores).KeepTotals(random.Int64N(2) * random.Int64N(20) * 1500)
 		})
 		wantEqual(t, s, first)
 		wantEqual(t, s, second)

@@ -15,6 +15,9 @@ import (
 	"penstock/internal/fault"
 )
 
+// laneFetch bounds what a lane fetches at once, in bytes as they are compressed: there may be many.
+const laneFetch = 1 << 20
+
 // forever is for a store that others do not wait for.
 const forever = time.Duration(math.MaxInt64)
 
@@ -124,6 +127,7 @@ func (l *lane) run(ctx context.Context, c *consumer) error {
 		return err
 	}
 	l.owner = c.newOwner(l.partition, at.Offset, waiting)
+	defer l.owner.end()
 	l.owner.stores, l.owner.last, l.owner.patience = []Store{l.store}, at, Patience{Wait: forever}
 	if l.store.reads {
 		l.owner.counted = l.sink.stores
@@ -188,7 +192,7 @@ func (l *lane) reader(from int64) (*kgo.Client, error) {
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{l.sink.cfg.Topic: {l.partition: kgo.NewOffset().At(from)}}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.FetchMaxBytes(8 << 20), // there may be many lanes
+		kgo.FetchMaxBytes(laneFetch),
 	}, l.sink.cfg.Client...)...)
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Usage, Where: "kafka", What: "client options are not usable", Err: err}

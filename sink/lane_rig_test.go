@@ -162,7 +162,13 @@ func (p *pair) start(cfg sink.Config) {
 	ctx, stop := context.WithCancel(p.t.Context())
 	p.stop = stop
 	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
+	go func() {
+		err := s.Run(ctx)
+		if n := s.Owners(); n != 0 {
+			p.t.Errorf("%d owners have memory still", n)
+		}
+		done <- err
+	}()
 	p.running = done
 }
 

@@ -53,7 +53,8 @@ type owner struct {
 
 	// cache holds lookup rows as of the last batch, also those known not to
 	// exist. Nobody else changes them while this owner owns the partition.
-	cache *otter.Cache[plan.Value, known]
+	cache  *otter.Cache[plan.Value, known]
+	ration *ration // of the memory that cache and totals take
 	// begun are the lookup rows that a run began to carry and none has finished since,
 	// each with the highest version: some stored rows may be joined with them.
 	begun map[plan.Value]int64
@@ -71,13 +72,27 @@ func (s *Sink) newOwner(client *kgo.Client, partition int32, next int64, waiting
 	o := &owner{
 		partition: partition, next: next, last: Progress{Partition: partition, Offset: next},
 		plan: s.cfg.Plan, stores: slices.Clone(s.stores), checks: checkers(s.stores), lookup: s.lookup, patience: s.patience(),
-		cache:       otter.Must(&otter.Options[plan.Value, known]{MaximumSize: s.cfg.CacheRows}),
 		begun:       make(map[plan.Value]int64),
 		partitionOf: s.partitionOf(client), waiting: waiting,
-		totals: newTally(s.cfg.Plan, s.lookup, partition, s.cfg.TotalsRows),
 	}
+	o.remember(&s.memory)
 	o.reported = o.progress()
 	return o
+}
+
+// remember gives the owner its part of the memory, until [owner.end].
+func (o *owner) remember(m *memory) {
+	o.ration = m.ration()
+	o.cache = otter.Must(&otter.Options[plan.Value, known]{MaximumWeight: uint64(o.ration.share(m.lookups)), Weigher: lookupBytes})
+	o.totals = newTally(o.plan, o.lookup, o.partition, func() int64 { return o.ration.share(m.totals) })
+}
+
+// end stops the owner's lanes, and leaves its memory to others. It is not used again.
+func (o *owner) end() {
+	for _, l := range o.lanes {
+		l.stop()
+	}
+	o.ration.giveBack()
 }
 
 // partitionOf asks for the topic's partition count and returns Kafka's default
@@ -104,6 +119,15 @@ type known struct {
 	carried bool
 }
 
+// lookupBytes is about what a lookup row takes in the cache.
+func lookupBytes(join plan.Value, k known) uint32 {
+	bytes := 350 + len(join.Text()) + len(k.Key.Text())
+	for i := range k.Values {
+		bytes += 32 + len(k.Values[i].Text())
+	}
+	return uint32(bytes)
+}
+
 // advance notes how far the partition has come in the stores that the owner writes to.
 func (o *owner) advance(p Progress) { o.next, o.last = p.Offset, p }
 
@@ -111,6 +135,9 @@ func (o *owner) advance(p Progress) { o.next, o.last = p.Offset, p }
 // with the same batch after an error.
 func (o *owner) apply(ctx context.Context, batch []change) error {
 	o.undo()
+	if most := uint64(o.ration.share(o.ration.lookups)); most != o.cache.GetMaximum() {
+		o.cache.SetMaximum(most)
+	}
 	for _, segment := range segments(batch) {
 		var err error
 		if segment[0].truncate != nil {

@@ -260,7 +260,7 @@ func (o *owner) carried(j *rejoin) {
 func (c *consumer) rewind(partition int32, o *owner) {
 	at := o.progress()
 	j := o.refuses
-	o.stopLanes()
+	o.end()
 	delete(c.owners, partition)
 	set := map[string][]int32{c.sink.cfg.Topic: {partition}}
 	if o.paused {

@@ -214,7 +214,11 @@ func (r *rig) run(ctx context.Context, cfg sink.Config, model *storetest.Model, 
 	}
 	ctx, stop := context.WithTimeout(ctx, 30*time.Second)
 	defer stop()
-	return s.Run(ctx)
+	err = s.Run(ctx)
+	if n := s.Owners(); n != 0 {
+		r.t.Errorf("%d owners have memory still", n)
+	}
+	return err
 }
 
 // played is a source with some of everything.

@@ -18,7 +18,8 @@ type Sink struct {
 	stores []Store
 	log    *zap.Logger
 
-	pace *rate.Limiter // of rows that are joined again
+	pace   *rate.Limiter // of rows that are joined again
+	memory memory
 
 	letters *Letterbox // nil when there is no topic of dead letters, and so is
 	filed   *reading   // what it holds
@@ -40,6 +41,7 @@ func New(cfg Config, lookup Lookup, stores []Store, log *zap.Logger) (*Sink, err
 	}
 	log = log.With(zap.String(keyPipeline, cfg.Pipeline), zap.String(keyTopic, cfg.Topic))
 	s := &Sink{cfg: cfg, log: log, letters: cfg.letterbox(), pace: rate.NewLimiter(rate.Limit(cfg.RejoinRate), cfg.RejoinRate+maxPage)}
+	s.memory.lookups, s.memory.totals = cfg.CacheBytes, cfg.TotalsBytes
 	s.lookup, s.stores = guard(&cfg, lookup, stores, log)
 	if s.letters != nil {
 		s.filed = newReading(s.letters)

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	settleCells = 128    // totals that are read, made and written together
-	maxParts    = 50_000 // hours, over all join values, that a tally remembers; each takes some 300 bytes
+	settleCells = 128 // totals that are read, made and written together
+	partBytes   = 600 // that an hour of a join value takes in memory, about
 
 	// A sketch cannot forget: that of a join value is made anew of its hours' when more
 	// rows than one in so many have left their user.
@@ -31,7 +31,7 @@ type tally struct {
 	history   int // the place
 	reader    TotalsReader
 	partition int32
-	maxRows   int
+	ration    func() int64 // the bytes that may be kept
 
 	settling sync.Mutex
 	// Guarded by settling.
@@ -95,13 +95,13 @@ type part struct {
 	partition int32
 }
 
-func newTally(p *plan.Plan, reader Lookup, partition int32, maxRows int) *tally {
+func newTally(p *plan.Plan, reader Lookup, partition int32, ration func() int64) *tally {
 	counted, ok := reader.(TotalsReader)
 	if p.Totals == nil || !ok {
 		return nil
 	}
 	return &tally{
-		plan: p.Totals, history: p.History.Place, reader: counted, partition: partition, maxRows: maxRows,
+		plan: p.Totals, history: p.History.Place, reader: counted, partition: partition, ration: ration,
 		touches: newTouches(), later: newTouches(), cells: make(map[totals.ID]*cell), wholes: make(map[plan.Value]*whole),
 	}
 }
@@ -351,33 +351,39 @@ func (y *tally) sign(v *totals.Value, before part, at stamp) part {
 	return p
 }
 
-// evict forgets what was not used for longest while more is kept than may be.
+// evict forgets what was not used for longest while more is kept than may be: hours of
+// join values may take half of it.
 func (y *tally) evict() {
 	y.mu.Lock()
 	defer y.mu.Unlock()
-	rows, parts := 0, 0
-	for _, c := range y.cells {
-		rows += max(c.Len(), 1)
+	ration := y.ration()
+	parts := evictTo(ration/2, y.wholes, func(w *whole) (int, int64) { return partBytes * (1 + len(w.hours)), w.used })
+	evictTo(ration-parts, y.cells, func(c *cell) (int, int64) { return c.Bytes(), c.used })
+}
+
+// evictTo removes entries, those first that were not used for longest, until no more
+// bytes are taken than may be, and returns how many are. weigh tells the bytes of an entry and
+// the turn that it was used in.
+func evictTo[K comparable, V any](most int64, entries map[K]V, weigh func(V) (bytes int, used int64)) (taken int64) {
+	for _, v := range entries {
+		bytes, _ := weigh(v)
+		taken += int64(bytes)
 	}
-	for _, w := range y.wholes {
-		parts += 1 + len(w.hours)
+	if taken <= most {
+		return taken
 	}
-	if rows > y.maxRows {
-		for _, id := range slices.SortedFunc(maps.Keys(y.cells), func(a, b totals.ID) int { return cmp.Compare(y.cells[a].used, y.cells[b].used) }) {
-			if rows <= y.maxRows {
-				break
-			}
-			rows -= max(y.cells[id].Len(), 1)
-			delete(y.cells, id)
+	byTurn := func(a, b K) int {
+		_, x := weigh(entries[a])
+		_, y := weigh(entries[b])
+		return cmp.Compare(x, y)
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(entries), byTurn) {
+		if taken <= most {
+			break
 		}
+		bytes, _ := weigh(entries[k])
+		taken -= int64(bytes)
+		delete(entries, k)
 	}
-	if parts > maxParts {
-		for _, join := range slices.SortedFunc(maps.Keys(y.wholes), func(a, b plan.Value) int { return cmp.Compare(y.wholes[a].used, y.wholes[b].used) }) {
-			if parts <= maxParts {
-				break
-			}
-			parts -= 1 + len(y.wholes[join].hours)
-			delete(y.wholes, join)
-		}
-	}
+	return taken
 }

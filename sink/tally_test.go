@@ -3,6 +3,7 @@ package sink_test
 import (
 	"context"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -188,6 +189,29 @@ func TestAReplayLeavesTotalsAsTheyAre(t *testing.T) {
 			t.Fatalf("after offset %d (-before +after):\n%s", at, diff)
 		}
 	}
+}
+
+// TestTotalsKeepToTheirMemory, however many hours are counted, and are right.
+func TestTotalsKeepToTheirMemory(t *testing.T) {
+	const kept = 300_000
+	s, model := newSource(1), storetest.NewModel()
+	o := sink.NewOwner(0, 1, model, []sink.Store{model}).KeepTotals(kept)
+	for id := range int64(3000) {
+		e := someEvent(id, byte(id%200))
+		e.Time += id % 7 * 60 * 60 * 1_000_000
+		s.put(e)
+	}
+	most := 0
+	for some := range slices.Chunk(s.partitions[0], 100) {
+		if err := o.Apply(t.Context(), some); err != nil {
+			t.Fatal(err)
+		}
+		most = max(most, o.TotalsBytes())
+	}
+	if most > kept || most < kept/2 {
+		t.Errorf("at most %d bytes of totals were kept of the %d that may be", most, kept)
+	}
+	wantEqual(t, s, model)
 }
 
 // someUser is one of a few.

@@ -1,6 +1,9 @@
 package totals
 
 import (
+	"math/bits"
+	"slices"
+
 	"penstock/sink/plan"
 )
 
@@ -12,12 +15,14 @@ type Cell struct {
 	rows  map[rowKey]row
 	kinds []string // by number, 1 the first
 
-	sums    Sums
-	minutes [60]Minute
-	sketch  Sketch
-	left    int    // rows whose user has left since the sketch was made
-	changed uint64 // the minutes, as bits, whose sums may differ since Settle
-	floor   int64  // the highest version of what left
+	sums     Sums
+	met      uint64   // the minutes, as bits, that rows were in
+	minutes  []Minute // of those, in their order
+	sketch   Sketch
+	sketched int    // the bytes of the sketch when it was settled last
+	left     int    // rows whose user has left since the sketch was made
+	changed  uint64 // the minutes, as bits, whose sums may differ since Settle
+	floor    int64  // the highest version of what left
 }
 
 // rowKey tells the rows of a cell apart as the history does.
@@ -44,11 +49,17 @@ const (
 // maxKinds bounds the kinds of one cell. More are counted as events only.
 const maxKinds = 1 << 16
 
-// RowBytes is about what a row of a cell takes in memory.
-const RowBytes = 100
+// About what a cell and its parts take in memory, in bytes.
+const (
+	cellBytes   = 1100
+	rowBytes    = 110
+	minuteBytes = 40
+)
 
-// Len is how many rows the cell has.
-func (c *Cell) Len() int { return len(c.rows) }
+// Bytes is about what the cell takes in memory.
+func (c *Cell) Bytes() int {
+	return cellBytes + rowBytes*len(c.rows) + minuteBytes*len(c.minutes) + c.sketched
+}
 
 // Anew says that the cell is about to be loaded, of which a version was settled, 0 for none: any
 // minute may differ from what was settled.
@@ -133,7 +144,7 @@ func (c *Cell) take(old *row, user uint64) {
 
 // count adds a row n times to the sums.
 func (c *Cell) count(r *row, n int64) {
-	s, m := &c.sums, &c.minutes[r.minute]
+	s, m := &c.sums, c.minute(r.minute)
 	c.changed |= 1 << r.minute
 	s.Events += n
 	m.Events += n
@@ -151,6 +162,17 @@ func (c *Cell) count(r *row, n int64) {
 		m.Shares += n
 		m.ShareSum += n * r.ppm
 	}
+}
+
+// minute is the sums of a minute. They may move when another is asked for.
+func (c *Cell) minute(n uint8) *Minute {
+	bit := uint64(1) << n
+	i := bits.OnesCount64(c.met & (bit - 1))
+	if c.met&bit == 0 {
+		c.met |= bit
+		c.minutes = slices.Insert(c.minutes, i, Minute{})
+	}
+	return &c.minutes[i]
 }
 
 // kindOf is the number of a kind.
@@ -179,7 +201,14 @@ func (c *Cell) Settle() (v Value, left int) {
 			}
 		}
 	}
-	v = Value{Minutes: c.minutes, Changed: c.changed, Users: c.sketch.Users(), Sketch: c.sketch.Bytes()}
+	v = Value{Changed: c.changed, Users: c.sketch.Users(), Sketch: c.sketch.Bytes()}
+	c.sketched = len(v.Sketch)
+	for n, i := 0, 0; i < len(c.minutes); n++ {
+		if c.met&(1<<n) != 0 {
+			v.Minutes[n] = c.minutes[i]
+			i++
+		}
+	}
 	v.Sums.Add(&c.sums, 1)
 	c.changed = 0
 	return v, left
