@@ -145,7 +145,7 @@ func (r *replay) read(ctx context.Context, visit func(context.Context, *replayPa
 	}
 	client, err := r.client(
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{r.sink.cfg.Topic: from}), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxBytes(fetchBytes),
 	)
 	if err != nil {
 		return err

@@ -36,6 +36,7 @@ func (k *kafka) open(ctx context.Context, name string) (*topic, error) {
 	client, err := k.client(
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{name: from}),
+		kgo.FetchMaxBytes(4<<20), // as it is compressed: in memory it is many times that
 	)
 	if err != nil {
 		return nil, err
