@@ -4,13 +4,16 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
 	"penstock/cdc"
+	"penstock/cdc/backfill"
 	"penstock/internal/fault"
 	"penstock/internal/stack"
 	"penstock/internal/stack/stacktest"
@@ -188,6 +191,19 @@ func TestFailoverToALaggingSlot(t *testing.T) {
 // Kafka holds already. Nobody may go on there: the new primary uses the LSNs again.
 func TestFailoverBehindThePosition(t *testing.T) {
 	p := newPair(t, nil, nil)
+	had := p.failOverBehind()
+	p.cfg.Accept = cdc.Accept{State: fault.Diverged, LSN: p.confirmed()}
+	c := p.startStreaming()
+	p.exec("INSERT INTO events VALUES (3000000, 'accepted', 1)")
+	eventually(t, "the slot to pass the new rows", func() bool { return p.confirmed() >= had.EndLSN && p.position().Timeline == 2 })
+	c.finish()
+}
+
+// failOverBehind promotes the standby without what Kafka holds already, which the capture
+// refuses. It returns the position.
+func (p *pair) failOverBehind() schema.Position {
+	t := p.t
+	t.Helper()
 	c := p.startStreaming()
 	rows := p.awaitSync(0)
 	standby := p.dial(p.standby)
@@ -205,11 +221,43 @@ func TestFailoverBehindThePosition(t *testing.T) {
 	if n := versions(t, p.read(p.cfg.Tables[1].Topic, rows)); n != rows {
 		t.Errorf("%d changes in the topic, want the %d from before", n, rows)
 	}
-	p.cfg.Accept = cdc.Accept{State: fault.Diverged, LSN: p.confirmed()}
-	c = p.startStreaming()
-	p.exec("INSERT INTO events VALUES (3000000, 'accepted', 1)")
-	eventually(t, "the slot to pass the new rows", func() bool { return p.confirmed() >= had.EndLSN && p.position().Timeline == 2 })
+	return had
+}
+
+// TestRecoverAfterAFailoverBehind: Kafka holds rows that the new primary never had. They are
+// deleted, what it has instead is read, and every version is above those before.
+func TestRecoverAfterAFailoverBehind(t *testing.T) {
+	p := newPair(t, nil, nil)
+	had := p.failOverBehind()
+	p.exec("UPDATE events SET n = -5 WHERE id = 3")
+	next, highest := map[int32]int64{}, int64(0)
+	for _, r := range p.all(p.cfg.Tables[1].Topic) {
+		next[r.Partition], highest = r.Offset+1, max(highest, coordinates(t, r).Version)
+	}
+	done, err := p.recover(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done.State != fault.Diverged || done.Created || !slices.Contains(done.Tables, events) {
+		t.Errorf("got %+v", done)
+	}
+	c := p.startStreaming()
+	job := p.awaitJob(events, backfill.Done)
+	p.exec("INSERT INTO events VALUES (3000000, 'after', 1)")
+	eventually(t, "the slot to pass the new row", func() bool { return p.confirmed() >= had.EndLSN && p.position().Timeline == 2 })
 	c.finish()
+	got, deleted, again := p.eventsInKafka()
+	if diff := cmp.Diff(p.rows(allEvents), got); diff != "" {
+		t.Errorf("events (-Postgres +Kafka):\n%.2000s", diff)
+	}
+	if len(deleted) != 200 || job.Deleted != 200 || again != 0 {
+		t.Errorf("%d keys were deleted, the job says %d, %d of them twice, want the 200 that were lost", len(deleted), job.Deleted, again)
+	}
+	for _, r := range p.all(p.cfg.Tables[1].Topic) {
+		if version := coordinates(t, r).Version; r.Offset >= next[r.Partition] && version <= highest {
+			t.Errorf("%s/%d@%d has version %d, there was %d before", r.Topic, r.Partition, r.Offset, version, highest)
+		}
+	}
 }
 
 // detach stops the standby from receiving anything more.

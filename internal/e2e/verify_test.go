@@ -32,7 +32,7 @@ func TestVerify(t *testing.T) {
 	)
 	looked, changing := int64(0), int64(0)
 	for run := 0; run < 3 || run < 30 && looked == 0; run++ { // until one meets a row on its way
-		total := w.equal(fmt.Sprintf("run %d while rows are written", run), nil).totals["engagement_metrics"]
+		total := w.equalMeanwhile(fmt.Sprintf("run %d while rows are written", run), nil).totals["engagement_metrics"]
 		looked, changing = looked+total.Rechecked, changing+total.Changing
 	}
 	stop()
@@ -41,9 +41,7 @@ func TestVerify(t *testing.T) {
 		t.Error("no row was looked at again: nothing was written meanwhile, it seems")
 	}
 	w.awaitTruth()
-	if v := w.equal("at rest", nil); v.totals["engagement_metrics"].Changing != 0 {
-		t.Errorf("%d rows are changing at rest", v.totals["engagement_metrics"].Changing)
-	}
+	w.equal("at rest", nil)
 	w.damagePreset()
 	w.awaitTruth()
 	w.equal("repaired", nil)
