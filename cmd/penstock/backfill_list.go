@@ -26,9 +26,10 @@ func (a *app) backfillListCommand() *cobra.Command {
 		Short:   "Show the last backfill of each table",
 		Long: `Show how far the last backfill of each table has come, as it stands in Kafka.
 ROWS are delivered, OVERTAKEN those that the stream had changed before they
-could be. With --watch, what runs is shown until it has ended: as bars on a
-terminal, else as a line a second for each table, with -o jsonl on standard output;
-the exit code is 1 then if one has failed.`,
+could be, DELETED those of Kafka that the table has not any more, which only a
+backfill with --deleted and penstock recover look for. With --watch, what runs is
+shown until it has ended: as bars on a terminal, else as a line a second for each
+table, with -o jsonl on standard output; the exit code is 1 then if one has failed.`,
 		Example: "  penstock backfill list\n  penstock backfill list public.content --watch",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := a.loadConfig(from.path, from.set, config.RoleOperator)
@@ -77,6 +78,7 @@ type jobView struct {
 	Chunks    int64     `json:"chunks"`
 	ChunksAll int64     `json:"chunks_total"`
 	Overtaken int64     `json:"overtaken"`
+	Deleted   int64     `json:"deleted"`
 	Estimate  *int64    `json:"estimate"` // rows; null: the server has no statistics
 	Begun     time.Time `json:"begun"`
 	Seconds   float64   `json:"seconds"`
@@ -89,7 +91,7 @@ type jobView struct {
 func viewJob(j *backfill.Job, chunkBlocks int, now time.Time) jobView {
 	v := jobView{
 		Scope: j.Scope, Chunks: j.Chunks, ChunksAll: j.Chunks + j.ChunksLeft(int64(chunkBlocks)),
-		Table: j.Table.String(), ID: j.ID, State: string(j.State), Share: j.Share(), Rows: j.Rows, Overtaken: j.Dropped,
+		Table: j.Table.String(), ID: j.ID, State: string(j.State), Share: j.Share(), Rows: j.Rows, Overtaken: j.Dropped, Deleted: j.Deleted,
 		Begun: time.UnixMilli(j.Begun).UTC(), Seconds: j.Seconds, Why: j.Why, Fix: j.Fix,
 	}
 	if j.Estimate >= 0 {
@@ -128,7 +130,7 @@ func jobTable(views []jobView) string {
 	if len(views) == 0 {
 		return "no backfills\n"
 	}
-	t := table{header: []string{"TABLE", "STATE", "DONE", "ROWS", "CHUNKS", "OVERTAKEN", "RATE", "TIME", "LEFT", "ERROR"}}
+	t := table{header: []string{"TABLE", "STATE", "DONE", "ROWS", "CHUNKS", "OVERTAKEN", "DELETED", "RATE", "TIME", "LEFT", "ERROR"}}
 	for i := range views {
 		v := &views[i]
 		left, wrong := "–", v.Why
@@ -139,7 +141,7 @@ func jobTable(views []jobView) string {
 			wrong += " (fix: " + v.Fix + ")"
 		}
 		t.add(printable(v.Table), v.State, fmt.Sprintf("%.0f%%", math100(v.Share)),
-			grouped(v.Rows), fmt.Sprintf("%d/%d", v.Chunks, v.ChunksAll), grouped(v.Overtaken),
+			grouped(v.Rows), fmt.Sprintf("%d/%d", v.Chunks, v.ChunksAll), grouped(v.Overtaken), grouped(v.Deleted),
 			grouped(int64(v.Rate))+"/s", seconds(v.Seconds), left, printable(wrong))
 	}
 	return t.plain()

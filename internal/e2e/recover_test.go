@@ -56,6 +56,20 @@ func TestALostSlotIsRecovered(t *testing.T) {
 	d = w.start()
 	wait := w.startLoad(2_000, uint64(time.Now().UnixNano()))
 	w.penstock(0, "backfill", "list", "public.content", "public.engagement_events", "--watch")
+	var jobs []struct {
+		Table   string
+		Deleted int64
+	}
+	if err := json.Unmarshal(w.penstock(0, "backfill", "list", "-o", "json"), &jobs); err != nil {
+		t.Fatal(err)
+	}
+	deleted := map[string]int64{}
+	for _, j := range jobs {
+		deleted[j.Table] = j.Deleted
+	}
+	if n := deleted["public.engagement_events"]; len(jobs) != 2 || n < 1000 || n > 1010 || deleted["public.content"] != 0 {
+		t.Errorf("deleted rows are %v, want a third of some 3000 events", deleted)
+	}
 	if err := wait(); err != nil {
 		t.Fatal(err)
 	}
