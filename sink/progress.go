@@ -50,8 +50,10 @@ type keptRejoin struct {
 	Bookmark []byte `json:"bookmark"`
 }
 
-// maxMetadata is how many bytes Kafka takes with an offset, by default.
-const maxMetadata = 4096
+const (
+	maxMetadata = 4096 // how many bytes Kafka takes with an offset, by default
+	maxKept     = 64   // rejoins; not even so many fit
+)
 
 // encode is the metadata of a commit.
 func (p *Progress) encode() (string, error) {
@@ -59,7 +61,7 @@ func (p *Progress) encode() (string, error) {
 	if p.CommitTime != 0 {
 		k.Time = time.UnixMicro(p.CommitTime).UTC()
 	}
-	for _, j := range p.Rejoins {
+	for _, j := range p.Rejoins[:min(len(p.Rejoins), maxKept)] {
 		k.Rejoins = append(k.Rejoins, keptRejoin{j.Join, j.Version, j.Rows, []byte(j.Bookmark)})
 	}
 	encoded, err := json.Marshal(k)
