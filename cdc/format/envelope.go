@@ -25,9 +25,10 @@ func (w plainJSON) Append(dst []byte, v connect.Value) []byte {
 type envelopeEncoder struct {
 	table *debezium.Table
 	arena connect.Arena
-	key   writer    // nil without a key
-	value writer    // of the envelope; of a structured event's data
-	text  plainJSON // of the key
+	key   writer // nil without a key
+	value writer // of the envelope; of a structured event's data
+	json  *debezium.JSON
+	plain bool // keys and values are what json writes
 
 	attributes *attributes
 	unsaid     []int
@@ -40,7 +41,7 @@ func newEnvelopeEncoder(ctx context.Context, f *Format, t *Table) (*envelopeEnco
 	if err != nil {
 		return nil, err
 	}
-	e := &envelopeEncoder{table: table}
+	e := &envelopeEncoder{table: table, json: table.JSON()}
 	for field, i := range t.Columns {
 		// Protobuf has no NULL of a repeated field.
 		if kind := table.RowSchema().Fields[field].Schema.Kind; f.Kind == Protobuf && (kind == connect.Array || kind == connect.Map) {
@@ -62,8 +63,8 @@ func newEnvelopeEncoder(ctx context.Context, f *Format, t *Table) (*envelopeEnco
 		if e.key, err = f.writer(ctx, t.Topic, true, key); err != nil {
 			return nil, err
 		}
-		e.text = plainJSON{key}
 	}
+	e.plain = f.Kind == Debezium && !f.Schemas && !e.attributes.structured()
 	return e, nil
 }
 
@@ -85,26 +86,31 @@ func (f *Format) json(s *connect.Schema) writer {
 func (e *envelopeEncoder) Unsaid() []int { return e.unsaid }
 
 func (e *envelopeEncoder) AppendKey(dst []byte, row schema.Tuple) ([]byte, error) {
-	return e.appendKey(dst, row, e.key)
-}
-
-func (e *envelopeEncoder) AppendKeyText(dst []byte, row schema.Tuple) ([]byte, error) {
-	return e.appendKey(dst, row, e.text)
-}
-
-func (e *envelopeEncoder) appendKey(dst []byte, row schema.Tuple, by writer) ([]byte, error) {
-	if e.key == nil {
+	switch {
+	case e.key == nil:
 		return dst, nil
+	case e.plain:
+		return e.json.AppendKey(dst, row)
 	}
 	e.arena.Reset()
 	key, err := e.table.Key(&e.arena, row)
 	if err != nil {
 		return dst, err
 	}
-	return by.Append(dst, key), nil
+	return e.key.Append(dst, key), nil
+}
+
+func (e *envelopeEncoder) AppendKeyText(dst []byte, row schema.Tuple) ([]byte, error) {
+	if e.key == nil {
+		return dst, nil
+	}
+	return e.json.AppendKey(dst, row)
 }
 
 func (e *envelopeEncoder) AppendValue(dst []byte, event *schema.Event, image debezium.Image, nowMicros int64) ([]byte, error) {
+	if e.plain {
+		return e.json.AppendValue(dst, event, image, nowMicros)
+	}
 	e.arena.Reset()
 	value, err := e.table.Value(&e.arena, event, image, nowMicros)
 	if err != nil {

@@ -22,15 +22,13 @@ func (m *mapping) bytea() codec {
 			},
 		}
 	}
-	k := m.text("")
-	k.convert = func(a *connect.Arena, text []byte) (connect.Value, error) {
+	return m.text("").by(func(a *connect.Arena, text []byte) (connect.Value, error) {
 		octets, err := parseBytea(a, text)
 		if err != nil {
 			return connect.Value{}, err
 		}
 		return connect.Text(a.Keep(m.appendBinary(a.Buffer(2*len(octets)+4), octets))), nil
-	}
-	return k
+	})
 }
 
 func parseBytea(a *connect.Arena, text []byte) ([]byte, error) {

@@ -17,6 +17,10 @@ type column struct {
 	// the schema cannot hold when it takes no null.
 	convert func(a *connect.Arena, text []byte) (connect.Value, error)
 
+	// appendJSON appends what [connect.AppendJSON] makes of convert's value; nil where
+	// there is no shorter way. Its errors are convert's.
+	appendJSON func(dst, text []byte) ([]byte, error)
+
 	// unchanged stands for a value that the log does not hold, being TOASTed and not
 	// touched by the update.
 	unchanged connect.Value
@@ -30,11 +34,18 @@ type column struct {
 // codec is the mapping of a type, before it is known whether it is a column, that
 // may be NULL or not, or an element.
 type codec struct {
-	schema    connect.Schema
-	convert   func(a *connect.Arena, text []byte) (connect.Value, error) // Null for what the schema cannot hold
-	unchanged connect.Value                                              // Null where the schema has nothing for it, and where nothing is TOASTed
-	absent    connect.Value
-	alone     bool // the connector has no arrays of it
+	schema     connect.Schema
+	convert    func(a *connect.Arena, text []byte) (connect.Value, error) // Null for what the schema cannot hold
+	appendJSON func(dst, text []byte) ([]byte, error)                     // as of a column; nil where convert may return Null
+	unchanged  connect.Value                                              // Null where the schema has nothing for it, and where nothing is TOASTed
+	absent     connect.Value
+	alone      bool // the connector has no arrays of it
+}
+
+// by is the codec with another way to convert.
+func (k codec) by(convert func(*connect.Arena, []byte) (connect.Value, error)) codec {
+	k.convert, k.appendJSON = convert, nil
+	return k
 }
 
 // newColumn maps a column. A type that the catalogue does not know is known by its
@@ -51,7 +62,7 @@ func newColumn(c *schema.Column, o *Options) column {
 	s := k.schema
 	s.Optional = s.Optional || !c.NotNull
 	s.Default = m.defaultOf(c, declared, k)
-	col := column{schema: &s, convert: k.convert, unchanged: k.unchanged}
+	col := column{schema: &s, convert: k.convert, appendJSON: k.appendJSON, unchanged: k.unchanged}
 	if !c.NotNull {
 		return col
 	}

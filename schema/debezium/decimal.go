@@ -126,7 +126,7 @@ func (m *mapping) numericString(scale int, fixed bool) codec {
 	nan, infinity, minusInfinity := []byte("NAN"), []byte("POSITIVE_INFINITY"), []byte("NEGATIVE_INFINITY")
 	k := m.text("")
 	k.absent = connect.Text(appendPlain(nil, pgtext.Numeric{Scale: scale}))
-	k.convert = func(a *connect.Arena, text []byte) (connect.Value, error) {
+	return k.by(func(a *connect.Arena, text []byte) (connect.Value, error) {
 		n, err := parseNumeric(a, text)
 		switch {
 		case err != nil:
@@ -144,8 +144,7 @@ func (m *mapping) numericString(scale int, fixed bool) codec {
 			return connect.Value{}, err
 		}
 		return connect.Text(a.Keep(appendPlain(a.Buffer(len(n.Digits)+3), n))), nil
-	}
-	return k
+	})
 }
 
 // money maps a money. What it looks like is the database's lc_monetary.

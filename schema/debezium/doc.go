@@ -5,7 +5,8 @@
 //
 // Read table.go, envelope.go, source.go, key.go, message.go, transaction.go,
 // heartbeat.go, naming.go for the records, then options.go and column.go for what
-// a type's values become; the families of types have a file each.
+// a type's values become; the families of types have a file each. json.go is the
+// short way from a row to the JSON of its values.
 //
 // # Where the mapping differs, and why
 //

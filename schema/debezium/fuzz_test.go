@@ -2,6 +2,7 @@ package debezium_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"runtime"
 	"strings"
@@ -44,6 +45,7 @@ func fuzz(f *testing.F, seeds []string, types ...*schema.Type) {
 					if err == nil {
 						mustFit(t, column.Schema, v)
 					}
+					mustPrint(t, &column, text, v, err)
 					mustFit(t, column.Schema, column.Unchanged)
 					if c.NotNull {
 						mustFit(t, column.Schema, column.Absent)
@@ -52,6 +54,24 @@ func fuzz(f *testing.F, seeds []string, types ...*schema.Type) {
 			}
 		}
 	})
+}
+
+// mustPrint fails unless the column's own JSON is that of its value, or the same error.
+func mustPrint(t *testing.T, c *debezium.Column, text []byte, v connect.Value, err error) {
+	t.Helper()
+	if c.AppendJSON == nil {
+		return
+	}
+	got, gotErr := c.AppendJSON(nil, text)
+	if fmt.Sprint(gotErr) != fmt.Sprint(err) {
+		t.Fatalf("%q: got error %v, want %v", text, gotErr, err)
+	}
+	if err != nil {
+		return
+	}
+	if want := connect.AppendJSON(nil, c.Schema, v); string(got) != string(want) {
+		t.Fatalf("%q: got %s, want %s", text, got, want)
+	}
 }
 
 // mustFit fails unless the JSON converter, which panics on what does not fit, and

@@ -80,10 +80,11 @@ func read(t *testing.T, pass string) []golden.Record {
 type captured struct {
 	*comparison
 
-	rel    *schema.Relation
-	table  *debezium.Table
-	arena  connect.Arena
-	schema []byte // of the value, the last that was compared
+	rel     *schema.Relation
+	table   *debezium.Table
+	printer *debezium.JSON
+	arena   connect.Arena
+	schema  []byte // of the value, the last that was compared
 }
 
 func newCaptured(t *testing.T, place, pass string, rel *schema.Relation, options debezium.Options) *captured {
@@ -96,7 +97,15 @@ func newCaptured(t *testing.T, place, pass string, rel *schema.Relation, options
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &captured{comparison: &comparison{t: t, place: place, record: -1}, rel: rel, table: table}
+	return &captured{comparison: &comparison{t: t, place: place, record: -1}, rel: rel, table: table, printer: table.JSON()}
+}
+
+// sameOctets holds what [debezium.JSON] writes against the same by way of values.
+func (c *captured) sameOctets(half string, got, want []byte, err error) {
+	c.t.Helper()
+	if err != nil || !bytes.Equal(got, want) {
+		c.t.Errorf("%s, record %d, %s: got %s, %v, want %s", c.place, c.record, half, got, err, want)
+	}
 }
 
 // compare compares the connector's next record with that of an image; the image of
@@ -114,6 +123,8 @@ func (c *captured) compare(r golden.Record, image *debezium.Image) {
 		c.t.Fatal(err)
 	}
 	ours := connect.AppendJSON(nil, c.table.KeySchema(), key)
+	printed, err := c.printer.AppendKey(nil, row)
+	c.sameOctets("key", printed, ours, err)
 	c.json("key", ours, r.Key)
 	if r.KeySchema != nil {
 		c.schemas("keySchema", connect.AppendSchema(nil, c.table.KeySchema(), ""), r.KeySchema)
@@ -127,7 +138,10 @@ func (c *captured) compare(r golden.Record, image *debezium.Image) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.json("value", connect.AppendJSON(nil, c.table.ValueSchema(), value), r.Value)
+	ours = connect.AppendJSON(nil, c.table.ValueSchema(), value)
+	printed, err = c.printer.AppendValue(nil, e, *image, nowMicros)
+	c.sameOctets("value", printed, ours, err)
+	c.json("value", ours, r.Value)
 	if r.ValueSchema != nil && !bytes.Equal(c.schema, r.ValueSchema) {
 		c.schema = r.ValueSchema
 		c.schemas("valueSchema", connect.AppendSchema(nil, c.table.ValueSchema(), ""), r.ValueSchema)

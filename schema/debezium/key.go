@@ -19,20 +19,11 @@ func (t *Table) Key(a *connect.Arena, tuple schema.Tuple) (connect.Value, error)
 	if t.key == nil {
 		return connect.Value{}, nil
 	}
-	if tuple == nil {
-		return connect.Value{}, fmt.Errorf("table %s: the log holds no row to take the key from", t.rel.Table)
-	}
-	if err := t.checkLength(tuple); err != nil {
+	if err := t.checkKey(tuple); err != nil {
 		return connect.Value{}, err
 	}
 	fields := a.Values(len(t.keyed))
 	for f, i := range t.keyed {
-		switch {
-		case tuple[i].Kind == schema.Unchanged:
-			return connect.Value{}, t.columnError(i, "the log does not hold this part of the key: it is TOASTed and unchanged")
-		case tuple[i].Kind == schema.Null && !t.columns[i].schema.Optional:
-			return connect.Value{}, t.columnError(i, "the log does not hold this part of the key: it is not of the replica identity "+t.rel.Identity.String())
-		}
 		value, err := t.columnValue(a, i, tuple[i])
 		if err != nil {
 			return connect.Value{}, err
@@ -40,4 +31,23 @@ func (t *Table) Key(a *connect.Arena, tuple schema.Tuple) (connect.Value, error)
 		fields[f] = value
 	}
 	return connect.List(fields), nil
+}
+
+// checkKey is an error unless the log holds the key of a row.
+func (t *Table) checkKey(tuple schema.Tuple) error {
+	if tuple == nil {
+		return fmt.Errorf("table %s: the log holds no row to take the key from", t.rel.Table)
+	}
+	if err := t.checkLength(tuple); err != nil {
+		return err
+	}
+	for _, i := range t.keyed {
+		switch {
+		case tuple[i].Kind == schema.Unchanged:
+			return t.columnError(i, "the log does not hold this part of the key: it is TOASTed and unchanged")
+		case tuple[i].Kind == schema.Null && !t.columns[i].schema.Optional:
+			return t.columnError(i, "the log does not hold this part of the key: it is not of the replica identity "+t.rel.Identity.String())
+		}
+	}
+	return nil
 }

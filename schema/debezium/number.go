@@ -34,17 +34,13 @@ func (m *mapping) integer(oid uint32) codec {
 	case oidOID:
 		name = "oid"
 	}
-	return codec{
-		schema: connect.Schema{Kind: kind},
-		absent: connect.Int(0),
-		convert: func(_ *connect.Arena, text []byte) (connect.Value, error) {
-			i, err := strconv.ParseInt(string(text), 10, bits)
-			if err != nil || oid == oidOID && i != int64(uint32(i)) {
-				return connect.Value{}, &pgtext.Error{Type: name, Reason: "not an integer of its size"}
-			}
-			return connect.Int(i), nil
-		},
-	}
+	return number(connect.Schema{Kind: kind}, func(text []byte) (int64, error) {
+		i, err := strconv.ParseInt(string(text), 10, bits)
+		if err != nil || oid == oidOID && i != int64(uint32(i)) {
+			return 0, &pgtext.Error{Type: name, Reason: "not an integer of its size"}
+		}
+		return i, nil
+	})
 }
 
 func (m *mapping) float(oid uint32) codec {

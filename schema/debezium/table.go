@@ -135,9 +135,13 @@ func (t *Table) columnValue(a *connect.Arena, i int, v schema.Value) (connect.Va
 	}
 	value, err := c.convert(a, v.Data)
 	if err != nil {
-		return connect.Value{}, fmt.Errorf("table %s, column %s: %w", t.rel.Table, t.rel.Columns[i].Name, err)
+		return connect.Value{}, t.inColumn(i, err)
 	}
 	return value, nil
+}
+
+func (t *Table) inColumn(i int, err error) error {
+	return fmt.Errorf("table %s, column %s: %w", t.rel.Table, t.rel.Columns[i].Name, err)
 }
 
 func (t *Table) columnError(i int, reason string) error {

@@ -2,6 +2,7 @@ package debezium
 
 import (
 	"math"
+	"strconv"
 
 	"penstock/schema/connect"
 	"penstock/schema/pgtext"
@@ -33,10 +34,14 @@ func number(s connect.Schema, convert func(text []byte) (int64, error)) codec {
 			i, err := convert(text)
 			return connect.Int(i), err
 		},
+		appendJSON: func(dst, text []byte) ([]byte, error) {
+			i, err := convert(text)
+			return strconv.AppendInt(dst, i, 10), err
+		},
 	}
 }
 
-// printed is the codec of what is printed into the arena, in size bytes or so.
+// printed is the codec of what is printed into the arena, in size bytes or so, none of which JSON escapes.
 func printed(name, zero string, size int, appendTo func(dst, text []byte) ([]byte, error)) codec {
 	return codec{
 		schema: named(connect.String, name),
@@ -44,6 +49,10 @@ func printed(name, zero string, size int, appendTo func(dst, text []byte) ([]byt
 		convert: func(a *connect.Arena, text []byte) (connect.Value, error) {
 			out, err := appendTo(a.Buffer(size), text)
 			return connect.Text(a.Keep(out)), err
+		},
+		appendJSON: func(dst, text []byte) ([]byte, error) {
+			dst, err := appendTo(append(dst, '"'), text)
+			return append(dst, '"'), err
 		},
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"penstock/schema"
 	"penstock/schema/connect"
+	"penstock/schema/jsontext"
 )
 
 // text maps what is emitted as Postgres prints it, unread. The name is the
@@ -23,6 +24,7 @@ func (m *mapping) text(name string) codec {
 		convert: func(_ *connect.Arena, text []byte) (connect.Value, error) {
 			return connect.Text(text), nil
 		},
+		appendJSON: func(dst, text []byte) ([]byte, error) { return jsontext.AppendJackson(dst, text), nil },
 	}
 }
 

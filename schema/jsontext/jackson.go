@@ -23,12 +23,8 @@ func AppendJacksonText[T ~string | ~[]byte](dst []byte, text T) []byte {
 func appendJackson[T ~string | ~[]byte](dst []byte, text T, pairs bool) []byte {
 	dst = append(dst, '"')
 	start := 0
-	for i := 0; i < len(text); {
+	for i := plain(text, 0); i < len(text); i = plain(text, i) {
 		b := text[i]
-		if b >= ' ' && b < utf8.RuneSelf && b != '"' && b != '\\' {
-			i++
-			continue
-		}
 		size := 1
 		if b >= utf8.RuneSelf {
 			size = runeSize(text[i:])

@@ -3,7 +3,10 @@
 // safe for concurrent use.
 package jsontext
 
-import "unicode/utf8"
+import (
+	"math/bits"
+	"unicode/utf8"
+)
 
 // AppendString appends text as a JSON string. Bytes that are not UTF-8, which
 // only SQL_ASCII databases hold, become U+FFFD, as encoding/json does.
@@ -11,7 +14,7 @@ func AppendString[T ~string | ~[]byte](dst []byte, text T) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	start := 0
-	for i := 0; i < len(text); {
+	for i := plain(text, 0); i < len(text); i = plain(text, i) {
 		b := text[i]
 		if b >= utf8.RuneSelf {
 			size := runeSize(text[i:])
@@ -23,10 +26,6 @@ func AppendString[T ~string | ~[]byte](dst []byte, text T) []byte {
 				continue
 			}
 			i += size
-			continue
-		}
-		if b >= ' ' && b != '"' && b != '\\' {
-			i++
 			continue
 		}
 		dst = append(dst, text[start:i]...)
@@ -47,6 +46,27 @@ func AppendString[T ~string | ~[]byte](dst []byte, text T) []byte {
 	}
 	dst = append(dst, text[start:]...)
 	return append(dst, '"')
+}
+
+// plain returns where the first octet from i on is that JSON may escape, or that is not ASCII; len(text) when
+// there is none. It looks at eight at once: below, an octet's highest bit is set if it is such a one, and the
+// lowest of these bits is right, because a borrow only spoils what lies above it.
+func plain[T ~string | ~[]byte](text T, i int) int {
+	const ones = 0x0101010101010101
+	for ; len(text)-i >= 8; i += 8 {
+		b := text[i : i+8]
+		w := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 | uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		found := (w | (w - ones*' ') | ((w ^ ones*'"') - ones) | ((w ^ ones*'\\') - ones)) & (ones * 0x80)
+		if found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for ; i < len(text); i++ {
+		if b := text[i]; b < ' ' || b >= utf8.RuneSelf || b == '"' || b == '\\' {
+			break
+		}
+	}
+	return i
 }
 
 // runeSize returns the length of the valid UTF-8 sequence at the start of text,
