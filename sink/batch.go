@@ -280,7 +280,8 @@ func (s *Sink) refuse(r *kgo.Record, at record.Coordinates, cause error) error {
 	return &fault.Error{
 		Kind: fault.KindOf(cause), Where: s.place(r, at), Err: cause,
 		What: "record cannot be applied to the stores", Why: "going on would leave the stores different from the source",
-		Fix: "mend the cause, or set on_error of the pipeline to dead-letter",
+		Fix: "if the record is sound, mend what the stores lack; else set on_error of the pipeline to dead-letter, " +
+			"and decide the letter by penstock dlq (meanwhile penstock run --only capture keeps Kafka going)",
 	}
 }
 

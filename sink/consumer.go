@@ -45,10 +45,10 @@ type consumer struct {
 	mu      sync.Mutex
 	resumed map[int32]Progress // guarded by mu: what was committed when a partition was assigned
 
-	rejoins bool      // rows are being joined again
-	tends   bool      // there are lanes, or records are held: records are not all that is waited for
-	seen    time.Time // when Kafka answered last
-	moved   time.Time // when a partition or a lane came forward last, or none was held
+	works bool      // rows are being joined again, or letters released
+	tends bool      // there are lanes, or records are held: records are not all that is waited for
+	seen  time.Time // when Kafka answered last
+	moved time.Time // when a partition or a lane came forward last, or none was held
 }
 
 // join creates the client, which joins the group in the background.
@@ -137,7 +137,7 @@ func (c *consumer) fetched(_ context.Context, _ *kgo.Client, r *kmsg.OffsetFetch
 // leadOwner is the owner of an assigned partition, which may take its time with many rows.
 func (c *consumer) leadOwner(partition int32, next int64, waiting map[string]string) *owner {
 	o := c.newOwner(partition, next, waiting)
-	o.atOnce, o.refused, o.resumed = c.sink.cfg.RejoinAtOnce, c.refused[partition], make(map[string]Rejoin)
+	o.atOnce, o.yields, o.refused, o.resumed = c.sink.cfg.RejoinAtOnce, true, c.refused[partition], make(map[string]Rejoin)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, j := range c.resumed[partition].Rejoins {
@@ -157,7 +157,7 @@ func (c *consumer) next(ctx context.Context) (fetches kgo.Fetches, err error) {
 		for {
 			limit := idleCheck
 			switch {
-			case c.rejoins:
+			case c.works:
 				limit = rejoinEvery
 			case c.tends:
 				limit = tendEvery
