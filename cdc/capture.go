@@ -52,6 +52,7 @@ func New(cfg Config, log *zap.Logger) (*Capture, error) {
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
 	cfg.TransactionTimeout = cmp.Or(cfg.TransactionTimeout, DefaultTransactionTimeout)
+	cfg.meter = newMeter()
 	c := &Capture{cfg: cfg, log: log, takeover: cfg.Takeover}
 	if cfg.Accept.State == fault.ShapeChanged {
 		c.accepted = cfg.Accept.LSN
@@ -92,6 +93,7 @@ func (c *Capture) Run(ctx context.Context) error {
 		if left <= 0 {
 			return fmt.Errorf("gave up after %s: %w", c.cfg.Wait, err)
 		}
+		c.cfg.meter.enter(Waiting)
 		c.log.Warn("waiting, then starting again", zap.Error(err), zap.Duration(keyLimit, left.Round(time.Second)))
 		if err := sleep(ctx, pause); err != nil {
 			return ignoreStop(ctx, err)

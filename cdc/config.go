@@ -86,6 +86,8 @@ type Config struct {
 
 	Backfill Backfill
 
+	meter *meter // what it counts; nil counts nothing
+
 	// Watch is how often the publication and the partitions are looked at; 0 is every 10 s.
 	Watch time.Duration
 

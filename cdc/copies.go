@@ -32,6 +32,7 @@ type copies struct {
 	waiting []*backfill.Chunk                     // which the stream is not behind of yet
 	shapes  map[schema.TableName]*schema.Relation // of the last chunk of each table
 	changed map[schema.TableName]bool             // jobs that are not in Kafka as they are
+	told    []backfill.Progress                   // of those that are about to be
 	log     *zap.Logger
 
 	since int64        // the version that the session began with
@@ -52,6 +53,7 @@ func newCopies(cfg *Config, kept *memory, log *zap.Logger) *copies {
 		}),
 	}
 	for table, job := range kept.jobs {
+		cfg.meter.tell(job.Progress(int64(c.blocks())))
 		if !job.State.Final() {
 			c.open(table, job)
 		}
@@ -66,7 +68,7 @@ func newCopies(cfg *Config, kept *memory, log *zap.Logger) *copies {
 // open gives a job a desk. Its table is followed from here on, which has to be before
 // anything is read of it.
 func (c *copies) open(table schema.TableName, job *backfill.Job) {
-	c.desks[table] = &backfill.Desk{Job: job, Blocks: cmp.Or(c.cfg.Backfill.ChunkBlocks, backfill.DefaultBlocks)}
+	c.desks[table] = &backfill.Desk{Job: job, Blocks: c.blocks()}
 	if job.State == backfill.Running {
 		c.window.Follow(table)
 		if job.Sweep && !job.Swept {
@@ -74,6 +76,9 @@ func (c *copies) open(table schema.TableName, job *backfill.Job) {
 		}
 	}
 }
+
+// blocks are how many are read in one chunk.
+func (c *copies) blocks() uint32 { return cmp.Or(c.cfg.Backfill.ChunkBlocks, backfill.DefaultBlocks) }
 
 // run is the readers, until ctx ends or the server fails.
 func (c *copies) run(ctx context.Context) error {
@@ -257,6 +262,7 @@ func (c *copies) records() (records []*kgo.Record, err error) {
 		if err != nil {
 			return nil, err
 		}
+		c.told = append(c.told, job.Progress(int64(c.blocks())))
 		if records = append(records, r); job.State.Final() {
 			delete(c.desks, table)
 		}
@@ -271,6 +277,15 @@ func (c *copies) records() (records []*kgo.Record, err error) {
 	}
 	c.met = nil
 	return records, nil
+}
+
+// tell says how far jobs are in Kafka, behind its commit.
+func (c *copies) tell() {
+	if c == nil {
+		return
+	}
+	c.cfg.meter.tell(c.told...)
+	c.told = c.told[:0]
 }
 
 // pending reports whether a job is not in Kafka as it is.

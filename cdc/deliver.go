@@ -36,6 +36,7 @@ func (c *Capture) deliver(ctx context.Context, l *lease, producer *Producer, rea
 		defer func() { err = errors.Join(err, s.spool.Close()) }()
 	}
 	c.log.Info("streaming", zap.String(keySlot, c.cfg.Slot), zap.Stringer(keyLSN, from.EndLSN))
+	c.cfg.meter.enter(Streaming)
 	begun := time.Now()
 	err = beside(ctx, s.run, c.beat, c.watch, s.copies.run, s.copies.hear)
 	c.position = s.position

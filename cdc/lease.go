@@ -51,6 +51,7 @@ func (c *Capture) lease(ctx context.Context) (ready preparation, l *lease, stood
 		if !errors.Is(err, errSlotTaken) {
 			return ready, l, stoodBy, err
 		}
+		c.cfg.meter.enter(StandingBy)
 		err = c.standBy(ctx, begun)
 		stoodBy = stoodBy || time.Since(begun) > statusInterval
 		if err != nil {

@@ -111,7 +111,7 @@ func openProducer(ctx context.Context, cfg *Config, maxBytes map[string]int32) (
 	limits := &batchLimits{bytes: maps.Clone(maxBytes)}
 	client, err := cfg.kafka(
 		kgo.Dialer(g.connect),
-		kgo.WithHooks(endTxnSent{cfg}),
+		kgo.WithHooks(endTxnSent{cfg}, cfg.meter),
 		kgo.TransactionalID(cfg.TransactionalID),
 		kgo.RetryTimeoutFn(retryTimeout),
 		kgo.TransactionTimeout(cfg.TransactionTimeout),
@@ -218,6 +218,7 @@ func (p *Producer) Commit(ctx context.Context, position schema.Position) error {
 		return p.fault("confirm the commit at "+position.EndLSN.String(), causeOf(ctx, err))
 	}
 	p.open = false
+	p.cfg.meter.commit()
 	return nil
 }
 
@@ -277,5 +278,6 @@ func (p *Producer) Abort(ctx context.Context) error {
 	if err := p.client.EndTransaction(ctx, kgo.TryAbort); err != nil {
 		return p.fault("abort", err)
 	}
+	p.cfg.meter.abort()
 	return nil
 }

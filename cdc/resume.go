@@ -149,3 +149,16 @@ func (e *evidence) refuse(state fault.State, what, why string) *fault.Error {
 func acceptFix(state fault.State, confirmed schema.LSN) string {
 	return recoverFix + "; or, to go on from the slot in spite of it: penstock run --accept " + Accept{state, confirmed}.String()
 }
+
+// forward reports whether next comes after last in the order of positions.
+func forward(last, next schema.Position) bool {
+	switch {
+	case next.Version < last.Version:
+		return false
+	case next.EndLSN != last.EndLSN:
+		return next.EndLSN > last.EndLSN
+	case next.Open.FinalLSN != last.Open.FinalLSN:
+		return last.Open.IsZero()
+	}
+	return next.Open.N > last.Open.N
+}

@@ -38,6 +38,7 @@ type session struct {
 	marks     *format.MarkEncoder // nil until the first mark
 	log       *zap.Logger
 
+	counter     tableCounter
 	undescribed map[uint32]*schema.Relation // announced, by OID, without an event yet
 
 	position schema.Position // committed
@@ -74,7 +75,7 @@ func newSession(cfg *Config, stream *Stream, producer *Producer, router *Router,
 	s := &session{
 		cfg: cfg, stream: stream, producer: producer, catalog: catalog.New(cfg.connectSQL), router: router, log: log,
 		assembler: NewAssembler(from), position: from, marked: !from.Open.IsZero(), ended: time.Now(),
-		undescribed: map[uint32]*schema.Relation{},
+		counter: tableCounter{meter: cfg.meter}, undescribed: map[uint32]*schema.Relation{},
 	}
 	s.assembler.takes = cfg.Messages.takes
 	if cfg.MarkCommits {
@@ -87,6 +88,7 @@ func newSession(cfg *Config, stream *Stream, producer *Producer, router *Router,
 // does.
 func (s *session) run(ctx context.Context) error {
 	s.stream.Confirm(s.position.EndLSN)
+	s.cfg.meter.deliver(s.position)
 	if err := s.deliverCopies(ctx); err != nil {
 		return err
 	}
@@ -240,6 +242,7 @@ func (s *session) produce(ctx context.Context, events []schema.Event) error {
 	s.scratch = s.scratch[:0]
 	for i := range events {
 		s.copies.note(&events[i])
+		s.counter.count(&events[i])
 		var err error
 		if s.scratch, err = s.router.Route(ctx, s.scratch, &events[i], now.UnixMicro()); err != nil {
 			return s.keepComplete(ctx, err)
@@ -283,6 +286,9 @@ func (s *session) keepComplete(ctx context.Context, err error) error {
 // reached takes note of a commit boundary, and ends the Kafka transaction there
 // if it is large or old enough.
 func (s *session) reached(ctx context.Context, boundary schema.LSN) error {
+	if s.marked || s.commit.records > 0 {
+		s.cfg.meter.transaction()
+	}
 	if s.marked {
 		if err := s.mark(ctx, true); err != nil {
 			return err
@@ -375,6 +381,8 @@ func (s *session) commitAt(ctx context.Context, next schema.Position) error {
 	s.cfg.reach(FailEndTxnAcked)
 	s.stream.Confirm(next.EndLSN)
 	s.cfg.reach(FailConfirmed)
+	s.cfg.meter.deliver(next)
+	s.copies.tell()
 	if entry := s.log.Check(zap.DebugLevel, "committed"); entry != nil {
 		open := time.Duration(0)
 		if s.held.records > 0 {
@@ -384,17 +392,4 @@ func (s *session) commitAt(ctx context.Context, next schema.Position) error {
 	}
 	s.position, s.boundary, s.held, s.commit, s.ended = next, 0, volume{}, volume{}, time.Now()
 	return nil
-}
-
-// forward reports whether next comes after last in the order of positions.
-func forward(last, next schema.Position) bool {
-	switch {
-	case next.Version < last.Version:
-		return false
-	case next.EndLSN != last.EndLSN:
-		return next.EndLSN > last.EndLSN
-	case next.Open.FinalLSN != last.Open.FinalLSN:
-		return last.Open.IsZero()
-	}
-	return next.Open.N > last.Open.N
 }

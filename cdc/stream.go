@@ -40,6 +40,7 @@ type Stream struct {
 
 	// Only Run's goroutine touches the rest.
 	batch      Batch
+	received   schema.LSN // the highest
 	reported   schema.LSN
 	lastStatus time.Time
 	lastAsked  time.Time
@@ -209,6 +210,7 @@ func (s *Stream) takeCopyData(ctx context.Context, data []byte) error {
 	switch {
 	case len(data) >= xlogHeader && data[0] == pglogrepl.XLogDataByteID:
 		payload := data[xlogHeader:]
+		s.received = max(s.received, schema.LSN(binary.BigEndian.Uint64(data[1:])))
 		s.batch.data = append(s.batch.data, payload...)
 		s.batch.frames = append(s.batch.frames, frame{length: len(payload)})
 		return nil
@@ -219,6 +221,7 @@ func (s *Stream) takeCopyData(ctx context.Context, data []byte) error {
 			replyWanted: data[keepaliveLen-1] != 0,
 		}
 		s.batch.frames = append(s.batch.frames, f)
+		s.received = max(s.received, f.walEnd)
 		if f.replyWanted {
 			return s.report(ctx)
 		}
@@ -236,6 +239,7 @@ func (s *Stream) handOver(ctx context.Context) error {
 	if len(s.batch.frames) == 0 {
 		return nil
 	}
+	s.cfg.meter.receive(s.received)
 	wake := time.NewTicker(reportInterval)
 	defer wake.Stop()
 	for {

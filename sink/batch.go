@@ -228,7 +228,7 @@ func (b *batch) post(r *kgo.Record, at record.Coordinates, cause *RecordError, b
 	}
 	id := l.ID()
 	// After a replay it may be there already: the owner has read the topic when it took over.
-	b.letters = append(b.letters, posted{message: l.Message(), group: groupOf(l), filed: b.sink.filed.find(id), where: b.sink.place(r, at)})
+	b.letters = append(b.letters, posted{message: l.Message(), group: groupOf(l), reason: l.Reason, filed: b.sink.filed.find(id), where: b.sink.place(r, at)})
 	return id
 }
 
@@ -254,6 +254,7 @@ func (b *batch) deliver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	b.sink.meter.write(b.letters)
 	b.letters = nil
 	b.sink.cfg.reach(FailLettered)
 	return nil

@@ -183,6 +183,7 @@ func (c *consumer) next(ctx context.Context) (fetches kgo.Fetches, err error) {
 				return err
 			}
 			c.seen = time.Now()
+			c.sink.meter.move()
 		}
 	})
 	return fetches, err

@@ -243,6 +243,7 @@ func (b *Letterbox) writer(batch int32) (*kgo.Client, error) {
 type posted struct {
 	message deadletter.Message
 	group   string // of a letter, for when it is not filed yet
+	reason  deadletter.Reason
 	filed   *Filed // what the message is of, where that is on the topic already
 	where   string // the record's coordinates
 }

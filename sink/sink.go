@@ -20,6 +20,7 @@ type Sink struct {
 
 	pace   *rate.Limiter // of rows that are joined again
 	memory memory
+	meter  meter
 
 	letters *Letterbox // nil when there is no topic of dead letters, and so is
 	filed   *reading   // what it holds

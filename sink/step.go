@@ -33,7 +33,10 @@ func (s *Sink) step(ctx context.Context, c *consumer) error {
 	if len(durable) > 0 {
 		s.cfg.reach(FailStored)
 	}
-	return errors.Join(err, c.commit(ctx, durable))
+	if err = errors.Join(err, c.commit(ctx, durable)); err == nil {
+		s.meter.move()
+	}
+	return err
 }
 
 // takeOver makes the owners of the partitions that records come from for the

@@ -143,8 +143,8 @@ func (j *Job) blocks() (done, all int64) {
 	return done, all
 }
 
-// ChunksLeft is how many chunks of a size, in blocks, are still to be read.
-func (j *Job) ChunksLeft(size int64) int64 {
+// chunksLeft is how many chunks of a size, in blocks, are still to be read.
+func (j *Job) chunksLeft(size int64) int64 {
 	done, all := j.blocks()
 	return (all - done + size - 1) / size
 }

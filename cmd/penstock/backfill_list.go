@@ -89,22 +89,19 @@ type jobView struct {
 }
 
 func viewJob(j *backfill.Job, chunkBlocks int, now time.Time) jobView {
+	p := j.Progress(int64(chunkBlocks))
 	v := jobView{
-		Scope: j.Scope, Chunks: j.Chunks, ChunksAll: j.Chunks + j.ChunksLeft(int64(chunkBlocks)),
-		Table: j.Table.String(), ID: j.ID, State: string(j.State), Share: j.Share(), Rows: j.Rows, Overtaken: j.Dropped, Deleted: j.Deleted,
-		Begun: time.UnixMilli(j.Begun).UTC(), Seconds: j.Seconds, Why: j.Why, Fix: j.Fix,
+		Scope: j.Scope, Chunks: p.Chunks, ChunksAll: p.ChunksAll,
+		Table: p.Table.String(), ID: j.ID, State: string(p.State), Share: p.Share, Rows: p.Rows, Overtaken: j.Dropped, Deleted: j.Deleted,
+		Begun: p.Begun, Seconds: p.Seconds(now), Why: j.Why, Fix: j.Fix,
 	}
 	if j.Estimate >= 0 {
 		v.Estimate = &j.Estimate
 	}
-	if !j.State.Final() {
-		v.Seconds = now.Sub(v.Begun).Seconds()
-	}
 	if v.Seconds > 0 {
 		v.Rate = float64(v.Rows) / v.Seconds
 	}
-	if j.State == backfill.Running && v.Share > 0 {
-		left := v.Seconds * (1 - v.Share) / v.Share
+	if left, known := p.Left(now); known {
 		v.Left = &left
 	}
 	return v

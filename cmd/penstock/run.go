@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"penstock/cdc"
+	"penstock/internal/admin"
 	"penstock/internal/config"
 	"penstock/internal/fault"
 	"penstock/schema"
@@ -140,30 +141,37 @@ func parseAccept(text string) (cdc.Accept, error) {
 
 // daemon is a capture and a sink for each pipeline in one process, or some of them.
 type daemon struct {
-	cfg   *config.Config
-	roles []config.Role
-	word  operatorWord
-	log   *zap.Logger
+	cfg      *config.Config
+	roles    []config.Role
+	word     operatorWord
+	observed *admin.Daemon // what is said of it
+	log      *zap.Logger
 }
 
 func newDaemon(cfg *config.Config, roles []config.Role, word operatorWord, log *zap.Logger) *daemon {
-	return &daemon{cfg: cfg, roles: roles, word: word, log: log}
+	return &daemon{cfg: cfg, roles: roles, word: word, observed: observe(cfg, roles), log: log}
 }
 
 // run works until ctx ends, which is no error, or until one part fails, which
 // ends the others.
 func (d *daemon) run(ctx context.Context) error {
 	d.log.Info("penstock starts", zap.String("version", readBuildInfo().Version), zap.Any("roles", d.roles))
-	parts, ctx := errgroup.WithContext(ctx)
+	var capture *cdc.Capture
 	if slices.Contains(d.roles, config.RoleCapture) {
 		c, err := captureConfig(d.cfg, d.word)
 		if err != nil {
 			return err
 		}
-		capture, err := cdc.New(c, d.log.Named("capture"))
-		if err != nil {
+		if capture, err = cdc.New(c, d.log.Named("capture")); err != nil {
 			return err
 		}
+		d.observed.Captures(capture.Stats)
+	}
+	parts, ctx := errgroup.WithContext(ctx)
+	if err := d.listen(ctx, parts); err != nil {
+		return err
+	}
+	if capture != nil {
 		parts.Go(func() error { return capture.Run(ctx) })
 	}
 	if slices.Contains(d.roles, config.RoleSink) {
@@ -196,6 +204,7 @@ func (d *daemon) sink(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		d.observed.Carries(name, pipeline.Stats)
 		runs = append(runs, func() error { return pipeline.Run(ctx) })
 	}
 	for _, run := range runs {

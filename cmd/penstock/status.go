@@ -137,7 +137,7 @@ func readStatus(ctx context.Context, cfg *config.Config, names []string, now tim
 	}
 	for _, name := range names {
 		p := cfg.Pipelines[name]
-		list, err := sink.ReadProgress(ctx, sink.Config{Pipeline: name, Brokers: cfg.Kafka.Brokers, Topic: p.Topic, Group: p.Group})
+		list, err := sink.ReadProgress(ctx, progressConfig(cfg, name))
 		failed = append(failed, err)
 		pipeline := pipelineView{Name: name, Topic: p.Topic, Group: p.Group, Partitions: []partitionView{}}
 		for i := range list {

@@ -107,6 +107,12 @@ func sinkConfig(cfg *config.Config, name string) sink.Config {
 	}
 }
 
+// progressConfig is what reading a pipeline's progress needs of a configuration.
+func progressConfig(cfg *config.Config, name string) sink.Config {
+	p := cfg.Pipelines[name]
+	return sink.Config{Pipeline: name, Brokers: cfg.Kafka.Brokers, Topic: p.Topic, Group: p.Group}
+}
+
 // planOf is the plan of one pipeline; nil when it has problems, which the role of the
 // sink does not start with.
 func planOf(cfg *config.Config, name string) *plan.Plan {

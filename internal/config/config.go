@@ -23,6 +23,7 @@ type Config struct {
 	Cassandra Cassandra           `yaml:"cassandra"`
 	Redis     Redis               `yaml:"redis"`
 	API       API                 `yaml:"api"`
+	Admin     Admin               `yaml:"admin"`
 	Log       Log                 `yaml:"log"`
 
 	// Wait is how long a server that does not answer is waited for, at the
@@ -183,6 +184,13 @@ type Redis struct {
 // API is the REST server. It is accepted and checked, and not served yet.
 type API struct {
 	Listen string `yaml:"listen"` // host:port
+}
+
+// Admin is the listener for who runs the daemon: metrics and probes.
+type Admin struct {
+	// Listen is host:port; port 0 is any that is free, empty is no listener. It asks
+	// nobody who they are, so the host should be the loopback or a network of operators.
+	Listen string `yaml:"listen"`
 }
 
 // Log is what is written to standard error.

@@ -95,6 +95,9 @@ func (v *validator) rest() {
 	if c.API.Listen != "" {
 		v.address("api.listen", c.API.Listen, "8080")
 	}
+	if _, port, err := net.SplitHostPort(c.Admin.Listen); c.Admin.Listen != "" && (err != nil || port != "0") {
+		v.address("admin.listen", c.Admin.Listen, "9090")
+	}
 	v.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", c.Log.Format, "auto", "json", "console")
 	if c.Wait <= 0 {
