@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -24,6 +23,7 @@ type change struct {
 	shaped  schema.Event // what the table's own topic sees of it
 	now     int64
 	headers []kgo.RecordHeader
+	memory  *slab  // of the records
 	octets  bool   // text may be no UTF-8
 	whole   []byte // the envelope for input topics with the event's own images
 }
@@ -77,14 +77,14 @@ func (c *change) move(dst []*kgo.Record) ([]*kgo.Record, error) {
 		return dst, err
 	}
 	e.Version--
-	leaving := append(headers(e, e.Version), kgo.RecordHeader{Key: record.HeaderNewKey, Value: after})
+	leaving := append(c.memory.headersOf(e, e.Version), kgo.RecordHeader{Key: record.HeaderNewKey, Value: after})
 	if dst, err = c.leave(dst, leaving); err != nil {
 		return dst, err
 	}
 	e.Version++
 	e.Source.TotalSeq++
 	e.Source.TableSeq++
-	arriving := append(headers(e, e.Version), kgo.RecordHeader{Key: record.HeaderOldKey, Value: before})
+	arriving := append(c.memory.headersOf(e, e.Version), kgo.RecordHeader{Key: record.HeaderOldKey, Value: before})
 	return c.arrive(dst, arriving, debezium.Image{Op: schema.OpCreate, After: e.New})
 }
 
@@ -93,7 +93,7 @@ func (c *change) move(dst []*kgo.Record) ([]*kgo.Record, error) {
 func (c *change) relocate(dst []*kgo.Record) ([]*kgo.Record, error) {
 	e := &c.shaped
 	e.Version--
-	dst, err := c.leave(dst, headers(e, e.Version))
+	dst, err := c.leave(dst, c.memory.headersOf(e, e.Version))
 	if err != nil {
 		return dst, err
 	}
@@ -120,7 +120,7 @@ func (c *change) leave(dst []*kgo.Record, hs []kgo.RecordHeader) ([]*kgo.Record,
 		return dst, err
 	}
 	at := c.route.partition(key, c.shaped.Old)
-	tombstone := &kgo.Record{Topic: c.route.topic.name, Partition: at, Key: key, Headers: hs}
+	tombstone := c.memory.record(kgo.Record{Topic: c.route.topic.name, Partition: at, Key: key, Headers: hs})
 	if !hasValue {
 		tombstone.Headers = events
 		return append(dst, tombstone), nil
@@ -189,30 +189,31 @@ func withEvents(hs []kgo.RecordHeader, events []cloudevents.Header) []kgo.Record
 	return hs
 }
 
+// What keys, and envelopes of input topics, usually take at most, in bytes.
+const usualKey, usualEnvelope = 256, 4 << 10
+
 // key is nil for a table without one.
 func (c *change) key(row schema.Tuple) ([]byte, error) {
 	if err := c.checkKey(row); err != nil {
 		return nil, err
 	}
-	return c.route.encoder.AppendKey(nil, row)
+	key, err := c.route.encoder.AppendKey(c.memory.buffer(usualKey), row)
+	return c.memory.keep(key), err
 }
 
 // value is nil when the format has none. It gets as much room as least says that it
 // takes, or as the last one took, so that it does not grow step by step.
 func (c *change) value(image debezium.Image, least int) ([]byte, error) {
-	const large, spare = 64 << 10, 64
+	const large, spare = 64 << 10, 64 // bytes
 	room := max(c.route.usual+spare, least+least/8)
 	if !c.hasValue(image.Op) {
 		room = 0
 	}
-	value, err := c.route.encoder.AppendValue(make([]byte, 0, room), &c.shaped, image, c.now)
-	if len(value) == 0 {
-		value = nil
-	}
+	value, err := c.route.encoder.AppendValue(c.memory.buffer(room), &c.shaped, image, c.now)
 	if len(value) < large {
 		c.route.usual = len(value)
 	}
-	return value, err
+	return c.memory.keep(value), err
 }
 
 // hasValue reports whether the format has a value for an operation.
@@ -242,12 +243,12 @@ func (c *change) toJoin(dst []*kgo.Record, j *join) ([]*kgo.Record, error) {
 	}
 	leave := c.envelope(record.Image{Op: schema.OpDelete, Before: e.Old})
 	arrive := c.envelope(record.Image{Op: schema.OpCreate, After: e.New})
-	dst = c.append(dst, j.topic, joinKey(e.Old[j.index]), headers(e, e.Version-1), leave)
+	dst = c.append(dst, j.topic, joinKey(e.Old[j.index]), c.memory.headersOf(e, e.Version-1), leave)
 	return c.append(dst, j.topic, key, c.headers, arrive), nil
 }
 
 func (c *change) envelope(image record.Image) []byte {
-	return record.AppendEnvelope(nil, &c.origin, c.event, image, c.now)
+	return c.memory.keep(record.AppendEnvelope(c.memory.buffer(usualEnvelope), &c.origin, c.event, image, c.now))
 }
 
 func (c *change) wholeEnvelope() []byte {
@@ -258,7 +259,7 @@ func (c *change) wholeEnvelope() []byte {
 }
 
 func (c *change) append(dst []*kgo.Record, t topicRef, key []byte, hs []kgo.RecordHeader, value []byte) []*kgo.Record {
-	return append(dst, &kgo.Record{Topic: t.name, Partition: t.partition(key), Key: key, Value: value, Headers: hs})
+	return append(dst, c.memory.record(kgo.Record{Topic: t.name, Partition: t.partition(key), Key: key, Value: value, Headers: hs}))
 }
 
 // joinKey copies the join column's text. A row without a join key has the empty
@@ -284,14 +285,4 @@ func everywhere(dst []*kgo.Record, t topicRef, value []byte, hs []kgo.RecordHead
 		dst = append(dst, &kgo.Record{Topic: t.name, Partition: p, Value: value, Headers: hs})
 	}
 	return dst
-}
-
-func headers(e *schema.Event, version int64) []kgo.RecordHeader {
-	lsn := e.Source.CommitLSN.Append(nil)
-	return []kgo.RecordHeader{
-		{Key: record.HeaderLSN, Value: lsn},
-		{Key: record.HeaderSeq, Value: strconv.AppendUint(nil, e.Source.Seq, 10)},
-		{Key: record.HeaderXID, Value: strconv.AppendUint(nil, uint64(e.Source.XID), 10)},
-		{Key: record.HeaderVersion, Value: strconv.AppendInt(nil, version, 10)},
-	}
 }

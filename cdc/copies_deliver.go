@@ -115,9 +115,9 @@ func sameShape(a, b *schema.Relation) bool {
 func (s *session) produceRows(ctx context.Context, chunk *backfill.Chunk, rel *schema.Relation) (delivered, dropped int64, torn map[string]bool, err error) {
 	var reader copytext.Reader
 	var key []byte
-	events := make([]schema.Event, 1)
+	var event schema.Event
 	torn = map[string]bool{}
-	at := s.readAt()
+	at, now := s.readAt(), time.Now()
 	for line := range bytes.Lines(chunk.Rows) {
 		row, err := reader.Row(line, len(rel.Columns))
 		if err != nil {
@@ -135,15 +135,25 @@ func (s *session) produceRows(ctx context.Context, chunk *backfill.Chunk, rel *s
 			}
 			continue
 		}
-		events[0] = schema.Event{Op: schema.OpRead, Relation: rel, New: row, Source: at, Version: s.assembler.clock.Tick(0)}
-		if err := s.produce(ctx, events); err != nil {
+		event = schema.Event{Op: schema.OpRead, Relation: rel, New: row, Source: at, Version: s.assembler.clock.Tick(0)}
+		err = s.route(ctx, &event, now)
+		if err == nil && len(s.scratch) >= copiedTogether {
+			err = s.send(ctx, now)
+		}
+		if err != nil {
 			return 0, 0, nil, fmt.Errorf("backfill of %s: %w", rel.Table, err)
 		}
 		at.Seq++
 		delivered++
 	}
-	return delivered, dropped, torn, nil
+	if len(s.scratch) > 0 {
+		err = s.send(ctx, now)
+	}
+	return delivered, dropped, torn, err
 }
+
+// copiedTogether is how many records of a chunk are handed to the producer together: few enough to be sent while the next are made.
+const copiedTogether = 256
 
 // produceMissed produces what was missed: deletes of the rows that Kafka holds and the table has not, and
 // updates of those that it holds otherwise, so that they leave where they were.

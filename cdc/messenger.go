@@ -32,6 +32,7 @@ type messenger struct {
 	open    openTopic
 	topics  map[string]topicRef // that were opened
 	letters *letters
+	memory  *slab // of the records' headers
 }
 
 // openTopic makes a topic that is not there, and describes it. It is asked for those
@@ -56,7 +57,7 @@ func (m *Messages) isOutbox(prefix string) bool {
 
 // route appends the record of one message, or its dead letter.
 func (m *messenger) route(ctx context.Context, dst []*kgo.Record, e *schema.Event, nowMicros int64) ([]*kgo.Record, error) {
-	r := &kgo.Record{Headers: headers(e, e.Version)}
+	r := &kgo.Record{Headers: m.memory.headersOf(e, e.Version)}
 	compose := m.render
 	if m.cfg.Messages.isOutbox(e.Message.Prefix) {
 		compose = m.outbox

@@ -43,7 +43,7 @@ func (c *change) deliver(dst []*kgo.Record, r kgo.Record, image debezium.Image) 
 			return dst, err
 		}
 		if limit == 0 || size(&r) <= limit {
-			return append(dst, &r), nil
+			return append(dst, c.memory.record(r)), nil
 		}
 		least = len(r.Value)
 	}
@@ -106,7 +106,7 @@ func (c *change) truncate(dst []*kgo.Record, r kgo.Record, image debezium.Image,
 			return dst, err
 		}
 		if size(&r) <= limit {
-			return append(dst, &r), nil
+			return append(dst, c.memory.record(r)), nil
 		}
 	}
 }

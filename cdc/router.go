@@ -22,6 +22,9 @@ import (
 type Router struct {
 	origin   debezium.Origin
 	tables   map[schema.TableName]*route
+	latest   *route                               // of the last event; nil before it
+	change   change                               // the last, whose place the next takes
+	memory   slab                                 // of the records
 	last     map[schema.TableName]record.Relation // what was delivered last of each, also by an earlier daemon
 	fresh    []record.Relation                    // of it, what is not written down yet
 	accepted schema.LSN                           // the commit in which frozen tables may change, by the operator's word
@@ -39,19 +42,21 @@ type topicRef struct {
 	maxBytes   int32 // of one batch; 0 is not known
 	compacted  bool  // it takes no record without a key
 	hash       kgo.TopicPartitioner
+	probe      *kgo.Record // for hash, which takes nothing else
 }
 
 func newTopicRef(name string, partitions int32) topicRef {
-	return topicRef{name: name, partitions: partitions, hash: kgo.StickyKeyPartitioner(nil).ForTopic(name)}
+	return topicRef{name: name, partitions: partitions, hash: kgo.StickyKeyPartitioner(nil).ForTopic(name), probe: &kgo.Record{}}
 }
 
 // partition places a key as every Kafka client does by default: murmur2 of its
-// bytes. What has no key lies in one partition, so that its order is kept.
+// bytes. What has no key lies in one partition, so that its order is kept. Not safe for concurrent use.
 func (t topicRef) partition(key []byte) int32 {
 	if key == nil {
 		key = []byte{}
 	}
-	return int32(t.hash.Partition(&kgo.Record{Key: key}, int(t.partitions)))
+	t.probe.Key = key
+	return int32(t.hash.Partition(t.probe, int(t.partitions)))
 }
 
 // newRouter wires tables and pipelines. known describes each topic; open makes one
@@ -65,7 +70,9 @@ func newRouter(cfg *Config, database string, known layout, open openTopic) *Rout
 		log:    zap.NewNop(),
 	}
 	dead := &letters{capture: cfg.Name, topic: known.ref(cfg.DeadLetterTopic)}
+	r.change.origin, r.change.memory = record.Origin(r.origin), &r.memory
 	r.messages = newMessenger(cfg, r.origin, dead, open)
+	r.messages.memory = &r.memory
 	for i := range cfg.Tables {
 		t := &cfg.Tables[i]
 		r.tables[t.Name] = &route{cfg: cfg, table: t, topic: known.ref(t.Topic), letters: dead}
@@ -91,7 +98,9 @@ func (r *Router) Route(ctx context.Context, dst []*kgo.Record, e *schema.Event, 
 	if err != nil {
 		return dst, err
 	}
-	c := change{route: rt, origin: record.Origin(r.origin), event: e, now: nowMicros, headers: headers(e, e.Version), octets: r.octets}
+	c := &r.change
+	c.route, c.event, c.now, c.octets, c.whole = rt, e, nowMicros, r.octets, nil
+	c.headers = r.memory.headersOf(e, e.Version)
 	c.shape()
 	if !slices.Contains(rt.table.Skip, e.Op) {
 		if dst, err = c.toTable(dst); err != nil {
@@ -108,6 +117,9 @@ func (r *Router) Route(ctx context.Context, dst []*kgo.Record, e *schema.Event, 
 
 // route finds the table's route and fits it to the event's relation.
 func (r *Router) route(ctx context.Context, e *schema.Event) (*route, error) {
+	if r.latest != nil && r.latest.relation == e.Relation {
+		return r.latest, nil
+	}
 	rt, known := r.tables[e.Relation.Table]
 	if !known {
 		if _, ok := r.cfg.matching(e.Relation.Table); ok {
@@ -122,6 +134,7 @@ func (r *Router) route(ctx context.Context, e *schema.Event) (*route, error) {
 				"taking it out of the publication does not take back what is in the log",
 		}
 	}
+	r.latest = rt
 	if rt.relation == e.Relation {
 		return rt, nil
 	}

@@ -234,55 +234,6 @@ func (s *session) follow(ctx context.Context, step Step) error {
 	return nil
 }
 
-func (s *session) produce(ctx context.Context, events []schema.Event) error {
-	if len(events) == 0 {
-		return nil
-	}
-	now := time.Now()
-	s.scratch = s.scratch[:0]
-	for i := range events {
-		s.copies.note(&events[i])
-		s.counter.count(&events[i])
-		var err error
-		if s.scratch, err = s.router.Route(ctx, s.scratch, &events[i], now.UnixMicro()); err != nil {
-			return s.keepComplete(ctx, err)
-		}
-	}
-	first := s.held.records == 0
-	if s.cfg.MarkCommits && !s.marked && s.assembler.InTransaction() {
-		if err := s.mark(ctx, false); err != nil {
-			return err
-		}
-	}
-	if first {
-		s.began = now
-	}
-	s.latest = now
-	s.held.add(s.scratch)
-	s.commit.add(s.scratch)
-	var err error
-	if len(s.scratch) > 0 {
-		s.scratch, err = s.router.remember(s.scratch)
-	}
-	if err == nil {
-		err = s.producer.Produce(ctx, s.scratch)
-	}
-	if first {
-		s.cfg.reach(FailProduced)
-	}
-	return err
-}
-
-// keepComplete ends the Kafka transaction before a change that cannot be delivered,
-// unless it holds a part of that change's commit: what is complete need not wait for
-// whoever has to decide, and is not sent again together with it.
-func (s *session) keepComplete(ctx context.Context, err error) error {
-	if s.held.records == 0 || s.commit.records > 0 || s.marked || s.boundary.IsZero() {
-		return err
-	}
-	return errors.Join(err, s.end(ctx))
-}
-
 // reached takes note of a commit boundary, and ends the Kafka transaction there
 // if it is large or old enough.
 func (s *session) reached(ctx context.Context, boundary schema.LSN) error {
