@@ -29,6 +29,9 @@ const (
 	minBatchBytes = 1_000_012
 	// brokerPatience is how long one request but EndTxn is repeated; the client's own default.
 	brokerPatience = 30 * time.Second
+	// linger is how long a batch that is not full waits for more records. The end of a Kafka
+	// transaction sends all, so it delays none.
+	linger = 20 * time.Millisecond
 	// bufferedRecords must not be what blocks: that wait could not be bounded.
 	bufferedRecords = 1 << 20
 )
@@ -118,7 +121,7 @@ func openProducer(ctx context.Context, cfg *Config, maxBytes map[string]int32) (
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.MaxBufferedRecords(bufferedRecords),
-		kgo.ProducerLinger(0),
+		kgo.ProducerLinger(linger),
 		kgo.ProducerBatchMaxBytesFn(limits.of),
 	)
 	if err != nil {
