@@ -45,14 +45,13 @@ golden:
     go test -count 1 ./cdc ./cdc/pgoutput -rewrite
     git diff --stat -- testdata docs/formats.md
 
-# Measure the hot paths; `just bench backfill` copies a table beside Debezium's connector (5 minutes; --rows 300000 half a minute).
+# Measure on real servers beside pg_recvlogical; `just bench` alone lists what (docs/performance.md).
 bench *flags:
-    #!/usr/bin/env bash
-    set -euo pipefail
-    case "{{ flags }}" in
-        backfill*) go run ./cmd/bench {{ flags }} ;;
-        *) go test -run '^$' -bench . -benchmem {{ flags }} ./... ;;
-    esac
+    go run ./cmd/bench {{ flags }}
+
+# The benchmarks of the hot paths, which need no server.
+bench-go *flags:
+    go test -short -run '^$' -bench . -benchmem {{ flags }} ./...
 
 # The proof: break daemon, Postgres, Kafka and the network, hold Kafka against what Postgres wrote down (40 to 75 minutes).
 chaos *flags:

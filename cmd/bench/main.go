@@ -1,6 +1,6 @@
-// Command bench measures on servers of its own. `bench backfill` copies one table by COPY to nowhere, by the
-// daemon and by Debezium's connector, and prints a table of how fast each was; a topic that does not hold
-// every row once is an error. The hot paths have benchmarks of go test.
+// Command bench measures the daemon on servers of its own, beside pg_recvlogical, beside Debezium's connector, and beside
+// other builds of itself: how fast it drains a backlog of some kind, or copies a table. It prints a table in Markdown. A topic
+// that does not hold every row once is an error. The hot paths have benchmarks of go test.
 //
 // Exit codes: 0 measured, 1 it broke, 2 usage, 130 interrupted.
 package main

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"os"
 
+	"penstock/internal/bench"
 	"penstock/internal/parity"
 )
 
@@ -18,27 +21,21 @@ const (
 	exitInterrupted = 130
 )
 
+// backfillRows is how many rows a backfill reads unless told otherwise.
+const backfillRows = 5_000_000
+
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	set := flag.NewFlagSet("bench backfill", flag.ContinueOnError)
-	set.SetOutput(stderr)
-	rows := set.Int64("rows", 5_000_000, "how many rows the table has")
-	binary := set.String("binary", "", "the daemon; built when empty")
-	if len(args) == 0 || args[0] != "backfill" {
-		fmt.Fprintln(stderr, "bench: what is to be measured? (fix: bench backfill)")
-		return exitUsage
-	}
-	err := set.Parse(args[1:])
+	f, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return exitOK
 	}
-	if err == nil && (set.NArg() > 0 || *rows < 1) {
-		err = errors.New("want no arguments, and at least one row")
-	}
 	if err != nil {
-		fmt.Fprintln(stderr, "bench:", err)
+		if !errors.Is(err, errUsage) {
+			fmt.Fprintln(stderr, "bench:", err)
+		}
 		return exitUsage
 	}
-	err = measure(ctx, *binary, *rows, stdout, stderr)
+	err = measure(ctx, f, stdout, func(line string) { fmt.Fprintln(stderr, line) })
 	if ctx.Err() != nil {
 		return exitInterrupted
 	}
@@ -49,21 +46,68 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-func measure(ctx context.Context, binary string, rows int64, stdout, stderr io.Writer) (err error) {
-	if binary == "" {
+// measure builds the daemon unless there is one, and measures.
+func measure(ctx context.Context, f flags, stdout io.Writer, progress func(line string)) error {
+	if len(f.plan.Builds) == 0 {
 		built, remove, err := parity.Build(ctx)
 		if err != nil {
 			return err
 		}
 		defer remove()
-		binary = built
+		f.plan.Builds = []bench.Build{{Name: "penstock", Path: built}}
 	}
-	rig, err := parity.OpenRig(ctx, true, func(line string) { fmt.Fprintln(stderr, line) })
+	if len(f.workloads) > 0 {
+		if err := drains(ctx, f, stdout, progress); err != nil {
+			return err
+		}
+	}
+	if f.backfill {
+		return backfill(ctx, f, stdout, progress)
+	}
+	return nil
+}
+
+// drains measures every workload and prints the report; that of those that were measured, if one fails.
+func drains(ctx context.Context, f flags, stdout io.Writer, progress func(line string)) (err error) {
+	rig, err := bench.OpenRig(ctx, progress)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, rig.Close(ctx)) }()
-	copies, err := parity.Snapshots(ctx, rig, binary, rows)
+	var report bench.Report
+	if report.Machine, err = rig.Machine(ctx, f.plan); err != nil {
+		return err
+	}
+	for _, w := range f.workloads {
+		result, err := rig.Measure(ctx, w, f.plan)
+		if err != nil {
+			return errors.Join(err, report.Write(stdout))
+		}
+		report.Results = append(report.Results, result)
+	}
+	if f.out != "" {
+		text, err := json.MarshalIndent(report, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(f.out, append(text, '\n'), 0o600); err != nil {
+			return err
+		}
+	}
+	return report.Write(stdout)
+}
+
+func backfill(ctx context.Context, f flags, stdout io.Writer, progress func(line string)) (err error) {
+	rig, err := parity.OpenRig(ctx, true, progress)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rig.Close(ctx)) }()
+	rows := f.plan.Rows
+	if rows == 0 {
+		rows = backfillRows
+	}
+	copies, err := parity.Snapshots(ctx, rig, f.plan.Builds[0].Path, rows)
 	if err != nil {
 		return err
 	}

@@ -12,11 +12,23 @@ func TestCommandLine(t *testing.T) {
 		code   int
 		stderr string // holds this
 	}{
-		{"", exitUsage, "fix: bench backfill"},
-		{"everything", exitUsage, "fix: bench backfill"},
-		{"backfill -rows 0", exitUsage, "at least one row"},
-		{"backfill now", exitUsage, "no arguments"},
-		{"backfill -h", exitOK, "-rows"},
+		{"", exitUsage, "fix: bench drain|small|huge|"},
+		{"everything", exitUsage, "fix: bench drain|small|huge|"},
+		{"-rows 5", exitUsage, "fix: bench drain|"},
+		{"drain -rows -1", exitUsage, "--rows of at least 1"},
+		{"drain -rows many", exitUsage, "invalid value"},
+		{"drain -rounds 0", exitUsage, "--rounds of at least 1"},
+		{"drain -retries -1", exitUsage, "--retries of at least 0"},
+		{"drain now", exitUsage, `unknown argument "now"`},
+		{"drain -readers penstock,somebody", exitUsage, `no reader "somebody" (fix: some of limit,penstock`},
+		{"drain -binary a/penstock -binary b/penstock", exitUsage, "two are called penstock: want name=path"},
+		{"drain -binary old=", exitUsage, "want path or name=path"},
+		{"backfill -binary a -binary b", exitUsage, "backfill measures one --binary"},
+		{"all -binary a -binary b", exitUsage, "backfill measures one --binary"},
+		{"backfill -out x", exitUsage, "backfill has no --out"},
+		{"backfill now", exitUsage, "unknown argument"},
+		{"drain -h", exitOK, "-rows"},
+		{"-h", exitOK, "usage: bench drain|small|huge|"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
@@ -27,5 +39,15 @@ func TestCommandLine(t *testing.T) {
 				t.Errorf("stderr: got %q, want %q in it", &stderr, c.stderr)
 			}
 		})
+	}
+}
+
+func TestBuildsAreBesideEachOther(t *testing.T) {
+	f, err := parse(strings.Fields("drain --binary old=/a/penstock --binary /b/new --readers penstock"), &bytes.Buffer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b := f.plan.Builds; len(b) != 2 || b[0].Name != "old" || b[0].Path != "/a/penstock" || b[1].Name != "new" || b[1].Path != "/b/new" {
+		t.Errorf("got %+v", b)
 	}
 }

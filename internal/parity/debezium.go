@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"penstock/internal/parity/golden"
 	"penstock/internal/stack"
@@ -45,25 +46,13 @@ func (r *Rig) runDebezium(ctx context.Context, p Pass) (records []golden.Record,
 }
 
 func (r *Rig) connectorConfig(p Pass, slot string) (map[string]string, error) {
-	at, err := url.Parse(r.postgres.DSN())
+	config, err := stack.SlotReader(r.postgres.DSN(), p.Name, slot, string(p.Content))
 	if err != nil {
 		return nil, err
 	}
-	config := map[string]string{
-		"connector.class":   stack.DebeziumConnector,
-		"tasks.max":         "1",
-		"database.hostname": at.Hostname(), "database.port": at.Port(), "database.user": at.User.Username(),
-		"database.password": "none", "database.dbname": strings.TrimPrefix(at.Path, "/"),
-		"topic.prefix": p.Name,
-		"plugin.name":  "pgoutput", "slot.name": slot, "slot.drop.on.stop": "false",
-		"publication.name": string(p.Content), "publication.autocreate.mode": "disabled",
-		"snapshot.mode":                             "no_data",
-		"statistics.metrics.enabled":                "false", // fills the log, and no record
-		"topic.creation.default.replication.factor": "1", "topic.creation.default.partitions": "1",
-		"value.converter":                "org.apache.kafka.connect.json.JsonConverter",
-		"key.converter":                  "org.apache.kafka.connect.json.JsonConverter",
-		"value.converter.schemas.enable": fmt.Sprint(p.Schemas), "key.converter.schemas.enable": fmt.Sprint(p.Schemas),
-	}
+	converter := "org.apache.kafka.connect.json.JsonConverter"
+	config["key.converter"], config["key.converter.schemas.enable"] = converter, fmt.Sprint(p.Schemas)
+	config["value.converter"], config["value.converter.schemas.enable"] = converter, fmt.Sprint(p.Schemas)
 	if p.Content == Stops || p.Content == Unsayable {
 		config["event.processing.failure.handling.mode"] = "warn" // the other passes would end there
 	}
@@ -81,10 +70,12 @@ func (r *Rig) copySlot(ctx context.Context, p Pass) (string, error) {
 	return slot, nil
 }
 
-// dropSlot waits for the slot's reader to be gone.
-func (r *Rig) dropSlot(ctx context.Context, slot string) error {
-	return eventually(ctx, func() (bool, error) {
-		tag, err := r.db.Exec(ctx, `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+func (r *Rig) dropSlot(ctx context.Context, slot string) error { return DropSlot(ctx, r.db, slot) }
+
+// DropSlot waits for the slot's reader to be gone.
+func DropSlot(ctx context.Context, db *pgx.Conn, slot string) error {
+	return Eventually(ctx, func() (bool, error) {
+		tag, err := db.Exec(ctx, `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
 			WHERE slot_name = $1 AND NOT active`, slot)
 		return err == nil && tag.RowsAffected() == 1, err
 	})

@@ -5,7 +5,7 @@
 //
 // Read run.go first, then pass.go (the settings that are compared) and fill.go (the
 // changes: package typecases has the types, shapes/*.sql the shapes of change);
-// rig.go, debezium.go, penstock.go and topics.go are the two readers and their
+// rig.go, debezium.go, penstock.go, daemon.go and topics.go are the two readers and their
 // servers; align.go, compare.go, values.go, justify.go and report.go judge. Package
 // golden keeps what the connector wrote for tests without servers; input.go asks
 // the server for the same rows.

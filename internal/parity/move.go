@@ -86,7 +86,7 @@ func (r *Rig) deliverByConnector(ctx context.Context, p Pass) error {
 	if err := r.connect.Stop(ctx, moveName); err != nil {
 		return err
 	}
-	err = eventually(ctx, func() (free bool, err error) {
+	err = Eventually(ctx, func() (free bool, err error) {
 		err = r.db.QueryRow(ctx, "SELECT NOT active FROM pg_replication_slots WHERE slot_name = $1", moveName).Scan(&free)
 		return free, err
 	})
@@ -144,15 +144,15 @@ func (r *Rig) deliverByDaemon(ctx context.Context, p Pass, binary string, w *wri
 	if err != nil {
 		return err
 	}
-	if err := r.awaitRecords(ctx, before+moveEach, d.alive); err != nil {
+	if err := r.awaitRecords(ctx, before+moveEach, d.Alive); err != nil {
 		return err
 	}
 	w.enough.Store(true)
 	if err := <-written; err != nil {
 		return err
 	}
-	err = eventually(ctx, func() (bool, error) {
-		if err := d.alive(); err != nil {
+	err = Eventually(ctx, func() (bool, error) {
+		if err := d.Alive(); err != nil {
 			return false, err
 		}
 		var last string
@@ -164,7 +164,7 @@ func (r *Rig) deliverByDaemon(ctx context.Context, p Pass, binary string, w *wri
 		})
 		return last == w.history[len(w.history)-1], err
 	})
-	return errors.Join(err, d.end())
+	return errors.Join(err, d.End())
 }
 
 // writer is a client whose commits are known in their order, because they are one after the other.
@@ -242,7 +242,7 @@ func (r *Rig) records(ctx context.Context) (n int, err error) {
 
 // awaitRecords returns when the topic has so many; failed, unless nil, is asked meanwhile.
 func (r *Rig) awaitRecords(ctx context.Context, want int, failed func() error) error {
-	return eventually(ctx, func() (bool, error) {
+	return Eventually(ctx, func() (bool, error) {
 		if failed != nil {
 			if err := failed(); err != nil {
 				return false, err

@@ -127,15 +127,15 @@ func (r *Rig) copyByDaemon(ctx context.Context, name, binary string, began func(
 		return c, err
 	}
 	d := startDaemon(ctx, binary, dir, "")
-	err = eventually(ctx, func() (bool, error) {
-		if err := errors.Join(d.alive(), began()); err != nil {
+	err = Eventually(ctx, func() (bool, error) {
+		if err := errors.Join(d.Alive(), began()); err != nil {
 			return false, err
 		}
 		log, err := os.ReadFile(filepath.Join(dir, "log"))
 		return strings.Contains(string(log), copyDone), err
 	})
-	c.Memory = peakMemory(int(d.pid.Load()))
-	return c, errors.Join(err, d.end())
+	c.Memory = peakMemory(d.PID())
+	return c, errors.Join(err, d.End())
 }
 
 // copyByConnector returns when the topic has as many records as there are rows. What is set is for throughput; acknowledgements,
@@ -154,7 +154,7 @@ func (r *Rig) copyByConnector(ctx context.Context, name string, rows int64, bega
 	if err := r.connect.Create(ctx, name, config); err != nil {
 		return c, err
 	}
-	err = eventually(ctx, func() (bool, error) {
+	err = Eventually(ctx, func() (bool, error) {
 		// A worker that has much to do may not answer in time; the copy's own limit holds.
 		if _, err := r.connect.Running(ctx, name); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			return false, err

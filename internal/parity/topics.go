@@ -82,7 +82,7 @@ func (r *Rig) removeTopics(ctx context.Context, p Pass) error {
 	}
 	defer client.Close()
 	admin := kadm.NewClient(client)
-	return eventually(ctx, func() (bool, error) {
+	return Eventually(ctx, func() (bool, error) {
 		all, err := admin.ListTopics(ctx)
 		if err != nil {
 			return false, fmt.Errorf("list topics: %w", err)
@@ -98,9 +98,14 @@ func (r *Rig) removeTopics(ctx context.Context, p Pass) error {
 	})
 }
 
-// scan hands over the committed records of a topic, partition after partition.
+// scan is [Scan] at the rig's broker.
 func (r *Rig) scan(ctx context.Context, topic string, take func(*kgo.Record) error) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(r.kafka.Address()))
+	return Scan(ctx, r.kafka.Address(), topic, take)
+}
+
+// Scan hands over the committed records of a topic, partition after partition, as a read-committed consumer sees them.
+func Scan(ctx context.Context, broker, topic string, take func(*kgo.Record) error) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker))
 	if err != nil {
 		return err
 	}
@@ -113,16 +118,16 @@ func (r *Rig) scan(ctx context.Context, topic string, take func(*kgo.Record) err
 		if end.At == 0 {
 			continue
 		}
-		if err := r.scanPartition(ctx, topic, end.Partition, end.At, take); err != nil {
+		if err := scanPartition(ctx, broker, topic, end.Partition, end.At, take); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *Rig) scanPartition(ctx context.Context, topic string, partition int32, end int64, take func(*kgo.Record) error) error {
+func scanPartition(ctx context.Context, broker, topic string, partition int32, end int64, take func(*kgo.Record) error) error {
 	from := map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().AtStart()}}
-	client, err := kgo.NewClient(kgo.SeedBrokers(r.kafka.Address()), kgo.ConsumePartitions(from),
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.ConsumePartitions(from),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
 	if err != nil {
 		return err
@@ -155,7 +160,7 @@ func (r *Rig) awaitMarker(ctx context.Context, prefix string, failed func() erro
 	defer client.Close()
 	admin := kadm.NewClient(client)
 	topic := prefix + "." + markerTable
-	return eventually(ctx, func() (bool, error) {
+	return Eventually(ctx, func() (bool, error) {
 		if err := failed(); err != nil {
 			return false, err
 		}
@@ -172,8 +177,8 @@ func (r *Rig) awaitMarker(ctx context.Context, prefix string, failed func() erro
 	})
 }
 
-// eventually asks every 100 ms until the answer is true.
-func eventually(ctx context.Context, done func() (bool, error)) error {
+// Eventually asks every 100 ms until the answer is true.
+func Eventually(ctx context.Context, done func() (bool, error)) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -36,19 +36,36 @@ type Connect struct{ *Instance }
 // StartConnect starts a standalone worker on the broker with settings (as in worker.properties) over the usual ones. Its
 // connectors end with it, and it ends with Close or with this process.
 func StartConnect(ctx context.Context, opts Options, broker string, settings map[string]string) (*Connect, error) {
-	in, err := startPrivate(ctx, opts, connectKind(), overlay(map[string]string{"bootstrap.servers": broker}, settings))
+	return startWorker(ctx, opts, "ConnectStandalone", overlay(map[string]string{"bootstrap.servers": broker}, settings))
+}
+
+// StartConnectCluster is StartConnect with a distributed worker, alone in the cluster group, whose topics begin with that
+// name. Only such a worker can deliver exactly once: exactly.once.source.support.
+func StartConnectCluster(ctx context.Context, opts Options, broker, group string, settings map[string]string) (*Connect, error) {
+	return startWorker(ctx, opts, "ConnectDistributed", overlay(map[string]string{
+		"bootstrap.servers": broker, "group.id": group,
+		"config.storage.topic": group + ".config", "config.storage.replication.factor": "1",
+		"offset.storage.topic": group + ".offsets", "offset.storage.replication.factor": "1", "offset.storage.partitions": "1",
+		"status.storage.topic": group + ".status", "status.storage.replication.factor": "1", "status.storage.partitions": "1",
+	}, settings))
+}
+
+func startWorker(ctx context.Context, opts Options, class string, settings map[string]string) (*Connect, error) {
+	in, err := startPrivate(ctx, opts, connectKind(class), settings)
 	if err != nil {
 		return nil, err
 	}
 	return &Connect{in}, nil
 }
 
-func connectKind() kind {
+func connectKind(class string) kind {
 	return kind{
-		name:      "connect",
-		locate:    func(port int) access { return access{addresses: []string{loopback(port)}} },
-		ask:       askConnect,
-		native:    nativeConnect,
+		name:   "connect",
+		locate: func(port int) access { return access{addresses: []string{loopback(port)}} },
+		ask:    askConnect,
+		native: func(ctx context.Context, h *home, settings map[string]string) (recipe, error) {
+			return nativeConnect(ctx, h, class, settings)
+		},
 		cached:    func(h *home) bool { return h.cache.has(debeziumArtifact().name()) },
 		needsJava: true,
 	}
@@ -83,7 +100,7 @@ func connectSettings(in *Instance) map[string]string {
 	}
 }
 
-func nativeConnect(ctx context.Context, h *home, settings map[string]string) (recipe, error) {
+func nativeConnect(ctx context.Context, h *home, class string, settings map[string]string) (recipe, error) {
 	dist, j, archive, err := h.program(ctx, debeziumArtifact(), asItIs)
 	if err != nil {
 		return recipe{}, err
@@ -100,9 +117,30 @@ func nativeConnect(ctx context.Context, h *home, settings map[string]string) (re
 		command: func(in *Instance) *exec.Cmd {
 			flags := append(h.jvmFlags(connectHeap, 4*connectHeap), archive.flags()...)
 			flags = append(flags, "-Dlog4j2.configurationFile="+filepath.Join(in.dir, "log4j2.properties"))
-			return j.command(in.dir, dist, flags, "org.apache.kafka.connect.cli.ConnectStandalone", worker(in))
+			return j.command(in.dir, dist, flags, "org.apache.kafka.connect.cli."+class, worker(in))
 		},
 		stop: syscall.SIGTERM, atDeath: syscall.SIGKILL, archive: archive,
+	}, nil
+}
+
+// SlotReader is the configuration of Debezium's connector with which it reads what the slot of the database dsn has of a
+// publication, and nothing that was there before, into topics of one partition whose names begin with name.
+func SlotReader(dsn, name, slot, publication string) (map[string]string, error) {
+	at, err := url.Parse(dsn)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{
+		"connector.class":   DebeziumConnector,
+		"tasks.max":         "1",
+		"database.hostname": at.Hostname(), "database.port": at.Port(), "database.user": at.User.Username(),
+		"database.password": "none", "database.dbname": strings.TrimPrefix(at.Path, "/"),
+		"topic.prefix": name,
+		"plugin.name":  "pgoutput", "slot.name": slot, "slot.drop.on.stop": "false",
+		"publication.name": publication, "publication.autocreate.mode": "disabled",
+		"snapshot.mode":                             "no_data",
+		"statistics.metrics.enabled":                "false", // fills the log, and no record
+		"topic.creation.default.replication.factor": "1", "topic.creation.default.partitions": "1",
 	}, nil
 }
 
@@ -110,14 +148,20 @@ func nativeConnect(ctx context.Context, h *home, settings map[string]string) (re
 // what Java has to say of it.
 func (c *Connect) Create(ctx context.Context, name string, config map[string]string) error {
 	request := map[string]any{"name": name, "config": config}
-	if err := callConnect(ctx, c.access(), http.MethodPost, "/connectors", request, nil); err != nil {
-		return fmt.Errorf("create connector %s: %w", name, err)
-	}
 	ctx, cancel := context.WithTimeoutCause(ctx, connectorWait, fmt.Errorf("does not run within %s", connectorWait))
 	defer cancel()
 	tick := time.NewTicker(connectorLook)
 	defer tick.Stop()
-	for {
+	for created := false; ; {
+		if !created {
+			err := callConnect(ctx, c.access(), http.MethodPost, "/connectors", request, nil)
+			refused, answered := errors.AsType[*connectError](err)
+			rebalancing := answered && refused.code == http.StatusConflict // of a cluster; it passes
+			if err != nil && !rebalancing {
+				return fmt.Errorf("create connector %s: %w", name, err)
+			}
+			created = !rebalancing
+		}
 		running, err := c.Running(ctx, name)
 		if err != nil || running {
 			return err
