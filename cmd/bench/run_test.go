@@ -12,15 +12,15 @@ func TestCommandLine(t *testing.T) {
 		code   int
 		stderr string // holds this
 	}{
-		{"", exitUsage, "fix: bench drain|small|huge|"},
-		{"everything", exitUsage, "fix: bench drain|small|huge|"},
+		{"", exitUsage, "fix: bench drain|small|huge|wide|live|backfill|all"},
+		{"everything", exitUsage, "fix: bench drain|small|huge|wide|live|backfill|all"},
 		{"-rows 5", exitUsage, "fix: bench drain|"},
 		{"drain -rows -1", exitUsage, "--rows of at least 1"},
 		{"drain -rows many", exitUsage, "invalid value"},
 		{"drain -rounds 0", exitUsage, "--rounds of at least 1"},
 		{"drain -retries -1", exitUsage, "--retries of at least 0"},
 		{"drain now", exitUsage, `unknown argument "now"`},
-		{"drain -readers penstock,somebody", exitUsage, `no reader "somebody" (fix: some of limit,penstock`},
+		{"drain -readers penstock,somebody", exitUsage, `no reader "somebody" (fix: some of limit,penstock,debezium,`},
 		{"drain -binary a/penstock -binary b/penstock", exitUsage, "two are called penstock: want name=path"},
 		{"drain -binary old=", exitUsage, "want path or name=path"},
 		{"backfill -binary a -binary b", exitUsage, "backfill measures one --binary"},
@@ -28,7 +28,7 @@ func TestCommandLine(t *testing.T) {
 		{"backfill -out x", exitUsage, "backfill has no --out"},
 		{"backfill now", exitUsage, "unknown argument"},
 		{"drain -h", exitOK, "-rows"},
-		{"-h", exitOK, "usage: bench drain|small|huge|"},
+		{"-h", exitOK, "usage: bench drain|small|huge|wide|live|backfill|all"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

@@ -2,7 +2,7 @@
 // servers of its own and on the same changes. A run that does not end with every row in Kafka, once, is an error.
 //
 // Read workload.go first (what is written), then rig.go (the servers), measure.go (rounds, and which run counts) and
-// trial.go (one run: a copy of the slot, from the start of a reader to its last row). limit.go and penstock.go
+// trial.go (one run, from the start of a reader to its last row; live.go: under a load). limit.go, penstock.go and debezium.go
 // are the readers; check.go counts what arrived; usage.go and proc.go see what it cost; result.go, table.go and machine.go
 // are what is printed.
 package bench

@@ -30,10 +30,12 @@ func (l *limit) name() string  { return nameLimit }
 func (l *limit) label() string { return "pg_recvlogical to nowhere" }
 func (l *limit) writes() bool  { return false }
 
+func (*limit) prepare(context.Context, *Rig) error { return nil }
+
 // read runs it up to the end of the rows.
 func (l *limit) read(ctx context.Context, t *trial) error {
 	cmd := exec.CommandContext(ctx, l.bin, "--dbname="+t.rig.postgres.DSN(), "--slot="+t.name, "--start", "--file=/dev/null",
-		"--option=proto_version=1", "--option=publication_names="+publication, "--endpos="+t.rig.end, "--fsync-interval=0", "--no-loop")
+		"--option=proto_version=1", "--option=publication_names="+publication, "--endpos="+t.rig.loaded.end, "--fsync-interval=0", "--no-loop")
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	// The kernel sends the death signal when the thread that started the child ends: this one waits for it.

@@ -15,10 +15,12 @@ const (
 	nameLimit    = "limit"
 	namePenstock = "penstock"
 	nameDebezium = "debezium"
+
+	nameDebeziumLeast = "debezium-at-least-once"
 )
 
 // Readers lists their names.
-func Readers() []string { return []string{nameLimit, namePenstock} }
+func Readers() []string { return []string{nameLimit, namePenstock, nameDebezium, nameDebeziumLeast} }
 
 // Plan is what is measured, and how often.
 type Plan struct {
@@ -49,6 +51,8 @@ func (p Plan) readers() ([]reader, error) {
 			for _, b := range p.Builds {
 				all = append(all, &penstock{build: b, alone: len(p.Builds) == 1})
 			}
+		case nameDebezium, nameDebeziumLeast:
+			all = append(all, &debezium{exactly: name == nameDebezium})
 		default:
 			return nil, &fault.Error{
 				Kind: fault.Usage, Where: "--readers", What: fmt.Sprintf("no reader %q", name), Fix: "some of " + strings.Join(Readers(), ","),
@@ -64,6 +68,9 @@ func (r *Rig) Measure(ctx context.Context, w Workload, plan Plan) (*Result, erro
 	if err != nil {
 		return nil, err
 	}
+	if w.rate > 0 {
+		readers = slices.DeleteFunc(readers, func(who reader) bool { return !who.writes() }) // it shows no row
+	}
 	rows := plan.Rows
 	if rows == 0 {
 		rows = w.Rows
@@ -78,8 +85,8 @@ func (r *Rig) Measure(ctx context.Context, w Workload, plan Plan) (*Result, erro
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", w.Name, err)
 			}
-			r.say("%s, round %d of %d: %s %.0f rows/s, others took %.2f cores",
-				w.Name, round+1, plan.Rounds, readers[i].name(), float64(run.Rows)/run.Seconds, run.Others)
+			r.say("%s, round %d of %d: %s %.0f changes/s, others took %.2f cores",
+				w.Name, round+1, plan.Rounds, readers[i].name(), float64(run.Changes)/run.Seconds, run.Others)
 			runs[i] = append(runs[i], run)
 		}
 	}

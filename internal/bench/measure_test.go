@@ -2,6 +2,7 @@ package bench_test
 
 import (
 	"os/exec"
+	"slices"
 	"testing"
 
 	"penstock/internal/bench"
@@ -9,8 +10,8 @@ import (
 	"penstock/internal/stack/stacktest"
 )
 
-// A small drain on the real servers; how fast it is says nothing.
-func TestDrain(t *testing.T) {
+// A little of everything on the real servers; how fast it is says nothing.
+func TestMeasure(t *testing.T) {
 	stacktest.NeedServers(t)
 	ctx := t.Context()
 	built, remove, err := parity.Build(ctx)
@@ -35,10 +36,7 @@ func TestDrain(t *testing.T) {
 	if err != nil || machine.Cores < 1 || machine.Memory < 1<<30 || len(machine.Versions) != 2+len(plan.Readers) {
 		t.Errorf("machine: got %+v, %v", machine, err)
 	}
-	result, err := rig.Measure(ctx, bench.Workloads()[0], plan)
-	if err != nil {
-		t.Fatal(err)
-	}
+	result := measure(t, rig, "drain", plan)
 	for _, line := range result.Lines {
 		if line.Rate <= 0 || line.CPU["reader"] <= 0 || line.CPU["walsender"] <= 0 || line.PeakBytes < 1<<20 || len(line.Runs) != 1 {
 			t.Errorf("%s: got %+v", line.Reader, line)
@@ -47,4 +45,24 @@ func TestDrain(t *testing.T) {
 	if daemon := result.Lines[0]; daemon.First <= 0 || daemon.First > daemon.Runs[0].Seconds || daemon.CPU["broker"] <= 0 {
 		t.Errorf("penstock: got %+v", daemon)
 	}
+	plan.Rows = 1000 // half a second
+	live := measure(t, rig, "live", plan)
+	if len(live.Lines) != 1 || live.Lines[0].Latency == nil || live.Lines[0].Latency.P50 <= 0 {
+		t.Errorf("live: got %+v, want the latency of the daemon alone", live.Lines)
+	}
+	plan.Rows = 500
+	if wide := measure(t, rig, "wide", plan); wide.Lines[0].Runs[0].Changes != 1000 {
+		t.Errorf("wide: got %+v, want an insert and an update of each row", wide.Lines[0])
+	}
+}
+
+func measure(t *testing.T, rig *bench.Rig, name string, plan bench.Plan) *bench.Result {
+	t.Helper()
+	all := bench.Workloads()
+	i := slices.IndexFunc(all, func(w bench.Workload) bool { return w.Name == name })
+	result, err := rig.Measure(t.Context(), all[i], plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
 }

@@ -38,6 +38,8 @@ func (p *penstock) label() string {
 
 func (p *penstock) writes() bool { return true }
 
+func (*penstock) prepare(context.Context, *Rig) error { return nil }
+
 func (p *penstock) read(ctx context.Context, t *trial) error {
 	dir := filepath.Join(t.rig.dir, t.name)
 	text := fmt.Sprintf("source: { dsn: %q, name: %s, slot: %[2]s, publication: %s, tables: [%s, %s] }\n"+

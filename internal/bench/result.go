@@ -7,9 +7,10 @@ const maxOthers = 0.25
 
 // Run is what was measured of a reader once.
 type Run struct {
-	Rows      int64              `json:"rows"`
+	Changes   int64              `json:"changes"`
 	Seconds   float64            `json:"seconds"`                     // from the start of the reader until the last row can be read
 	First     float64            `json:"first_row_seconds,omitempty"` // from there until the first row can be read, where it was looked for
+	Latency   *Latency           `json:"latency,omitempty"`           // of a live load
 	CPU       map[string]float64 `json:"cpu_seconds"`                 // by role, user and system
 	PeakBytes int64              `json:"peak_bytes"`                  // the largest resident set of the reader
 	Load      float64            `json:"load_average"`                // of the last minute before the run
@@ -24,14 +25,15 @@ func noisy(others float64) bool { return others > maxOthers }
 type Line struct {
 	Reader     string             `json:"reader"`
 	Label      string             `json:"label"`
-	Rate       float64            `json:"rows_per_second"`
-	Least      float64            `json:"least_rows_per_second"`
-	Most       float64            `json:"most_rows_per_second"`
+	Rate       float64            `json:"changes_per_second"`
+	Least      float64            `json:"least_changes_per_second"`
+	Most       float64            `json:"most_changes_per_second"`
 	OfLimit    float64            `json:"of_limit,omitempty"`    // 0 if that was not measured
 	OfDebezium float64            `json:"of_debezium,omitempty"` // 0 if that was not measured
 	First      float64            `json:"first_row_seconds,omitempty"`
-	CPU        map[string]float64 `json:"cpu_seconds_per_million_rows"` // by role
-	PeakBytes  int64              `json:"peak_bytes"`                   // the largest of all
+	Latency    *Latency           `json:"latency,omitempty"`               // each a median of its own
+	CPU        map[string]float64 `json:"cpu_seconds_per_million_changes"` // by role
+	PeakBytes  int64              `json:"peak_bytes"`                      // the largest of all
 	Load       float64            `json:"load_average"`
 	Others     float64            `json:"other_cores"`
 	Noisy      int                `json:"noisy_runs"`
@@ -54,7 +56,7 @@ type Report struct {
 
 // sum makes a line of runs, at least one.
 func sum(who reader, runs []Run) Line {
-	rate := func(r Run) float64 { return float64(r.Rows) / r.Seconds }
+	rate := func(r Run) float64 { return float64(r.Changes) / r.Seconds }
 	rates := each(runs, rate)
 	line := Line{
 		Reader: who.name(), Label: who.label(), Runs: runs, CPU: map[string]float64{},
@@ -63,8 +65,18 @@ func sum(who reader, runs []Run) Line {
 		Load:   median(each(runs, func(r Run) float64 { return r.Load })),
 		Others: median(each(runs, func(r Run) float64 { return r.Others })),
 	}
+	if runs[0].Latency != nil {
+		of := func(value func(*Latency) float64) float64 {
+			return median(each(runs, func(r Run) float64 { return value(r.Latency) }))
+		}
+		line.Latency = &Latency{
+			P50: of(func(l *Latency) float64 { return l.P50 }), P99: of(func(l *Latency) float64 { return l.P99 }),
+			P999: of(func(l *Latency) float64 { return l.P999 }), Most: of(func(l *Latency) float64 { return l.Most }),
+			Late: of(func(l *Latency) float64 { return l.Late }),
+		}
+	}
 	for role := range runs[0].CPU {
-		line.CPU[role] = median(each(runs, func(r Run) float64 { return r.CPU[role] / float64(r.Rows) * 1e6 }))
+		line.CPU[role] = median(each(runs, func(r Run) float64 { return r.CPU[role] / float64(r.Changes) * 1e6 }))
 	}
 	for _, r := range runs {
 		line.PeakBytes = max(line.PeakBytes, r.PeakBytes)

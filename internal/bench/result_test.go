@@ -92,7 +92,7 @@ func (s some) label() string { return "the " + s.text }
 func TestReportInMarkdown(t *testing.T) {
 	run := func(seconds, others float64) Run {
 		cpu := map[string]float64{roleReader: seconds / 2, roleBroker: 0.1}
-		return Run{Rows: 1000, Seconds: seconds, First: 0.25, CPU: cpu, PeakBytes: 64 << 20, Load: 1.5, Others: others, Noisy: noisy(others)}
+		return Run{Changes: 1000, Seconds: seconds, First: 0.25, CPU: cpu, PeakBytes: 64 << 20, Load: 1.5, Others: others, Noisy: noisy(others)}
 	}
 	result := Result{Workload: "drain", About: "a backlog", Rows: 1000, Lines: []Line{
 		sum(some{text: nameLimit}, []Run{run(1, 0), run(0.5, 0.1), run(4, 0.2)}),
@@ -116,13 +116,30 @@ func TestReportInMarkdown(t *testing.T) {
 
 ### drain: a backlog, 1000 rows
 
-| reader | rows/s | least to most | of limit | of Debezium | first row, s | CPU s/million: reader | walsender | broker | peak MB | load | others' cores | noisy runs |
+| reader | changes/s | least to most | of limit | of Debezium | first row, s | CPU s/million: reader | walsender | broker | peak MB | load | others' cores | noisy runs |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 | the limit | 1000 | 250 to 2000 | 1.00 | 10.00 | - | 500.0 | - | 100.0 | 64 | 1.5 | 0.10 | 0 of 3 |
 | the penstock | 500 | 250 to 500 | 0.50 | 5.00 | 0.25 | 1000.0 | - | 100.0 | 64 | 1.5 | 0.00 | 1 of 3 |
 | the debezium | 100 | 100 to 100 | 0.10 | 1.00 | 0.25 | 5000.0 | - | 100.0 | 64 | 1.5 | 0.00 | 0 of 1 |
 `
 	if diff := cmp.Diff(want, text.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLatenciesAreMedians(t *testing.T) {
+	run := func(ms float64) Run {
+		latency := &Latency{P50: ms, P99: 2 * ms, P999: 3 * ms, Most: 4 * ms, Late: ms / 10}
+		return Run{Changes: 1000, Seconds: 0.5, Latency: latency, CPU: map[string]float64{roleReader: 0.001}, PeakBytes: 64 << 20}
+	}
+	result := Result{Workload: "live", About: "a load", Rows: 1000, Lines: []Line{sum(some{text: namePenstock}, []Run{run(9), run(1), run(5)})}}
+	const want = `### live: a load, 1000 rows
+
+| reader | commits/s | p50, ms | p99 | p99.9 | most | load late, p99 | CPU s/million: reader | walsender | broker | peak MB | load | others' cores | noisy runs |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| the penstock | 2000 | 5.0 | 10.0 | 15.0 | 20.0 | 0.5 | 1.0 | - | - | 64 | 0.0 | 0.00 | 0 of 3 |
+`
+	if diff := cmp.Diff(want, result.String()); diff != "" {
 		t.Error(diff)
 	}
 }

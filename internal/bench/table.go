@@ -3,24 +3,39 @@ package bench
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
-// columns of the table, in their order.
-func columns() []struct {
+// column is one of the table.
+type column struct {
 	name string
 	of   func(Line) string
-} {
-	return []struct {
-		name string
-		of   func(Line) string
-	}{
-		{"reader", func(l Line) string { return l.Label }},
-		{"rows/s", func(l Line) string { return fmt.Sprintf("%.0f", l.Rate) }},
+}
+
+// columns are those of a backlog or, with latencies, of a live load.
+func columns(live bool) []column {
+	how := []column{
+		{"changes/s", func(l Line) string { return fmt.Sprintf("%.0f", l.Rate) }},
 		{"least to most", func(l Line) string { return fmt.Sprintf("%.0f to %.0f", l.Least, l.Most) }},
 		{"of limit", func(l Line) string { return positive("%.2f", l.OfLimit) }},
 		{"of Debezium", func(l Line) string { return positive("%.2f", l.OfDebezium) }},
 		{"first row, s", func(l Line) string { return positive("%.2f", l.First) }},
+	}
+	if live {
+		milliseconds := func(name string, of func(*Latency) float64) column {
+			return column{name, func(l Line) string { return fmt.Sprintf("%.1f", of(l.Latency)) }}
+		}
+		how = []column{
+			{"commits/s", func(l Line) string { return fmt.Sprintf("%.0f", l.Rate) }},
+			milliseconds("p50, ms", func(l *Latency) float64 { return l.P50 }),
+			milliseconds("p99", func(l *Latency) float64 { return l.P99 }),
+			milliseconds("p99.9", func(l *Latency) float64 { return l.P999 }),
+			milliseconds("most", func(l *Latency) float64 { return l.Most }),
+			milliseconds("load late, p99", func(l *Latency) float64 { return l.Late }),
+		}
+	}
+	return slices.Concat([]column{{"reader", func(l Line) string { return l.Label }}}, how, []column{
 		{"CPU s/million: reader", func(l Line) string { return positive("%.1f", l.CPU[roleReader]) }},
 		{"walsender", func(l Line) string { return positive("%.1f", l.CPU[roleWalsender]) }},
 		{"broker", func(l Line) string { return positive("%.1f", l.CPU[roleBroker]) }},
@@ -28,7 +43,7 @@ func columns() []struct {
 		{"load", func(l Line) string { return fmt.Sprintf("%.1f", l.Load) }},
 		{"others' cores", func(l Line) string { return fmt.Sprintf("%.2f", l.Others) }},
 		{"noisy runs", func(l Line) string { return fmt.Sprintf("%d of %d", l.Noisy, len(l.Runs)) }},
-	}
+	})
 }
 
 // positive leaves out what was not measured.
@@ -41,11 +56,11 @@ func positive(format string, value float64) string {
 
 // Write prints the report in Markdown.
 func (r *Report) Write(w io.Writer) error {
-	text := r.Machine.String()
+	parts := []string{r.Machine.String()}
 	for _, result := range r.Results {
-		text += "\n" + result.String()
+		parts = append(parts, result.String())
 	}
-	_, err := io.WriteString(w, text)
+	_, err := io.WriteString(w, strings.Join(parts, "\n"))
 	return err
 }
 
@@ -54,7 +69,8 @@ func (r *Result) String() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "### %s: %s, %d rows\n\n", r.Workload, r.About, r.Rows)
 	var names, rules []string
-	for i, c := range columns() {
+	all := columns(slices.ContainsFunc(r.Lines, func(l Line) bool { return l.Latency != nil }))
+	for i, c := range all {
 		names, rules = append(names, c.name), append(rules, "---:")
 		if i == 0 {
 			rules[0] = "---"
@@ -65,7 +81,7 @@ func (r *Result) String() string {
 	row(rules)
 	for _, line := range r.Lines {
 		var cells []string
-		for _, c := range columns() {
+		for _, c := range all {
 			cells = append(cells, c.of(line))
 		}
 		row(cells)

@@ -29,6 +29,8 @@ type reader interface {
 	label() string
 	// version is that of its program.
 	version(ctx context.Context) (string, error)
+	// prepare starts what the reader needs and the time is not to show. It is called before every run.
+	prepare(ctx context.Context, r *Rig) error
 	// read starts the reader and returns when its last row can be read. What it started has ended then.
 	read(ctx context.Context, t *trial) error
 	// writes tells whether the rows are in Kafka then.
@@ -40,8 +42,11 @@ type trial struct {
 	rig   *Rig
 	name  string // of the slot, and the begin of the names of topics
 	usage *usage
+	from  time.Time // when the time begins to count; zero: when the reader was started
 	first time.Time // when the first row could be read; zero if nobody looked
 	last  time.Time // when the last one could
+
+	latency *Latency // of a live load
 }
 
 // topic is the table's topic.
@@ -52,10 +57,13 @@ func (r *Rig) try(ctx context.Context, who reader) (run Run, err error) {
 	closing := context.WithoutCancel(ctx)
 	ctx, cancel := context.WithTimeoutCause(ctx, trialTimeout, fmt.Errorf("not done within %s", trialTimeout))
 	defer cancel()
+	if err := who.prepare(ctx, r); err != nil {
+		return run, fmt.Errorf("%s: %w", who.name(), err)
+	}
 	r.runs++
 	t := &trial{rig: r, name: fmt.Sprintf("bench_%d", r.runs)}
-	if _, err := r.db.Exec(ctx, "SELECT pg_copy_logical_replication_slot($1, $2)", baseSlot, t.name); err != nil {
-		return run, fmt.Errorf("copy slot %s: %w", baseSlot, err)
+	if err := t.makeSlot(ctx); err != nil {
+		return run, err
 	}
 	defer func() { err = errors.Join(err, t.dropSlot(closing)) }()
 	if who.writes() {
@@ -67,7 +75,15 @@ func (r *Rig) try(ctx context.Context, who reader) (run Run, err error) {
 	if run, err = t.measure(ctx, who); err != nil || !who.writes() {
 		return run, err
 	}
-	return run, holdsEach(ctx, r.kafka.Address(), t.topic(), r.rows)
+	return run, holdsEach(ctx, r.kafka.Address(), t.topic(), r.loaded)
+}
+
+// makeSlot makes a copy of the base slot, or one of its own before an empty table when the rows are yet to come.
+func (t *trial) makeSlot(ctx context.Context) error {
+	if t.rig.loaded.rate > 0 {
+		return t.rig.exec(ctx, "TRUNCATE "+table+", "+endTable, "SELECT pg_create_logical_replication_slot('"+t.name+"', 'pgoutput')")
+	}
+	return t.rig.exec(ctx, fmt.Sprintf("SELECT pg_copy_logical_replication_slot('%s', '%s')", baseSlot, t.name))
 }
 
 // measure runs the reader, with somebody beside it who looks at the processes.
@@ -92,8 +108,12 @@ func (t *trial) measure(ctx context.Context, who reader) (run Run, err error) {
 	if err != nil {
 		return run, fmt.Errorf("%s: %w", who.name(), err)
 	}
-	run.Rows = t.rig.rows
-	run.Seconds = t.last.Sub(t.usage.began).Seconds()
+	run.Changes = t.rig.loaded.all()
+	if t.from.IsZero() {
+		t.from = t.usage.began
+	}
+	run.Latency = t.latency
+	run.Seconds = t.last.Sub(t.from).Seconds()
 	if !t.first.IsZero() {
 		run.First = t.first.Sub(t.usage.began).Seconds()
 	}
@@ -106,17 +126,48 @@ func (t *trial) findWalsender(ctx context.Context) {
 		return
 	}
 	var pid int
-	err := t.rig.db.QueryRow(ctx, "SELECT coalesce(active_pid, 0) FROM pg_replication_slots WHERE slot_name = $1", t.name).Scan(&pid)
+	err := t.rig.look.QueryRow(ctx, "SELECT coalesce(active_pid, 0) FROM pg_replication_slots WHERE slot_name = $1", t.name).Scan(&pid)
 	if err == nil && pid != 0 { // an error shows in what follows the run
 		t.usage.watchNew(roleWalsender, pid)
 	}
 }
 
 // follow returns when the row behind all others can be read by a read-committed consumer, and notes when that was and
-// when the first row could. alive is an error when nothing more is to come.
+// when the first row could; of a live load, when every row can. alive is an error when nothing more is to come.
 func (t *trial) follow(ctx context.Context, alive func() error) error {
-	ctx, done := context.WithCancel(ctx)
-	defer done()
+	ctx, cancel := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		every := time.NewTicker(aliveEvery)
+		defer every.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-every.C:
+				if err := alive(); err != nil {
+					cancel(err)
+				}
+			}
+		}
+	}()
+	arrive := t.backlog
+	if t.rig.loaded.rate > 0 {
+		arrive = t.live
+	}
+	err := arrive(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	t.usage.look()
+	cancel(nil)
+	<-watched
+	return err
+}
+
+// backlog returns when the first row and the one behind all can be read.
+func (t *trial) backlog(ctx context.Context) error {
 	both, ctx := errgroup.WithContext(ctx)
 	both.Go(func() (err error) {
 		t.first, err = t.seen(ctx, t.topic())
@@ -124,30 +175,9 @@ func (t *trial) follow(ctx context.Context, alive func() error) error {
 	})
 	both.Go(func() (err error) {
 		t.last, err = t.seen(ctx, t.name+"."+endTable)
-		if err == nil {
-			t.usage.look()
-			done()
-		}
 		return err
 	})
-	both.Go(func() error {
-		every := time.NewTicker(aliveEvery)
-		defer every.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-every.C:
-				if err := alive(); err != nil {
-					return err
-				}
-			}
-		}
-	})
-	if err := both.Wait(); err != nil && t.last.IsZero() {
-		return err
-	}
-	return nil
+	return both.Wait()
 }
 
 // seen returns when a topic's first record can be read.

@@ -23,6 +23,7 @@ const DebeziumVersion = "3.6.1.Final"
 const DebeziumConnector = "io.debezium.connector.postgresql.PostgresConnector"
 
 const (
+	standalone    = "ConnectStandalone"    // the class of a worker that is no cluster
 	connectHeap   = 512                    // MiB
 	connectorWait = 2 * time.Minute        // until a connector's task runs
 	connectorLook = 100 * time.Millisecond // between two looks at it
@@ -36,7 +37,7 @@ type Connect struct{ *Instance }
 // StartConnect starts a standalone worker on the broker with settings (as in worker.properties) over the usual ones. Its
 // connectors end with it, and it ends with Close or with this process.
 func StartConnect(ctx context.Context, opts Options, broker string, settings map[string]string) (*Connect, error) {
-	return startWorker(ctx, opts, "ConnectStandalone", overlay(map[string]string{"bootstrap.servers": broker}, settings))
+	return startWorker(ctx, opts, standalone, overlay(map[string]string{"bootstrap.servers": broker}, settings))
 }
 
 // StartConnectCluster is StartConnect with a distributed worker, alone in the cluster group, whose topics begin with that
@@ -88,7 +89,6 @@ func connectSettings(in *Instance) map[string]string {
 	converter := "org.apache.kafka.connect.json.JsonConverter"
 	return map[string]string{
 		"listeners":                               "http://" + in.Address(),
-		"offset.storage.file.filename":            filepath.Join(in.dir, "offsets"),
 		"offset.flush.interval.ms":                "1000",
 		"key.converter":                           converter,
 		"value.converter":                         converter,
@@ -112,7 +112,11 @@ func nativeConnect(ctx context.Context, h *home, class string, settings map[stri
 			if err := copyConfig("log4j2.properties", in.dir); err != nil {
 				return err
 			}
-			return writeProperties(worker(in), overlay(connectSettings(in), settings))
+			ours := connectSettings(in)
+			if class == standalone {
+				ours["offset.storage.file.filename"] = filepath.Join(in.dir, "offsets")
+			}
+			return writeProperties(worker(in), overlay(ours, settings))
 		},
 		command: func(in *Instance) *exec.Cmd {
 			flags := append(h.jvmFlags(connectHeap, 4*connectHeap), archive.flags()...)

@@ -47,3 +47,30 @@ func TestConnectTellsWhyAConnectorDoesNotRun(t *testing.T) {
 		t.Errorf("delete what is not there: got %v, want answer 404", err)
 	}
 }
+
+func TestConnectClusterTakesConnectors(t *testing.T) {
+	stacktest.NeedServers(t)
+	kafka, err := stack.StartKafka(t.Context(), stack.Options{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	connect, err := stack.StartConnectCluster(t.Context(), stack.Options{}, kafka.Address(), "alone", nil)
+	if err != nil {
+		t.Fatal(err, kafka.Close())
+	}
+	t.Cleanup(func() {
+		for _, in := range []interface{ Close() error }{connect, kafka} {
+			if err := in.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	config, err := stack.SlotReader("postgres://u@127.0.0.1:1/d", "name", "slot", "publication")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The worker judges the configuration, and asks the database, only once it is a member of its cluster.
+	if err := connect.Create(t.Context(), "nobody", config); err == nil || !strings.Contains(err.Error(), "create connector nobody: answer") {
+		t.Errorf("a database that is not there: got %v, want the worker's answer", err)
+	}
+}
