@@ -18,6 +18,7 @@ const (
 	partitions = 4 // of the table's topic
 	// trialTimeout bounds one run.
 	trialTimeout = 30 * time.Minute
+	dropTimeout  = time.Minute            // for a reader that was ended to leave its slot
 	aliveEvery   = 100 * time.Millisecond // between two looks whether a reader still runs
 )
 
@@ -242,5 +243,7 @@ func (t *trial) admin(do func(*kadm.Client) error) error {
 
 // dropSlot waits for the slot's reader to be gone.
 func (t *trial) dropSlot(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, dropTimeout, fmt.Errorf("slot %s is still read after %s", t.name, dropTimeout))
+	defer cancel()
 	return parity.DropSlot(ctx, t.rig.db, t.name)
 }
