@@ -30,7 +30,7 @@ type Capture struct {
 	senders    []walsender     // of ours, that may hold the slot still
 	takeover   bool            // the operator's word to take the slot, not used yet
 	misfits    string          // what was last told of rules that the tables as they are now do not allow
-	recovering bool            // the position that is written down next begins a recovery
+	recovering *Recovery       // that the position begins which is written down next; nil for none
 	accepted   schema.LSN      // the commit whose tables may have other columns, by the operator's word
 
 	relations map[schema.TableName]record.Relation // what Kafka has last of each table
@@ -299,7 +299,7 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, read
 	}
 	entries := c.cfg.known(before, found)
 	switch {
-	case c.recovering:
+	case c.recovering != nil:
 		err = c.beginRecovery(ctx, producer, found, position.EndLSN)
 	case !e.found && !ready.topicsUsed:
 		err = c.beginFirst(ctx, producer, found)
@@ -321,7 +321,7 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, read
 // writeDown commits the position and what the publications are made of, if Kafka has others.
 func (c *Capture) writeDown(ctx context.Context, producer *Producer, kept *memory, position schema.Position, entries []slot.Entry) error {
 	remembered := slices.Equal(entries, kept.entries)
-	if remembered && position == kept.position && !c.recovering {
+	if remembered && position == kept.position && c.recovering == nil {
 		return nil
 	}
 	if !remembered {
@@ -360,7 +360,7 @@ func (c *Capture) sayNewPosition(e *evidence, position schema.Position, overrule
 	switch {
 	case overruled != nil:
 		word := "accepted by the operator: "
-		if c.recovering {
+		if c.recovering != nil {
 			word = "to be recovered: "
 		}
 		c.log.Warn(word+overruled.What, append(at, zap.String(keyState, string(overruled.State)),

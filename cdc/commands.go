@@ -216,24 +216,32 @@ func (c *Capture) beginFirst(ctx context.Context, producer *Producer, found []sl
 func (c *Capture) beginJobs(
 	ctx context.Context, producer *Producer, found []slot.Publication, begin func(schema.TableName) *backfill.Job,
 ) error {
-	for _, p := range found {
-		for _, t := range p.Tables {
-			if _, captured := c.cfg.table(t.TableName); !captured {
-				continue
-			}
-			job := begin(t.TableName)
-			if job == nil {
-				continue
-			}
-			r, err := c.cfg.jobRecord(job)
-			if err == nil {
-				err = producer.Produce(ctx, []*kgo.Record{r})
-			}
-			if err != nil {
-				return err
-			}
-			c.kept.jobs[t.TableName] = job
+	for _, table := range c.cfg.captured(found) {
+		job := begin(table)
+		if job == nil {
+			continue
 		}
+		r, err := c.cfg.jobRecord(job)
+		if err == nil {
+			err = producer.Produce(ctx, []*kgo.Record{r})
+		}
+		if err != nil {
+			return err
+		}
+		c.kept.jobs[table] = job
 	}
 	return nil
+}
+
+// captured are the tables of publications that are captured, sorted.
+func (c *Config) captured(found []slot.Publication) (tables []schema.TableName) {
+	for _, p := range found {
+		for _, t := range p.Tables {
+			if _, captured := c.table(t.TableName); captured {
+				tables = append(tables, t.TableName)
+			}
+		}
+	}
+	slices.SortFunc(tables, schema.TableName.Compare)
+	return slices.Compact(tables)
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -45,12 +44,7 @@ func newCopies(cfg *Config, kept *memory, log *zap.Logger) *copies {
 	c := &copies{
 		cfg: cfg, log: log, words: make(chan Command), from: kept.end, window: backfill.NewWindow(), desks: map[schema.TableName]*backfill.Desk{},
 		given: map[*backfill.Order]backfill.Snapshot{}, shapes: map[schema.TableName]*schema.Relation{}, changed: map[schema.TableName]bool{},
-		pool: backfill.NewPool(backfill.Pool{
-			Connect: cfg.connectSQL, Publications: cfg.Publications, Readers: max(cfg.Backfill.Readers, 1), Rate: cfg.Backfill.Rate, Held: cfg.openHeld,
-			Waits: func(xids []uint64) {
-				log.Info("a backfill waits for transactions to end that began before it", zap.Uint64s("xids", xids))
-			},
-		}),
+		pool: cfg.newPool(log),
 	}
 	for table, job := range kept.jobs {
 		cfg.meter.tell(job.Progress(int64(c.blocks())))
@@ -63,6 +57,15 @@ func newCopies(cfg *Config, kept *memory, log *zap.Logger) *copies {
 		c.command(&word)
 	}
 	return c
+}
+
+func (c *Config) newPool(log *zap.Logger) *backfill.Pool {
+	return backfill.NewPool(backfill.Pool{
+		Connect: c.connectSQL, Publications: c.Publications, Readers: max(c.Backfill.Readers, 1), Rate: c.Backfill.Rate, Held: c.openHeld,
+		Waits: func(xids []uint64) {
+			log.Info("a backfill waits for transactions to end that began before it", zap.Uint64s("xids", xids))
+		},
+	})
 }
 
 // open gives a job a desk. Its table is followed from here on, which has to be before
@@ -101,7 +104,7 @@ func (c *copies) deal() {
 	if len(c.desks) == 0 || len(c.given) >= max(c.cfg.Backfill.Readers, 1) {
 		return
 	}
-	tables := slices.SortedFunc(maps.Keys(c.desks), func(a, b schema.TableName) int { return strings.Compare(a.String(), b.String()) })
+	tables := slices.SortedFunc(maps.Keys(c.desks), schema.TableName.Compare)
 	for idle := 0; idle < len(tables) && len(c.given) < max(c.cfg.Backfill.Readers, 1); c.turn++ {
 		o, ok := c.desks[tables[c.turn%len(tables)]].Next()
 		if idle++; !ok {
@@ -160,10 +163,7 @@ func (c *copies) failTorn(table schema.TableName) {
 
 // fail ends the backfill of one table; others go on.
 func (c *copies) fail(table schema.TableName, why *backfill.Refusal) {
-	what := why.What
-	if why.Why != "" {
-		what += ": " + why.Why
-	}
+	what := why.Reason()
 	c.end(table, backfill.Failed, what, why.Fix)
 	c.log.Error("backfill failed", zap.Stringer(keyTable, table), zap.String("why", what), zap.String("fix", why.Fix))
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,6 +24,14 @@ type Recovery struct {
 	Created bool               // the slot is a new one
 	LSN     schema.LSN         // where the capture goes on
 	Tables  []schema.TableName // that are read again
+	Unread  []Unread           // tables of which that is not possible
+}
+
+// Unread is a table of which nothing tells what changed meanwhile.
+type Unread struct {
+	Table schema.TableName `json:"-"`
+	Why   string           `json:"why"`
+	Fix   string           `json:"fix"`
 }
 
 // Recover sets the capture up to go on where a plain start refuses to, because changes are in
@@ -33,8 +41,9 @@ type Recovery struct {
 // again; once it is done there is nothing to recover.
 //
 // It needs the slot, as Run does, and does not wait for a daemon that holds it. A slot that exists is dropped
-// only if it is lost, or renew is set, and confirm has returned nil.
-func (c *Capture) Recover(ctx context.Context, renew bool, confirm func(what string) error) (Recovery, error) {
+// only if it is lost, or renew is set, and confirm has returned nil; where tables cannot be read again, the position
+// is written only if confirm has, with drop empty.
+func (c *Capture) Recover(ctx context.Context, renew bool, confirm func(drop, what string) error) (Recovery, error) {
 	var done Recovery
 	ready, err := c.prepareWith(ctx, func(ctx context.Context, db *pgx.Conn, topicsUsed bool) (err error) {
 		done.Created, err = c.renewSlot(ctx, db, topicsUsed, renew, confirm)
@@ -56,13 +65,15 @@ func (c *Capture) Recover(ctx context.Context, renew bool, confirm func(what str
 			return false, err
 		}
 		defer producer.Close()
-		return true, c.goOn(ctx, producer, l, &ready, &done)
+		return true, c.goOn(ctx, producer, l, &ready, &done, confirm)
 	})
 	return done, err
 }
 
 // goOn writes down that the capture goes on from where the slot stands, if there is a reason.
-func (c *Capture) goOn(ctx context.Context, producer *Producer, l *lease, ready *preparation, done *Recovery) error {
+func (c *Capture) goOn(
+	ctx context.Context, producer *Producer, l *lease, ready *preparation, done *Recovery, confirm func(drop, what string) error,
+) error {
 	c.cfg.Accept = Accept{}
 	position, err := c.resume(ctx, producer, l, ready)
 	done.LSN = position.EndLSN
@@ -70,23 +81,55 @@ func (c *Capture) goOn(ctx context.Context, producer *Producer, l *lease, ready 
 	if refusal == nil || refusal.State != fault.GapDetected && refusal.State != fault.Diverged {
 		return err
 	}
+	if done.Unread, err = c.unreadable(ctx); err == nil && len(done.Unread) > 0 {
+		err = confirm("", sayUnread(done.Unread))
+	}
+	if err != nil {
+		return err
+	}
 	confirmed, _, err := c.leasedEnds(ctx, l)
 	if err != nil {
 		return err
 	}
-	c.cfg.Accept, c.recovering = Accept{refusal.State, confirmed}, true
+	c.cfg.Accept, c.recovering = Accept{refusal.State, confirmed}, done
 	if position, err = c.resume(ctx, producer, l, ready); err != nil {
 		return err
 	}
-	c.recovering = false
+	c.recovering = nil
 	done.State, done.What, done.LSN = refusal.State, refusal.What, position.EndLSN
 	for table, job := range c.kept.jobs {
 		if job.ID == recoveryID(position.EndLSN) {
 			done.Tables = append(done.Tables, table)
 		}
 	}
-	slices.SortFunc(done.Tables, func(a, b schema.TableName) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(done.Tables, schema.TableName.Compare)
 	return nil
+}
+
+// unreadable are the captured tables that a backfill would be refused of.
+func (c *Capture) unreadable(ctx context.Context) (all []Unread, err error) {
+	found, err := c.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	refused, err := c.cfg.newPool(c.log).Refused(ctx, c.cfg.captured(found))
+	if err != nil {
+		return nil, postgresFault("describe tables for a backfill", err)
+	}
+	for _, table := range slices.SortedFunc(maps.Keys(refused), schema.TableName.Compare) {
+		all = append(all, Unread{table, refused[table].Reason(), refused[table].Fix})
+	}
+	return all, nil
+}
+
+func sayUnread(all []Unread) string {
+	what := "what changed in these tables meanwhile cannot be recovered, and nothing will be read of them:"
+	for _, u := range all {
+		what += fmt.Sprintf("\n  %s: %s (fix: %s)", u.Table, u.Why, u.Fix)
+	}
+	return what
 }
 
 // recoveryID is that of the backfills of a recovery.
@@ -94,7 +137,7 @@ func recoveryID(at schema.LSN) string { return "recover-" + at.String() }
 
 // renewSlot makes a new slot where there is none, or one that is of no use.
 func (c *Capture) renewSlot(
-	ctx context.Context, db *pgx.Conn, topicsUsed, renew bool, confirm func(what string) error,
+	ctx context.Context, db *pgx.Conn, topicsUsed, renew bool, confirm func(drop, what string) error,
 ) (created bool, err error) {
 	status, exists, err := slot.Find(ctx, db, c.cfg.Slot)
 	if err != nil {
@@ -119,7 +162,7 @@ func (c *Capture) renewSlot(
 			return false, errors.Join(bad, c.ensurePublication(ctx, db))
 		}
 		what := fmt.Sprintf("slot %s will be dropped, and another be made in its place", c.cfg.Slot)
-		if err := confirm(what); err != nil {
+		if err := confirm(c.cfg.Slot, what); err != nil {
 			return false, err
 		}
 		if err := slot.Drop(ctx, db, c.cfg.Slot); err != nil {
@@ -143,6 +186,9 @@ func (c *Capture) inUse(who string) error {
 // beginRecovery hands over the backfills of a recovery, for the Kafka transaction of its position.
 func (c *Capture) beginRecovery(ctx context.Context, producer *Producer, found []slot.Publication, at schema.LSN) error {
 	err := c.beginJobs(ctx, producer, found, func(table schema.TableName) *backfill.Job {
+		if slices.ContainsFunc(c.recovering.Unread, func(u Unread) bool { return u.Table == table }) {
+			return nil
+		}
 		job := backfill.New(recoveryID(at), table, backfill.Scope{}, time.Now())
 		job.Sweep = true
 		return job

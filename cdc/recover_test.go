@@ -25,6 +25,8 @@ import (
 
 var orders = schema.TableName{Schema: "public", Name: "orders"}
 
+var keyless = schema.TableName{Schema: "public", Name: "keyless"}
+
 // withOrders adds a table of no pipeline with a key of several columns.
 func (s *source) withOrders() {
 	s.exec(`CREATE TABLE orders (day date, no numeric(12,2), at timestamptz, note text NOT NULL, PRIMARY KEY (no, day, at))`)
@@ -37,7 +39,7 @@ func (s *source) recover(renew bool) (cdc.Recovery, error) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return capture.Recover(s.t.Context(), renew, func(string) error { return nil })
+	return capture.Recover(s.t.Context(), renew, func(string, string) error { return nil })
 }
 
 // compacted is the last value of each key of a topic, without those that are gone, and how often each
@@ -184,8 +186,21 @@ func TestRecover(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSource(t)
 			s.withOrders()
+			s.exec("CREATE TABLE keyless (n int)")
+			s.cfg.Tables = append(s.cfg.Tables, cdc.Table{Name: keyless, Topic: s.cfg.Name + ".keyless"})
 			s.gap(way.lose)
+			capture, err := cdc.New(s.cfg, zaptest.NewLogger(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = capture.Recover(t.Context(), false, func(drop, what string) error {
+				return &fault.Error{Kind: fault.Refused, What: drop + what}
+			})
+			expect(t, err, fault.Refused, "what changed in these tables meanwhile cannot be recovered", "public.keyless: the table has no key", "primary key")
 			done, err := s.recover(false)
+			if len(done.Unread) != 1 || done.Unread[0].Table != keyless || !strings.Contains(done.Unread[0].Why, "no key") {
+				t.Errorf("not read are %+v", done.Unread)
+			}
 			if err != nil || done.State != way.state || !slices.Equal(done.Tables, []schema.TableName{content, events, orders}) {
 				t.Fatalf("got %+v, %v", done, err)
 			}
@@ -193,6 +208,9 @@ func TestRecover(t *testing.T) {
 				t.Errorf("again: %+v, %v", done, err)
 			}
 			s.recoversAll()
+			if job := s.job(keyless); job != nil {
+				t.Errorf("a backfill is begun that has to fail: %+v", job)
+			}
 		})
 	}
 }
@@ -318,7 +336,7 @@ func TestRecoverALostSlot(t *testing.T) {
 		t.Fatal(err)
 	}
 	no := &fault.Error{Kind: fault.Refused, What: "no"}
-	_, err = capture.Recover(t.Context(), false, func(string) error { return no })
+	_, err = capture.Recover(t.Context(), false, func(string, string) error { return no })
 	expect(t, err, fault.Refused, "no")
 	if done, err := s.recover(false); err != nil || done.State != fault.GapDetected || !done.Created {
 		t.Fatalf("got %+v, %v", done, err)

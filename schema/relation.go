@@ -1,5 +1,7 @@
 package schema
 
+import "strings"
+
 // ReplicaIdentity tells which columns of the old row Postgres writes to the log
 // for updates and deletes (pg_class.relreplident).
 type ReplicaIdentity byte
@@ -44,6 +46,9 @@ type TableName struct {
 
 // String joins the two with a dot, unquoted: for people and topic names, not for SQL.
 func (t TableName) String() string { return t.Schema + "." + t.Name }
+
+// Compare orders names by their text.
+func (t TableName) Compare(other TableName) int { return strings.Compare(t.String(), other.String()) }
 
 // Column is one column of a relation as pgoutput announces it. The fields below
 // Identity are the catalogue's: pgoutput does not say them.

@@ -2,6 +2,7 @@ package backfill
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -15,6 +16,37 @@ type Refusal struct{ What, Why, Fix string }
 
 // Error says what is wrong.
 func (r *Refusal) Error() string { return r.What }
+
+// Reason is what is wrong, and why that is a problem.
+func (r *Refusal) Reason() string {
+	if r.Why == "" {
+		return r.What
+	}
+	return r.What + ": " + r.Why
+}
+
+// Refused says which of the tables cannot be held against Kafka and read, as far as that is known before it is
+// done, and why.
+func (p *Pool) Refused(ctx context.Context, tables []schema.TableName) (map[schema.TableName]*Refusal, error) {
+	r := newReader(p.Connect, p.Publications)
+	defer r.close(context.WithoutCancel(ctx))
+	all := map[schema.TableName]*Refusal{}
+	for _, table := range tables {
+		err := r.in(ctx, quoted(table), func(ctx context.Context, db *pgx.Conn) error {
+			rel, _, err := r.keyed(ctx, db, table)
+			if err == nil {
+				_, err = p.Held(ctx, rel)
+			}
+			return err
+		})
+		if why, ok := errors.AsType[*Refusal](refused(err)); ok {
+			all[table] = why
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
 
 // relation is a table as the log has it, with the columns that the publications send,
 // and the filter of its rows, empty for none. Column lists and filters are known from

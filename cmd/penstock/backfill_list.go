@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,7 +57,7 @@ func pickJobs(ctx context.Context, cfg *config.Config, tables []schema.TableName
 	if err != nil {
 		return nil, err
 	}
-	for _, table := range slices.SortedFunc(maps.Keys(all), func(a, b schema.TableName) int { return strings.Compare(a.String(), b.String()) }) {
+	for _, table := range slices.SortedFunc(maps.Keys(all), schema.TableName.Compare) {
 		if len(tables) == 0 || slices.Contains(tables, table) {
 			jobs = append(jobs, all[table])
 		}

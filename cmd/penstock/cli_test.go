@@ -215,7 +215,7 @@ func write(t *testing.T, name, text string) {
 func TestDropAsksOnATerminalOnly(t *testing.T) {
 	var errs bytes.Buffer
 	a := &app{stdin: strings.NewReader("engagement\n"), stderr: &errs}
-	err := a.confirm("engagement", "slot engagement holds 1 MB")
+	err := a.confirm("drop it", "engagement", "slot engagement holds 1 MB")
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || f.Kind != fault.Refused || f.Fix != "give --yes" || f.Why != "slot engagement holds 1 MB" || errs.Len() > 0 {
 		t.Errorf("got %v, asked %q", err, errs.String())
@@ -226,7 +226,7 @@ func TestDropAsksForTheName(t *testing.T) {
 	for typed, want := range map[string]string{"engagement\n": "", "engagement": "", "yes\n": "refused", "": "refused"} {
 		var errs bytes.Buffer
 		a := &app{stdin: strings.NewReader(typed), stderr: &errs, interactive: true}
-		err := a.confirm("engagement", "slot engagement holds 1 MB")
+		err := a.confirm("drop it", "engagement", "slot engagement holds 1 MB")
 		if refused := err != nil; refused != (want == "refused") {
 			t.Errorf("typed %q: %v", typed, err)
 		}

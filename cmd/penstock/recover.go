@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -22,8 +23,10 @@ lost or gone, or was advanced or made anew by somebody else, or the database is
 another than the one that Kafka has the changes of. A slot that is lost is
 dropped, after its name was typed or with --yes, and another one created. Every
 captured table is then read again by the daemon, which also finds the rows that
-Kafka holds and the table has not any more, and delivers their deletes. Start
-penstock run afterwards.
+Kafka holds and the table has not any more, and delivers their deletes. What
+changed in a table that cannot be read again, because it has no key, is not
+recovered: such tables are named, and yes has to be typed first, or --yes given.
+Start penstock run afterwards.
 
 No daemon may run. What is interrupted is begun again by the same command.`,
 		Example: `  penstock recover && penstock run
@@ -43,11 +46,14 @@ No daemon may run. What is interrupted is begun again by the same command.`,
 			if err != nil {
 				return err
 			}
-			done, err := capture.Recover(cmd.Context(), renew, func(what string) error {
-				if yes {
+			done, err := capture.Recover(cmd.Context(), renew, func(drop, what string) error {
+				switch {
+				case yes:
 					return nil
+				case drop == "":
+					return a.confirm("go on", "yes", what)
 				}
-				return a.confirm(c.Slot, what)
+				return a.confirm("drop it", drop, what)
 			})
 			if err != nil {
 				return err
@@ -56,7 +62,7 @@ No daemon may run. What is interrupted is begun again by the same command.`,
 		},
 	}
 	from.register(cmd)
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask before a slot is dropped")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask before a slot is dropped, or tables are left out")
 	cmd.Flags().BoolVar(&renew, "new-slot", false, "drop the slot and create another, also if nothing is wrong with it")
 	return cmd
 }
@@ -69,12 +75,23 @@ type recovery struct {
 	NewSlot   bool        `json:"new_slot"`
 	LSN       string      `json:"lsn"`
 	Tables    []string    `json:"tables,omitempty"`
+	Unread    []unread    `json:"unread,omitempty"` // what changed in these meanwhile is not recovered
+}
+
+type unread struct {
+	Table string `json:"table"`
+	cdc.Unread
 }
 
 func (a *app) showRecovery(done *cdc.Recovery, slot string) error {
 	r := recovery{Recovered: done.State != "", State: done.State, What: done.What, NewSlot: done.Created, LSN: done.LSN.String()}
 	for _, t := range done.Tables {
 		r.Tables = append(r.Tables, t.String())
+	}
+	lost := ""
+	for _, u := range done.Unread {
+		r.Unread = append(r.Unread, unread{u.Table.String(), u})
+		lost += fmt.Sprintf("not recovered is what changed in %s: %s (fix: %s)\n", u.Table, u.Why, u.Fix)
 	}
 	if a.data() {
 		return a.writeData(r)
@@ -87,8 +104,8 @@ func (a *app) showRecovery(done *cdc.Recovery, slot string) error {
 	if r.NewSlot {
 		made = ", which is new"
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s: %s\nthe capture goes on from %s of slot %s%s\nto be read again, with what was deleted: %s\n"+
+	_, err := fmt.Fprintf(a.stdout, "%s: %s\nthe capture goes on from %s of slot %s%s\nto be read again, with what was deleted: %s\n%s"+
 		"now start penstock run; penstock backfill list shows how far it is\n",
-		r.State, r.What, r.LSN, slot, made, strings.Join(r.Tables, ", "))
+		r.State, r.What, r.LSN, slot, made, cmp.Or(strings.Join(r.Tables, ", "), "nothing"), lost)
 	return err
 }

@@ -43,7 +43,7 @@ func (a *app) dropSlot(ctx context.Context, conn *pgx.Conn, name string, yes boo
 		return err
 	}
 	if found && !status.Active && !yes {
-		if err := a.confirm(name, fmt.Sprintf("slot %s holds %s of log that its reader has not confirmed", name, formatBytes(status.BehindBytes))); err != nil {
+		if err := a.confirm("drop it", name, fmt.Sprintf("slot %s holds %s of log that its reader has not confirmed", name, formatBytes(status.BehindBytes))); err != nil {
 			return err
 		}
 	}
@@ -57,20 +57,20 @@ func (a *app) dropSlot(ctx context.Context, conn *pgx.Conn, name string, yes boo
 	return err
 }
 
-// confirm asks for a name to be typed. Anything else is a refusal.
-func (a *app) confirm(name, warning string) error {
+// confirm asks for a word to be typed, such as the name of what is dropped. Anything else is a refusal.
+func (a *app) confirm(to, word, warning string) error {
 	if !a.interactive {
 		return &fault.Error{
-			Kind: fault.Refused, What: "not confirmed, and standard input is not a terminal to ask on: nothing was dropped", Why: warning, Fix: "give --yes",
+			Kind: fault.Refused, What: "not confirmed, and standard input is not a terminal to ask on: did not " + to, Why: warning, Fix: "give --yes",
 		}
 	}
-	_, _ = fmt.Fprintf(a.stderr, "%s\ntype its name to drop it: ", warning)
+	_, _ = fmt.Fprintf(a.stderr, "%s\ntype %s to %s: ", warning, word, to)
 	line, err := bufio.NewReader(a.stdin).ReadString('\n')
-	if strings.TrimSpace(line) == name {
+	if strings.TrimSpace(line) == word {
 		return nil
 	}
 	if err != nil {
 		_, _ = fmt.Fprintln(a.stderr)
 	}
-	return &fault.Error{Kind: fault.Refused, What: "not confirmed: nothing was dropped", Fix: "type the slot's name, or give --yes"}
+	return &fault.Error{Kind: fault.Refused, What: "not confirmed: did not " + to, Fix: "type " + word + ", or give --yes"}
 }
