@@ -77,18 +77,19 @@ func (a *app) verify(ctx context.Context, from *verifyFlags, names []string) err
 	if from.timeout < 0 || from.most < 0 {
 		return &fault.Error{Kind: fault.Usage, What: "--timeout and --max must not be negative"}
 	}
-	var left, differences int64
+	var left, differences, byHand int64
 	for _, name := range all {
 		report, err := a.verifyOne(ctx, cfg, from, name)
 		if err != nil {
 			return err
 		}
 		left, differences = left+report.Left, differences+report.Differences
+		byHand += report.ByHand
 	}
 	if left == 0 {
 		return nil
 	}
-	f := &fault.Error{Kind: fault.Check, What: fmt.Sprintf("%d differences", left), Fix: "penstock verify --repair sends these rows again"}
+	f := &fault.Error{Kind: fault.Check, What: fmt.Sprintf("%d differences", left), Fix: repairFix(left, byHand)}
 	if from.repair {
 		f.What, f.Fix = fmt.Sprintf("%d of %d differences are left", left, differences), "each of them says why"
 	}
@@ -96,6 +97,17 @@ func (a *app) verify(ctx context.Context, from *verifyFlags, names []string) err
 		return told{f}
 	}
 	return f
+}
+
+// repairFix says what mends differences, some of which no repair does.
+func repairFix(left, byHand int64) string {
+	switch byHand {
+	case 0:
+		return "penstock verify --repair sends these rows again"
+	case left:
+		return "no repair mends them: each says what is to be done"
+	}
+	return fmt.Sprintf("penstock verify --repair sends %d of these rows again; the others say what is to be done", left-byHand)
 }
 
 // verifyOne compares one pipeline, and prints what it finds as it does.

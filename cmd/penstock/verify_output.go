@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -96,10 +97,7 @@ func differenceText(d *verify.Difference, p palette) string {
 		}
 	}
 	note("why", d.Why)
-	if d.Waiting != "" {
-		note("why", "it waits for dead letter "+d.Waiting)
-	}
-	note("left", d.Unrepaired)
+	note("left", cmp.Or(d.Unrepaired, d.ByHand))
 	return b.String()
 }
 

@@ -37,6 +37,7 @@ type found struct {
 type total struct {
 	Pipeline                                         string
 	Differences, Changing, Repaired, Left, Rechecked int64
+	ByHand                                           int64 `json:"by_hand"`
 	Equal                                            bool
 	Counts                                           []struct {
 		Place           string

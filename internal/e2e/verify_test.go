@@ -136,6 +136,11 @@ func (w *world) strangers() {
 	if diff := cmp.Diff(want, left); diff != "" || v.code != 4 {
 		w.t.Fatalf("exit code %d (-want +left):\n%s\n%s", v.code, diff, v.stderr)
 	}
+	for name, total := range v.totals {
+		if total.ByHand != 2 {
+			w.t.Errorf("%s: %d differences are to be mended by hand, want 2", name, total.ByHand)
+		}
+	}
 	w.redisDo([]string{"DEL", foreign, nobody})
 	w.equal("what was in the way is deleted", nil)
 

@@ -303,7 +303,11 @@ func (r *run) tell(f *finding) {
 	} else {
 		r.report.Differences++
 	}
-	r.cfg.OnDifference(r.difference(f))
+	d := r.difference(f)
+	if d.ByHand = r.byHand(f); d.ByHand != "" {
+		r.report.ByHand++
+	}
+	r.cfg.OnDifference(d)
 }
 
 func (r *run) difference(f *finding) Difference {

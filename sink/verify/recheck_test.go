@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -148,4 +149,25 @@ func TestADifferenceHasToStandStill(t *testing.T) {
 		t.Error("it stands still while an older transaction runs, and is held for one that changes")
 	}
 	look(1, func() { l.shot.xmin = 6 })
+}
+
+// TestByHand: what no repair mends says so before one is begun.
+func TestByHand(t *testing.T) {
+	p := small(t)
+	r := &run{cfg: &Config{Plan: p}, places: places(p, nil, nil)}
+	for _, c := range []struct {
+		name string
+		f    finding
+		want string
+	}{
+		{"a row that is missing", finding{kind: Missing, place: historyPlace}, ""},
+		{"one that changes", finding{kind: Changing, waiting: "abcd"}, ""},
+		{"one behind a letter", finding{kind: Missing, place: historyPlace, waiting: "abcd"}, "penstock dlq show abcd"},
+		{"one that cannot be taken", finding{kind: Unreadable, why: "no number"}, "mended in the source: no number"},
+		{"a key of another type", finding{kind: Extra, place: len(r.places) - 1, got: &entry{foreign: true}}, "delete it, or rename it"},
+	} {
+		if got := r.byHand(&c.f); got != c.want && (c.want == "" || !strings.HasSuffix(got, c.want)) {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
 }

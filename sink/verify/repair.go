@@ -29,20 +29,12 @@ func (r *run) repair(ctx context.Context, found []finding, seen *latest) error {
 	refused := make([]string, len(found)) // why a finding cannot be repaired; empty where it can
 	for i := range found {
 		f := &found[i]
+		refused[i] = r.byHand(f)
 		switch {
-		case f.waiting != "":
-			refused[i] = "it waits for dead letter " + f.waiting + ": penstock dlq show " + f.waiting
-		case f.kind == Unreadable:
-			refused[i] = "the row has to be mended in the source: " + f.why
-		case f.kind == Extra && r.places[f.place].store == nil:
-			refused[i] = "Kafka lacks the row's delete, and nothing but the capture writes there"
-		case f.got != nil && f.got.foreign:
-			refused[i] = "it is nothing that the pipeline has written: delete it, or rename it"
+		case refused[i] != "":
 		case f.got != nil && f.blocks(r.places[f.place]):
 			remove[f.place] = append(remove[f.place], f.got)
 			send[f.side][f.key] = true
-		case f.ahead:
-			refused[i] = "no change replaces it: delete it in the store, and repair again once its tombstone is gone"
 		case f.kind == Extra:
 			remove[f.place] = append(remove[f.place], f.got)
 		default:
@@ -65,6 +57,26 @@ func (r *run) repair(ctx context.Context, found []finding, seen *latest) error {
 	}
 	r.outcome(found, left, refused)
 	return nil
+}
+
+// byHand says why a finding cannot be repaired, and what is to be done instead; empty where it can.
+func (r *run) byHand(f *finding) string {
+	p := r.places[f.place]
+	switch {
+	case f.kind == Changing:
+		return ""
+	case f.waiting != "":
+		return "it waits for dead letter " + f.waiting + ": penstock dlq show " + f.waiting
+	case f.kind == Unreadable:
+		return "the row has to be mended in the source: " + f.why
+	case f.kind == Extra && p.store == nil:
+		return "Kafka lacks the row's delete, and nothing but the capture writes there"
+	case f.got != nil && f.got.foreign:
+		return "it is nothing that the pipeline has written: delete it, or rename it"
+	case f.ahead && !f.blocks(p):
+		return "no change replaces it: delete it in the store, and repair again once its tombstone is gone"
+	}
+	return ""
 }
 
 // blocks reports whether a hash keeps every change out, because its version is none or

@@ -31,6 +31,9 @@ type Difference struct {
 	// Waiting is the id of the dead letter that the row waits for.
 	Waiting string `json:"waiting,omitempty"`
 
+	// ByHand says, the first time that a difference is told, why no repair mends it, and what is to be done.
+	ByHand string `json:"by_hand,omitempty"`
+
 	// Repaired says, the second time that a difference is told, that it is gone.
 	Repaired bool `json:"repaired,omitempty"`
 	// Unrepaired says why it could not be repaired, or that it is still there.
@@ -54,6 +57,7 @@ type Report struct {
 	Notes    []string      `json:"notes,omitempty"`
 
 	Differences int64 `json:"differences"`
+	ByHand      int64 `json:"by_hand"` // of the differences: no repair mends them
 	Changing    int64 `json:"changing"`
 	Repaired    int64 `json:"repaired"`
 	Left        int64 `json:"left"` // differences that are not repaired
