@@ -69,6 +69,7 @@ func TestARangeOfKeysIsRead(t *testing.T) {
 		{backfill.Scope{From: []string{"it's 1", "500"}, To: []string{"it's 1", "700"}}, "shop = 'it''s 1' AND id >= 500 AND id < 700"},
 		{backfill.Scope{From: []string{"it's 1", "9990"}, To: []string{"it's 2", "10"}}, "shop = 'it''s 1' AND id >= 9990 OR shop = 'it''s 2' AND id < 10"},
 		{backfill.Scope{From: []string{"it's 2"}, Where: "id % 1000 = 0 -- of each thousand"}, "shop = 'it''s 2' AND id % 1000 = 0"},
+		{backfill.Scope{From: []string{"it's 1"}, To: []string{"it's 1", "9"}}, "shop = 'it''s 1' AND id < 9"},
 		{backfill.Scope{To: []string{"it's 1"}}, "shop < 'it''s 1'"},
 		{backfill.Scope{From: []string{"j"}}, "false"},
 	} {
@@ -131,6 +132,8 @@ func TestScopesThatARelationCannotHave(t *testing.T) {
 	}{
 		{backfill.Scope{From: []string{"1", "2"}}, "2 values", "at most"},
 		{backfill.Scope{To: []string{"many"}}, "bigint", "range"},
+		{backfill.Scope{From: []string{"10"}, To: []string{"5"}}, "no key is in the range from ('10') to ('5')", "--from below --to"},
+		{backfill.Scope{From: []string{"5"}, To: []string{"5"}}, "not above the beginning", "--from below --to"},
 		{backfill.Scope{Where: "n >"}, "syntax", "condition"},
 		{backfill.Scope{Where: "nextval('counted') > 0"}, "read-only", "may only read"},
 		{backfill.Scope{Where: "true)); COMMIT; CREATE TABLE planted AS SELECT 1 AS a; SELECT ((true"}, "multiple commands", "condition"},

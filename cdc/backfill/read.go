@@ -127,6 +127,9 @@ func (r *reader) plan(ctx context.Context, o *Order) (p Plan, err error) {
 		if condition == "" {
 			return nil
 		}
+		if err := o.Scope.checkRange(ctx, db, rel); err != nil {
+			return err
+		}
 		// One that does not hold water is found now, and so is one of several statements: nothing is carried out.
 		_, err = db.Prepare(ctx, "", "SELECT FROM "+quoted(o.Table)+" WHERE ("+condition+")")
 		return err

@@ -1,6 +1,7 @@
 package backfill
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,6 +42,30 @@ func (s *Scope) condition(rel *schema.Relation) string {
 		}
 	}
 	return strings.Join(all, " AND ")
+}
+
+// checkRange refuses a range that no key can be in, by the order that the server has for the key.
+func (s *Scope) checkRange(ctx context.Context, db *pgx.Conn, rel *schema.Relation) error {
+	n := min(len(s.From), len(s.To))
+	if n == 0 {
+		return nil
+	}
+	compare := "<"
+	if len(s.From) < len(s.To) { // keys that begin with From may be below To
+		compare = "<="
+	}
+	names := strings.Trim(keyNames(rel, n), "()")
+	bound := func(values []string) string { // with the types of the columns
+		return fmt.Sprintf("(SELECT %s FROM %s WHERE false UNION ALL SELECT %s)", names, quoted(rel.Table), strings.Trim(row(values[:n]), "()"))
+	}
+	var some bool
+	if err := db.QueryRow(ctx, "SELECT ROW(a.*) "+compare+" ROW(b.*) FROM "+bound(s.From)+" a, "+bound(s.To)+" b").Scan(&some); err != nil || some {
+		return err
+	}
+	return &Refusal{
+		What: fmt.Sprintf("no key is in the range from %s to %s", row(s.From), row(s.To)), Why: "the end, which is excluded, is not above the beginning",
+		Fix: "start the backfill again with --from below --to",
+	}
 }
 
 // keyNames are the first n columns of the key, as a row of SQL.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -57,8 +58,9 @@ func (a *app) backfillStartCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "start TABLE…",
 		Short: "Read all rows of tables, or some",
-		Long: `Begin a backfill of each table, written schema.table. The command returns when
-the capture has begun; with --watch when it is done.
+		Long: `Begin a backfill of each table, spelled as in source.tables. The command returns when
+the capture has begun; with --watch when it is done. The exit code is 1 if one has
+failed by then.
 
 --from and --to are a range of keys: from the first on, up to but without the
 second. A key of several columns is given by its values, separated by commas, or
@@ -90,16 +92,22 @@ more are deleted first; that is of whole tables.`,
 			jobs, err := a.command(cmd.Context(), cfg, command, from.timeout, func(table schema.TableName, job *backfill.Job) error {
 				if job != nil && !job.State.Final() {
 					return &fault.Error{
-						Kind: fault.Refused, Where: "table " + table.String(), What: fmt.Sprintf("backfill %s of it is %s", job.ID, job.State),
-						Fix: "wait for it, or penstock backfill cancel " + table.String(),
+						Kind: fault.Refused, Where: "table " + config.FormatTable(table), What: fmt.Sprintf("backfill %s of it is %s", job.ID, job.State),
+						Fix: "wait for it, or penstock backfill cancel " + config.FormatTable(table),
 					}
 				}
 				return nil
 			}, func(job *backfill.Job) bool { return job != nil && job.ID == id })
-			if err != nil || !watch {
-				return a.showJobs(cfg, jobs, err)
+			if err == nil && watch {
+				return a.watchJobs(cmd.Context(), cfg, tables)
 			}
-			return a.watchJobs(cmd.Context(), cfg, tables)
+			if err := a.showJobs(cfg, jobs, err); err != nil {
+				return err
+			}
+			if failed := failedJobs(jobs); failed != nil && a.data() {
+				return told{failed}
+			}
+			return failedJobs(jobs)
 		},
 	}
 	from.register(cmd)
@@ -134,7 +142,7 @@ func (a *app) backfillTurnCommand(do cdc.Do, short string, in ...backfill.State)
 				if job != nil && slices.Contains(in, job.State) {
 					return nil
 				}
-				f := &fault.Error{Kind: fault.Refused, Where: "table " + table.String(), What: "it has no backfill", Fix: "penstock backfill list shows what there is"}
+				f := &fault.Error{Kind: fault.Refused, Where: "table " + config.FormatTable(table), What: "it has no backfill", Fix: "penstock backfill list shows what there is"}
 				if job != nil {
 					f.What = "its backfill is " + string(job.State)
 				}
@@ -155,31 +163,48 @@ func someTables(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// pickTables reads the names of captured tables.
+// pickTables reads the names of captured tables, spelled as in source.tables. A name alone may also be that of
+// the only captured table of that name, in whichever schema.
 func pickTables(cfg *config.Config, names []string) (tables []schema.TableName, err error) {
 	if cfg.Source.Name == "" {
 		return nil, &fault.Error{Kind: fault.Usage, What: "the configuration names no capture", Fix: "set source.name, or source.slot"}
 	}
-	var known []string
-	for _, t := range cfg.Source.Tables {
-		known = append(known, t.String())
-	}
 	for _, name := range names {
-		schemaName, table, ok := strings.Cut(name, ".")
-		if !ok || schemaName == "" || table == "" {
-			return nil, &fault.Error{Kind: fault.Usage, What: fmt.Sprintf("%q is not schema.table", name), Fix: "write public." + strings.Trim(name, ".")}
-		}
-		t := schema.TableName{Schema: schemaName, Name: table}
-		if !slices.Contains(cfg.Source.Tables, t) && !cfg.Source.Matches(t) {
-			f := &fault.Error{Kind: fault.Usage, What: "table " + name + " is not captured", Fix: "list it in source.tables; captured are " + strings.Join(known, ", ")}
-			if near := config.Nearest(name, known); near != "" {
-				f.Fix = "did you mean " + near + "?"
-			}
-			return nil, f
+		t, err := pickTable(cfg, name)
+		if err != nil {
+			return nil, err
 		}
 		tables = append(tables, t)
 	}
 	return tables, nil
+}
+
+func pickTable(cfg *config.Config, name string) (schema.TableName, error) {
+	t, err := config.ParseTable(name)
+	if f, bad := errors.AsType[*fault.Error](err); bad {
+		f.Kind = fault.Usage
+		return t, f
+	}
+	if err != nil || slices.Contains(cfg.Source.Tables, t) || cfg.Source.Matches(t) {
+		return t, err
+	}
+	var known, named []string
+	for _, c := range cfg.Source.Tables {
+		known = append(known, config.FormatTable(c))
+		if alone, err := config.ParseTable(config.FormatTable(schema.TableName{Schema: c.Schema}) + name); err == nil && alone == c {
+			t, named = c, append(named, config.FormatTable(c))
+		}
+	}
+	if len(named) == 1 {
+		return t, nil
+	}
+	f := &fault.Error{Kind: fault.Usage, What: "table " + name + " is not captured", Fix: "list it in source.tables; captured are " + strings.Join(known, ", ")}
+	if near := config.Nearest(name, known); len(named) > 0 {
+		f.What, f.Fix = "table "+name+" is one of several", "write "+strings.Join(named, " or ")
+	} else if near != "" {
+		f.Fix = "did you mean " + near + "?"
+	}
+	return t, f
 }
 
 // command sends a word to the capture, if allowed says nothing against it, and waits until
@@ -215,7 +240,7 @@ func (a *app) command(
 			}
 			if _, waits := waiting[c.ID]; !waits {
 				return nil, &fault.Error{
-					Kind: fault.Refused, Where: "table " + c.Tables[at].String(), What: "the command had no effect on it", Why: "another came first",
+					Kind: fault.Refused, Where: "table " + config.FormatTable(c.Tables[at]), What: "the command had no effect on it", Why: "another came first",
 					Fix: "penstock backfill list shows what its backfill is now",
 				}
 			}

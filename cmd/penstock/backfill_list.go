@@ -91,7 +91,7 @@ func viewJob(j *backfill.Job, chunkBlocks int, now time.Time) jobView {
 	p := j.Progress(int64(chunkBlocks))
 	v := jobView{
 		Scope: j.Scope, Chunks: p.Chunks, ChunksAll: p.ChunksAll,
-		Table: p.Table.String(), ID: j.ID, State: string(p.State), Share: p.Share, Rows: p.Rows, Overtaken: j.Dropped, Deleted: j.Deleted,
+		Table: config.FormatTable(j.Table), ID: j.ID, State: string(p.State), Share: p.Share, Rows: p.Rows, Overtaken: j.Dropped, Deleted: j.Deleted,
 		Begun: p.Begun, Seconds: p.Seconds(now), Why: j.Why, Fix: j.Fix,
 	}
 	if j.Estimate >= 0 {

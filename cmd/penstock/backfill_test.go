@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -14,6 +15,8 @@ import (
 	"github.com/vbauerster/mpb/v8"
 
 	"penstock/cdc/backfill"
+	"penstock/internal/config"
+	"penstock/internal/fault"
 	"penstock/schema"
 )
 
@@ -94,22 +97,45 @@ func TestAWatchAsLinesOfJSON(t *testing.T) {
 	}
 }
 
-// TestACommandThatComesSecond is told so at once, not when its time is over.
-func TestACommandThatComesSecond(t *testing.T) {
-	topic := newJobTopic(t)
-	go func() { // the capture, which meets another's command first
+// capture meets each command with a job.
+func (j *jobTopic) capture(meet func(id string) *backfill.Job) {
+	go func() {
 		for {
-			fetches := topic.client.PollFetches(t.Context())
-			if t.Context().Err() != nil {
+			fetches := j.client.PollFetches(j.t.Context())
+			if j.t.Context().Err() != nil {
 				return
 			}
 			for _, r := range fetches.Records() {
-				if bytes.Contains(r.Key, []byte(`"command"`)) && r.Value != nil {
-					topic.put(halfDone(), &kgo.Record{Key: r.Key})
+				var key struct{ Command string }
+				if json.Unmarshal(r.Key, &key) == nil && key.Command != "" && r.Value != nil {
+					j.put(meet(key.Command), &kgo.Record{Key: r.Key})
 				}
 			}
 		}
 	}()
+}
+
+// TestAStartThatHasFailed by the time it is shown is no success.
+func TestAStartThatHasFailed(t *testing.T) {
+	newJobTopic(t).capture(func(id string) *backfill.Job {
+		job := backfill.New(id, content, backfill.Scope{}, time.Now())
+		job.End(backfill.Failed, "the table has no key", "give it a primary key", time.Now())
+		return job
+	})
+	got := execute(t, "", nil, "backfill", "start", "public.content", "--timeout", "1m")
+	if got.code != 1 || !strings.Contains(got.stdout, "the table has no key (fix: give it a primary key)") ||
+		!strings.Contains(got.stderr, "the backfill of public.content failed") {
+		t.Errorf("exit code %d\n%s%s", got.code, got.stdout, got.stderr)
+	}
+	got = execute(t, "", nil, "backfill", "start", "public.content", "--timeout", "1m", "-o", "json")
+	if got.code != 1 || !json.Valid([]byte(got.stdout)) || got.stderr != "" {
+		t.Errorf("exit code %d\n%s%s", got.code, got.stdout, got.stderr)
+	}
+}
+
+// TestACommandThatComesSecond is told so at once, not when its time is over.
+func TestACommandThatComesSecond(t *testing.T) {
+	newJobTopic(t).capture(func(string) *backfill.Job { return halfDone() }) // it meets another's command first
 	got := execute(t, "", nil, "backfill", "start", "public.content", "--timeout", "1m")
 	if got.code != 5 || !strings.Contains(got.stderr, "✗ the command had no effect on it\n    at  table public.content\n    why another came first\n    fix penstock backfill list") {
 		t.Errorf("exit code %d, %s", got.code, got.stderr)
@@ -169,5 +195,30 @@ func TestThePaceOfJobs(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestTablesAreSpelledAsInTheConfiguration, and what is shown can be given again.
+func TestTablesAreSpelledAsInTheConfiguration(t *testing.T) {
+	cfg := &config.Config{}
+	cfg.Source.Name, cfg.Source.Matching = "s", []string{"later.*"}
+	cfg.Source.Tables = []schema.TableName{content, {Schema: "fleet", Name: "trips"}, {Schema: "big", Name: "Odd.Name"}, {Schema: "a", Name: "twice"}, {Schema: "b", Name: "twice"}}
+	for name, want := range map[string]string{
+		"content": "public.content", "public.content": "public.content", `big."Odd.Name"`: `big."Odd.Name"`, "trips": "fleet.trips", `"trips"`: "fleet.trips",
+		`"Odd.Name"`: `big."Odd.Name"`, "later.any": "later.any", "a.twice": "a.twice",
+		"twice": "table twice is one of several (fix: write a.twice or b.twice)", "fleet.tripz": "table fleet.tripz is not captured (fix: did you mean fleet.trips?)",
+		"elsewhere":    "table elsewhere is not captured (fix: list it in source.tables; captured are public.content, fleet.trips, big.\"Odd.Name\", a.twice, b.twice)",
+		"big.Odd.Name": `"big.Odd.Name" is not a table name such as public.content (fix: '"big.Odd".Name', or 'big."Odd.Name"')`,
+	} {
+		tables, err := pickTables(cfg, []string{name})
+		got := fmt.Sprint(err)
+		if err == nil {
+			got = config.FormatTable(tables[0])
+		} else if fault.KindOf(err) != fault.Usage {
+			t.Errorf("%s: %v is no fault of usage", name, err)
+		}
+		if got != want {
+			t.Errorf("%s: got %s, want %s", name, got, want)
+		}
 	}
 }

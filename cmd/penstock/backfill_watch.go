@@ -60,15 +60,20 @@ func (a *app) watchJobs(ctx context.Context, cfg *config.Config, tables []schema
 
 // endWatch shows what became of the jobs.
 func (a *app) endWatch(cfg *config.Config, jobs []*backfill.Job) error {
-	var failed []string
-	for _, j := range jobs {
-		if j.State == backfill.Failed {
-			failed = append(failed, j.Table.String())
-		}
-	}
 	if a.output.value != "jsonl" { // whose last lines say it
 		if err := a.showJobs(cfg, jobs, nil); err != nil {
 			return err
+		}
+	}
+	return failedJobs(jobs)
+}
+
+// failedJobs is the error of jobs of which some have failed.
+func failedJobs(jobs []*backfill.Job) error {
+	var failed []string
+	for _, j := range jobs {
+		if j.State == backfill.Failed {
+			failed = append(failed, config.FormatTable(j.Table))
 		}
 	}
 	if len(failed) == 0 {

@@ -86,12 +86,12 @@ type unread struct {
 func (a *app) showRecovery(done *cdc.Recovery, slot string) error {
 	r := recovery{Recovered: done.State != "", State: done.State, What: done.What, NewSlot: done.Created, LSN: done.LSN.String()}
 	for _, t := range done.Tables {
-		r.Tables = append(r.Tables, t.String())
+		r.Tables = append(r.Tables, config.FormatTable(t))
 	}
 	lost := ""
 	for _, u := range done.Unread {
-		r.Unread = append(r.Unread, unread{u.Table.String(), u})
-		lost += fmt.Sprintf("not recovered is what changed in %s: %s (fix: %s)\n", u.Table, u.Why, u.Fix)
+		r.Unread = append(r.Unread, unread{config.FormatTable(u.Table), u})
+		lost += fmt.Sprintf("not recovered is what changed in %s: %s (fix: %s)\n", config.FormatTable(u.Table), u.Why, u.Fix)
 	}
 	if a.data() {
 		return a.writeData(r)
