@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -125,11 +126,11 @@ func (c *Capture) unreadable(ctx context.Context) (all []Unread, err error) {
 }
 
 func sayUnread(all []Unread) string {
-	what := "what changed in these tables meanwhile cannot be recovered, and nothing will be read of them:"
+	lines := []string{"what changed in these tables meanwhile cannot be recovered, and nothing will be read of them:"}
 	for _, u := range all {
-		what += fmt.Sprintf("\n  %s: %s (fix: %s)", u.Table, u.Why, u.Fix)
+		lines = append(lines, fmt.Sprintf("  %s: %s (fix: %s)", u.Table, u.Why, u.Fix))
 	}
-	return what
+	return strings.Join(lines, "\n")
 }
 
 // recoveryID is that of the backfills of a recovery.

@@ -88,10 +88,10 @@ func (a *app) showRecovery(done *cdc.Recovery, slot string) error {
 	for _, t := range done.Tables {
 		r.Tables = append(r.Tables, config.FormatTable(t))
 	}
-	lost := ""
+	var lost strings.Builder
 	for _, u := range done.Unread {
 		r.Unread = append(r.Unread, unread{config.FormatTable(u.Table), u})
-		lost += fmt.Sprintf("not recovered is what changed in %s: %s (fix: %s)\n", config.FormatTable(u.Table), u.Why, u.Fix)
+		_, _ = fmt.Fprintf(&lost, "not recovered is what changed in %s: %s (fix: %s)\n", config.FormatTable(u.Table), u.Why, u.Fix)
 	}
 	if a.data() {
 		return a.writeData(r)
@@ -106,6 +106,6 @@ func (a *app) showRecovery(done *cdc.Recovery, slot string) error {
 	}
 	_, err := fmt.Fprintf(a.stdout, "%s: %s\nthe capture goes on from %s of slot %s%s\nto be read again, with what was deleted: %s\n%s"+
 		"now start penstock run; penstock backfill list shows how far it is\n",
-		r.State, r.What, r.LSN, slot, made, cmp.Or(strings.Join(r.Tables, ", "), "nothing"), lost)
+		r.State, r.What, r.LSN, slot, made, cmp.Or(strings.Join(r.Tables, ", "), "nothing"), lost.String())
 	return err
 }

@@ -43,7 +43,8 @@ func (a *app) dropSlot(ctx context.Context, conn *pgx.Conn, name string, yes boo
 		return err
 	}
 	if found && !status.Active && !yes {
-		if err := a.confirm("drop it", name, fmt.Sprintf("slot %s holds %s of log that its reader has not confirmed", name, formatBytes(status.BehindBytes))); err != nil {
+		warning := fmt.Sprintf("slot %s holds %s of log that its reader has not confirmed", name, formatBytes(status.BehindBytes))
+		if err := a.confirm("drop it", name, warning); err != nil {
 			return err
 		}
 	}
