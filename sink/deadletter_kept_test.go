@@ -158,7 +158,7 @@ func TestAnotherKeysValueIsRefused(t *testing.T) {
 		"t": plan.Engagement(schema.TableName{Schema: "public", Name: "engagement_events"}, schema.TableName{Schema: "public", Name: "content"}, ""),
 	}})
 	retry := func(value []byte) error {
-		_, err := box.Decide(t.Context(), sink.Order{State: deadletter.Retried, Value: value, Choose: func(b *sink.Book) ([]*sink.Filed, error) {
+		_, err := box.Decide(t.Context(), sink.Order{State: deadletter.Retried, Value: value, Check: value == nil, Choose: func(b *sink.Book) ([]*sink.Filed, error) {
 			return []*sink.Filed{b.Find(id)}, nil
 		}})
 		return err
@@ -169,6 +169,7 @@ func TestAnotherKeysValueIsRefused(t *testing.T) {
 	} {
 		wantFault(t, retry([]byte(value)), fault.Refused, "dead letter "+id+": would fail again with this value", says)
 	}
+	wantFault(t, retry(nil), fault.Refused, "dead letter "+id+": would fail again as it is", "infinity")
 	if f := r.book().Find(id); f.Decision != nil {
 		t.Errorf("the letter is decided: %+v", f.Decision)
 	}

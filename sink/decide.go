@@ -26,6 +26,7 @@ type Order struct {
 	State deadletter.State // Retried or Discarded
 	Note  string           // the operator's reason
 	Value []byte           // of a retry: replaces the record's value; nil leaves it
+	Check bool             // of a retry without Value: refuse a record that would fail again as it is
 
 	// Choose picks the letters. It is called again, with the topic as it is then,
 	// when another operator came between. Its error ends the order.
@@ -104,6 +105,9 @@ func (b *Letterbox) decideOnce(
 	}
 	for some := range chunks(chosen, b.chunk) {
 		decided, err := b.whole(ctx, &order, some)
+		if err == nil && order.Check {
+			err = b.sound(decided)
+		}
 		if err == nil {
 			err = b.transact(ctx, client, order, at, decided, reading.book.forgotten(at.Add(-keepDecided), b.chunk))
 		}
@@ -115,7 +119,7 @@ func (b *Letterbox) decideOnce(
 // whole returns copies of letters, with their records where those are sent.
 func (b *Letterbox) whole(ctx context.Context, order *Order, letters []*Filed) ([]*Filed, error) {
 	if slices.ContainsFunc(letters, func(f *Filed) bool {
-		return f.corrected || order.State == deadletter.Retried && !f.Letter.Holds()
+		return f.corrected || order.Check || order.State == deadletter.Retried && !f.Letter.Holds()
 	}) {
 		return b.load(ctx, letters)
 	}
@@ -146,22 +150,38 @@ func (b *Letterbox) allowed(o *Order, book *Book, f *Filed) error {
 		return refuse("cannot be given another value: another store may have taken this one, with the same version",
 			"mend the store and retry it as it is; or update the row in the source and discard the letter")
 	}
-	return b.fits(o, f)
+	if o.Value == nil {
+		return nil
+	}
+	return b.fits(f, o.Value, "with this value",
+		fmt.Sprintf("penstock dlq show %s -o json prints the value that the record has; correct what its error names", f.ID))
+}
+
+// sound refuses letters whose records would fail again as they are.
+func (b *Letterbox) sound(letters []*Filed) error {
+	for _, f := range letters {
+		value := f.Letter.Record.Value
+		if f.corrected {
+			value = f.Decision.Value
+		}
+		fix := fmt.Sprintf("penstock dlq retry %s --value FILE with a value that is mended, or penstock dlq discard %[1]s", f.ID)
+		if err := b.fits(f, value, "as it is", fix); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fits refuses a value that is none for the letter's key: its record would fail
 // again, with what waits for it. Of a pipeline that is not known it is not known.
-func (b *Letterbox) fits(o *Order, f *Filed) error {
+func (b *Letterbox) fits(f *Filed, value []byte, how, fix string) error {
 	l := f.Letter
 	p, known := b.cfg.Plans[l.Topic]
-	if o.Value == nil || !known {
+	if !known || l.Record.LeftOut > 0 {
 		return nil
 	}
-	if _, err := decode(p, l.Record.Key, o.Value, l.Version); err != nil {
-		return &fault.Error{
-			Kind: fault.Refused, Where: "dead letter " + f.ID, What: "would fail again with this value", Err: err,
-			Fix: fmt.Sprintf("penstock dlq show %s -o json prints the value that the record has; correct what its error names", f.ID),
-		}
+	if _, err := decode(p, l.Record.Key, value, l.Version); err != nil {
+		return &fault.Error{Kind: fault.Refused, Where: "dead letter " + f.ID, What: "would fail again " + how, Err: err, Fix: fix}
 	}
 	return nil
 }

@@ -115,7 +115,7 @@ func TestRecordThatCannotBeAppliedStopsWithItsCoordinates(t *testing.T) {
 		{"tombstone", broken(func(r *kgo.Record) { r.Value = nil }), "envelope"},
 		{"missing header", broken(func(r *kgo.Record) { r.Headers = r.Headers[:3] }), "header penstock.version is missing"},
 		{"unknown table", broken(func(r *kgo.Record) { r.Value = replace(r.Value, `"public"`, `"other"`) }), "neither the stream table"},
-		{"impossible time", broken(func(r *kgo.Record) { r.Value = replace(r.Value, `"2025`, `"infinity`) }), "parsing time"},
+		{"impossible time", broken(func(r *kgo.Record) { r.Value = replace(r.Value, `"2025`, `"infinity`) }), "is no time that the stores can hold"},
 		{"another key", broken(func(r *kgo.Record) { r.Key = []byte("x") }), `record key "x"`},
 		{"missing column", broken(func(r *kgo.Record) { r.Value = replace(r.Value, `"content_id"`, `"content"`) }), "is missing"},
 	}

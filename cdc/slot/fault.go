@@ -160,13 +160,13 @@ func missing(ctx context.Context, db DB, name string, err error) error {
 	switch {
 	case listErr != nil:
 	case len(all) == 0:
-		f.Why = "the server has no replication slots"
+		f.Why, f.Fix = "the server has no replication slots", "nothing is left to be done here; or name another server"
 	default:
 		names := make([]string, len(all))
 		for i, s := range all {
 			names[i] = s.Name
 		}
-		f.Why = "the server's slots are " + strings.Join(names, ", ")
+		f.Fix = "name one of the server's slots: " + strings.Join(names, ", ")
 	}
 	return f
 }

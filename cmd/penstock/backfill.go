@@ -142,7 +142,9 @@ func (a *app) backfillTurnCommand(do cdc.Do, short string, in ...backfill.State)
 				if job != nil && slices.Contains(in, job.State) {
 					return nil
 				}
-				f := &fault.Error{Kind: fault.Refused, Where: "table " + config.FormatTable(table), What: "it has no backfill", Fix: "penstock backfill list shows what there is"}
+				f := &fault.Error{
+					Kind: fault.Refused, Where: "table " + config.FormatTable(table), What: "it has no backfill", Fix: "penstock backfill list shows what there is",
+				}
 				if job != nil {
 					f.What = "its backfill is " + string(job.State)
 				}

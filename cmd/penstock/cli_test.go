@@ -71,7 +71,8 @@ func TestBadCommandLines(t *testing.T) {
 		{"nothing to retry", "dlq retry", 2, "✗ \"penstock dlq retry\" needs ID, --all or --pipeline\n    fix penstock dlq retry [ID…] [flags]\n"},
 		{"ids and all", "dlq retry abcd --all", 2, "✗ ids and --all or --pipeline exclude each other\n    fix penstock dlq retry [ID…] [flags]\n"},
 		{"one value for two", "dlq retry abcd abce --value x", 2, "✗ --value is for one letter\n    fix penstock dlq retry ID --value FILE\n"},
-		{"no value", "dlq retry abcd --value x", 2, "✗ the value cannot be read: open x: no such file or directory\n    at  x\n"},
+		{"no value", "dlq retry abcd --value x", 2, "✗ the value cannot be read: open x: no such file or directory\n    at  x\n" +
+			"    fix name a file with the record's value, as penstock dlq show ID -o json has it\n"},
 		{"nothing to discard", "dlq discard --reason x", 2, "✗ \"penstock dlq discard\" needs ID\n    fix penstock dlq discard ID… [flags]\n"},
 		{"no reason", "dlq discard abcd", 2, "✗ a letter is discarded for a reason\n    fix --reason \"why the change may be missing\"\n"},
 		{"unknown reason", "dlq list --reason bad", 2, "✗ bad value \"bad\" for flag --reason\n    fix use bad-headers, null-key, wrong-key, unknown-table, bad-value, expression, too-large, refused-by-store, oversized, bad-message, waits\n"},

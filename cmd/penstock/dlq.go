@@ -125,14 +125,7 @@ func (l *letterFlags) checkPipeline(name string, book *sink.Book) error {
 	if known = slices.Compact(known); name == "" || len(known) == 0 || slices.Contains(known, name) {
 		return nil
 	}
-	f := &fault.Error{
-		Kind: fault.Usage, What: fmt.Sprintf("unknown pipeline %q", name), Why: "neither the configuration nor a dead letter names it",
-		Fix: "there are " + strings.Join(known, ", "),
-	}
-	if meant := config.Nearest(name, known); meant != "" {
-		f.Fix = "did you mean " + meant + "? There are " + strings.Join(known, ", ")
-	}
-	return f
+	return unknownPipeline(name, known, "neither the configuration nor a dead letter names it")
 }
 
 // readLetters reads all letters, and says what the topic holds beside.
@@ -207,16 +200,23 @@ func parseTime(flag, text string, absent, now time.Time) (time.Time, error) {
 	}
 }
 
-// findLetter returns the letter whose id begins so.
+// findLetter returns the letter whose id begins so: of several the only one that penstock dlq list shows.
 func findLetter(book *sink.Book, id string) (*sink.Filed, error) {
 	if exact := book.Find(id); exact != nil {
 		return exact, nil
 	}
-	var found []*sink.Filed
+	var found, listed []*sink.Filed
 	for _, f := range book.All() {
-		if len(id) >= 4 && strings.HasPrefix(f.ID, id) {
-			found = append(found, f)
+		if len(id) < 4 || !strings.HasPrefix(f.ID, id) {
+			continue
 		}
+		found = append(found, f)
+		if f.State() == deadletter.Open && f.Letter.Reason != deadletter.Waits {
+			listed = append(listed, f)
+		}
+	}
+	if len(listed) == 1 {
+		found = listed
 	}
 	switch len(found) {
 	case 1:

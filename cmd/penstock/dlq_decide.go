@@ -23,6 +23,7 @@ func (a *app) dlqRetryCommand() *cobra.Command {
 		Long: `Send records again, with the versions that they had: what is newer in the
 stores stays. When later records of the key wait, the sink processes all of
 them in order, the retried one first; the one that fails again is open again.
+One that is named, and would fail again by the configuration, is refused.
 A record that nothing waits for (bad-headers, null-key, wrong-key,
 unknown-table) is written again, and is a new letter when that fails.`,
 		Example: `  penstock dlq retry 3f9a2c
@@ -30,7 +31,7 @@ unknown-table) is written again, and is a new letter when that fails.`,
   penstock dlq retry --pipeline engagement_metrics
   penstock dlq retry --all`,
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			order := sink.Order{State: deadletter.Retried, Choose: chooseIDs(ids)}
+			order := sink.Order{State: deadletter.Retried, Choose: chooseIDs(ids), Check: len(ids) > 0 && value == ""}
 			switch {
 			case len(ids) == 0 && !all && pipeline == "":
 				return &fault.Error{Kind: fault.Usage, What: `"penstock dlq retry" needs ID, --all or --pipeline`, Fix: cmd.UseLine()}
@@ -46,7 +47,10 @@ unknown-table) is written again, and is a new letter when that fails.`,
 			if value != "" {
 				var err error
 				if order.Value, err = os.ReadFile(value); err != nil {
-					return &fault.Error{Kind: fault.Usage, Where: value, What: "the value cannot be read", Err: err}
+					return &fault.Error{
+						Kind: fault.Usage, Where: value, What: "the value cannot be read", Err: err,
+						Fix: "name a file with the record's value, as penstock dlq show ID -o json has it",
+					}
 				}
 			}
 			return a.decideLetters(cmd.Context(), &from, order)

@@ -74,13 +74,18 @@ func pickPipelines(cfg *config.Config, names []string) ([]string, error) {
 		if slices.Contains(known, name) {
 			continue
 		}
-		f := &fault.Error{Kind: fault.Usage, What: fmt.Sprintf("unknown pipeline %q", name), Fix: "the keys of pipelines in the configuration are their names"}
-		if near := config.Nearest(name, known); near != "" {
-			f.Fix = "did you mean " + near + "?"
-		}
-		return nil, f
+		return nil, unknownPipeline(name, known, "")
 	}
 	return names, nil
+}
+
+// unknownPipeline is the fault of a name that is none of those that are known.
+func unknownPipeline(name string, known []string, why string) error {
+	f := &fault.Error{Kind: fault.Usage, What: fmt.Sprintf("unknown pipeline %q", name), Why: why, Fix: "there are " + strings.Join(known, ", ")}
+	if meant := config.Nearest(name, known); meant != "" {
+		f.Fix = "did you mean " + meant + "? There are " + strings.Join(known, ", ")
+	}
+	return f
 }
 
 // statusView is what the command shows.

@@ -94,7 +94,7 @@ func TestStatusThatCannotBeRead(t *testing.T) {
 		t.Errorf("of a topic that is absent: %+v", got)
 	}
 	got = execute(t, "", nil, "status", "n")
-	if got.code != 2 || !strings.Contains(got.stderr, "✗ unknown pipeline \"n\"\n    fix did you mean m?\n") {
+	if got.code != 2 || !strings.Contains(got.stderr, "✗ unknown pipeline \"n\"\n    fix did you mean m? There are m\n") {
 		t.Errorf("of a pipeline that is unknown: %+v", got)
 	}
 	write(t, "penstock.yaml", goodConfig)

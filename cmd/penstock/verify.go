@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,20 +58,11 @@ func (a *app) verify(ctx context.Context, from *verifyFlags, names []string) err
 	if err != nil {
 		return err
 	}
-	all := slices.Sorted(maps.Keys(cfg.Pipelines))
-	for _, name := range names {
-		if slices.Contains(all, name) {
-			continue
-		}
-		f := &fault.Error{Kind: fault.Usage, What: fmt.Sprintf("unknown pipeline %q", name), Fix: "there are " + strings.Join(all, ", ")}
-		if meant := config.Nearest(name, all); meant != "" {
-			f.Fix = "did you mean " + meant + "? There are " + strings.Join(all, ", ")
-		}
-		return f
+	all, err := pickPipelines(cfg, names)
+	if err != nil {
+		return err
 	}
-	if len(names) > 0 {
-		all = slices.Compact(slices.Sorted(slices.Values(names)))
-	}
+	all = slices.Compact(slices.Sorted(slices.Values(all)))
 	if from.timeout < 0 || from.most < 0 {
 		return &fault.Error{Kind: fault.Usage, What: "--timeout and --max must not be negative"}
 	}

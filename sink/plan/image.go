@@ -182,12 +182,17 @@ func decodeTime(native Native, text string) (Value, error) {
 	}
 	at, err := time.Parse(layout, text)
 	if err != nil {
-		return Value{}, err
+		return Value{}, noTime(text)
 	}
 	if at.Unix() > math.MaxInt64/1_000_000 {
 		return Value{}, fmt.Errorf("%s is out of range", text)
 	}
 	return TimeOf(at.UnixMicro()), nil
+}
+
+// noTime refuses a text that Postgres has for a time.
+func noTime(text string) error {
+	return fmt.Errorf("%s is no time that the stores can hold", strconv.Quote(text))
 }
 
 // decodeString reads a JSON string.

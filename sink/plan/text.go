@@ -91,7 +91,9 @@ func readValue(slot *Slot, text []byte) (Value, error) {
 			layout = time.DateTime
 		}
 		at, err := time.Parse(layout, string(text))
-		if err == nil && at.Unix() > math.MaxInt64/1_000_000 {
+		if err != nil {
+			err = noTime(string(text))
+		} else if at.Unix() > math.MaxInt64/1_000_000 {
 			err = fmt.Errorf("%s is out of range", text)
 		}
 		return TimeOf(at.UnixMicro()), err
