@@ -73,23 +73,6 @@ func (o *owner) whole() error {
 	return nil
 }
 
-// releases reports whether the records that are held wait for a release to end.
-func (o *owner) releases() bool { return len(o.held) > 0 && errors.Is(o.heldFor, errReleasing) }
-
-// goesOn reports whether the records that are held can be worked on.
-func (o *owner) goesOn() bool {
-	switch {
-	case len(o.held) == 0:
-		return false
-	case o.releases(): // with the stores that it has
-		return true
-	case len(o.lanes) > 0:
-		return false
-	default:
-		return len(o.rejoins) == 0 || !errors.Is(o.heldFor, errRejoining)
-	}
-}
-
 // hold keeps the records that are not durable.
 func (o *owner) hold(records []*kgo.Record) {
 	o.held = slices.DeleteFunc(slices.Clone(records), func(r *kgo.Record) bool { return r.Offset < o.next })
@@ -98,7 +81,7 @@ func (o *owner) hold(records []*kgo.Record) {
 // progress is how far the partition has come in every store.
 func (o *owner) progress() Progress {
 	p := o.below()
-	p.Rejoins, p.Release = o.rejoinProgress(), o.releaseProgress()
+	p.Rejoins = o.rejoinProgress()
 	below := p.Offset
 	stores := make(map[string]int64, len(o.stores)+len(o.lanes))
 	for _, store := range o.stores {
@@ -108,7 +91,7 @@ func (o *owner) progress() Progress {
 		at, _ := l.position()
 		stores[l.store.Name()] = at.Offset
 		if at.Offset < p.Offset {
-			at.Rejoins, at.Release = p.Rejoins, p.Release
+			at.Rejoins = p.Rejoins
 			p = at
 		}
 	}
@@ -151,7 +134,7 @@ func (s *Sink) waitingAt(ctx context.Context, partition int32, offset int64) (wa
 func (c *consumer) work(fetches kgo.Fetches) map[int32][]*kgo.Record {
 	work := make(map[int32][]*kgo.Record)
 	for partition, o := range c.owners {
-		if o.goesOn() {
+		if len(o.held) > 0 && len(o.lanes) == 0 && (len(o.rejoins) == 0 || !errors.Is(o.heldFor, errRejoining)) {
 			work[partition] = o.held
 			o.held = nil
 		}
@@ -176,7 +159,7 @@ func (c *consumer) tend(ctx context.Context) error {
 	defer cancel()
 	var stuck *lane
 	held := false
-	c.tends, c.works = false, false
+	c.tends, c.rejoins = false, false
 	for partition, o := range c.owners {
 		for _, l := range slices.Clone(o.lanes) {
 			if err := c.tendLane(ctx, soon, o, l); err != nil {
@@ -185,12 +168,9 @@ func (c *consumer) tend(ctx context.Context) error {
 		}
 		c.pause(partition, o)
 		c.tends = c.tends || len(o.lanes) > 0 || len(o.held) > 0 || len(o.rejoins) > 0
-		c.works = c.works || len(o.rejoins) > 0 || o.releases()
-		if len(o.held) == 0 || o.releases() {
-			continue
-		}
-		held = true
-		if len(o.lanes) > 0 {
+		c.rejoins = c.rejoins || len(o.rejoins) > 0
+		held = held || len(o.held) > 0
+		if len(o.held) > 0 && len(o.lanes) > 0 {
 			stuck = o.lanes[0]
 		}
 	}
@@ -271,8 +251,7 @@ func (c *consumer) tendLane(ctx, soon context.Context, o *owner, l *lane) error 
 func (c *consumer) progress(ctx context.Context) (list []Progress) {
 	for _, o := range c.owners {
 		p := o.progress()
-		same := slices.Equal(p.Rejoins, o.reported.Rejoins) && p.Release == o.reported.Release
-		told := same || ctx.Err() == nil && time.Since(o.toldAt) < rejoinTold
+		told := ctx.Err() == nil && time.Since(o.toldAt) < rejoinTold || slices.Equal(p.Rejoins, o.reported.Rejoins)
 		if p.Offset != o.reported.Offset || !maps.Equal(p.Stores, o.reported.Stores) || !told {
 			o.toldAt = time.Now()
 			list = append(list, p)

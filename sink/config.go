@@ -57,8 +57,6 @@ type Config struct {
 
 	// Failpoint, when set, is called at each failpoint; it may end the process.
 	Failpoint func(Failpoint)
-
-	releaseSlice time.Duration
 }
 
 // Policy says what becomes of a record that cannot be processed.
@@ -109,7 +107,6 @@ func (c Config) withDefaults() Config {
 	c.BreakAfter = orDefault(c.BreakAfter, min(time.Second, c.Wait/4))
 	c.RejoinAtOnce = orDefault(c.RejoinAtOnce, 2000)
 	c.RejoinRate = orDefault(c.RejoinRate, 20_000)
-	c.releaseSlice = orDefault(c.releaseSlice, releaseSlice)
 	c.Batch = orDefault(c.Batch, 2000)
 	c.Parallel = orDefault(c.Parallel, 8)
 	c.CacheBytes = orDefault(c.CacheBytes, 16<<20)

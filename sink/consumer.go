@@ -18,6 +18,7 @@ const (
 	idleCheck     = 10 * time.Second // after so long without records, ask whether Kafka is there
 	requestLimit  = 5 * time.Second  // one request to Kafka outside of polling
 	rebalanceWait = 5 * time.Minute  // how long a rebalance waits for a batch in work
+	leaveLimit    = 3 * time.Second  // for leaving the group, which a rebalance that is under way holds up
 
 	// sessionTimeout is how long the partitions of a member that was killed stay
 	// without an owner. Taking them too early does no harm: every write is guarded
@@ -45,10 +46,10 @@ type consumer struct {
 	mu      sync.Mutex
 	resumed map[int32]Progress // guarded by mu: what was committed when a partition was assigned
 
-	works bool      // rows are being joined again, or letters released
-	tends bool      // there are lanes, or records are held: records are not all that is waited for
-	seen  time.Time // when Kafka answered last
-	moved time.Time // when a partition or a lane came forward last, or none was held
+	rejoins bool      // rows are being joined again
+	tends   bool      // there are lanes, or records are held: records are not all that is waited for
+	seen    time.Time // when Kafka answered last
+	moved   time.Time // when a partition or a lane came forward last, or none was held
 }
 
 // join creates the client, which joins the group in the background.
@@ -84,14 +85,24 @@ func (s *Sink) join() (*consumer, error) {
 	return c, nil
 }
 
-// leave gives the partitions back at once, so that others need not wait.
+// leave gives the partitions back at once, so that others need not wait. If the group does not answer in time
+// it is left to find out: the client goes on closing by itself.
 func (c *consumer) leave() {
 	c.leaving.Lock()
 	for _, o := range c.owners {
 		o.end()
 	}
 	c.leaving.Unlock()
-	c.client.CloseAllowingRebalance()
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		c.client.CloseAllowingRebalance()
+	}()
+	select {
+	case <-left:
+	case <-time.After(leaveLimit):
+		c.sink.log.Info("the group does not answer: it is left without its word", zap.String(keyGroup, c.sink.cfg.Group))
+	}
 }
 
 func (c *consumer) assigned(_ context.Context, _ *kgo.Client, p map[string][]int32) {
@@ -137,7 +148,7 @@ func (c *consumer) fetched(_ context.Context, _ *kgo.Client, r *kmsg.OffsetFetch
 // leadOwner is the owner of an assigned partition, which may take its time with many rows.
 func (c *consumer) leadOwner(partition int32, next int64, waiting map[string]string) *owner {
 	o := c.newOwner(partition, next, waiting)
-	o.atOnce, o.yields, o.refused, o.resumed = c.sink.cfg.RejoinAtOnce, true, c.refused[partition], make(map[string]Rejoin)
+	o.atOnce, o.refused, o.resumed = c.sink.cfg.RejoinAtOnce, c.refused[partition], make(map[string]Rejoin)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, j := range c.resumed[partition].Rejoins {
@@ -157,7 +168,7 @@ func (c *consumer) next(ctx context.Context) (fetches kgo.Fetches, err error) {
 		for {
 			limit := idleCheck
 			switch {
-			case c.works:
+			case c.rejoins:
 				limit = rejoinEvery
 			case c.tends:
 				limit = tendEvery

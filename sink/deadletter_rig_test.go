@@ -15,7 +15,7 @@ import (
 
 // letters is the rig's configuration with dead letters.
 func (r *rig) letters() sink.Config {
-	cfg := sink.SliceReleases(r.config())
+	cfg := r.config()
 	cfg.OnError, cfg.DeadLetterTopic = sink.DeadLetter, "dead"
 	cfg.KeepDecided = 1 // what may go goes at once
 	return cfg

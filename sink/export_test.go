@@ -53,12 +53,6 @@ func (o *Owner) TotalsBytes() (bytes int) {
 	return bytes
 }
 
-// SliceReleases lets other partitions go on after each part of a release.
-func SliceReleases(c Config) Config {
-	c.releaseSlice = 1
-	return c
-}
-
 // Owners is how many owners have a part of the sink's memory.
 func (s *Sink) Owners() int64 { return s.memory.owners.Load() }
 

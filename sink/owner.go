@@ -32,8 +32,8 @@ type owner struct {
 	patience  Patience // with the stores
 
 	lanes    []*lane       // of the stores that are behind
-	held     []*kgo.Record // what it cannot go on with until a lane has ended, all rejoins or a release have
-	heldFor  error         // errHeld, errRejoining or errReleasing
+	held     []*kgo.Record // what it cannot go on with until a lane has ended, or all rejoins have
+	heldFor  error         // errHeld, or errRejoining
 	paused   bool          // no records of the partition are fetched
 	reported Progress      // as of the last commit
 
@@ -45,9 +45,6 @@ type owner struct {
 	refuses *rejoin           // that met a row which cannot be joined
 	failing time.Time         // since when the stores do not take a page
 	toldAt  time.Time         // when a commit told how far the rejoins are
-
-	yields    bool       // a release lets other partitions go on
-	releasing *releasing // nil for none
 
 	// Of a replay into a store that follows: the version of the stream table's last
 	// truncation, and the keys that wait with it yet.

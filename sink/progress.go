@@ -23,15 +23,6 @@ type Progress struct {
 
 	// Rejoins are under way: the offset stays below the first of their changes.
 	Rejoins []Rejoin
-	// Release is under way, the record at Offset; the zero Release is none.
-	Release Release
-}
-
-// Release is how far the letters are in the stores that a decided letter sets free.
-type Release struct {
-	Letter  string `json:"letter"` // its id
-	Done    int    `json:"done"`
-	Letters int    `json:"letters"` // in all
 }
 
 // at is the progress with another offset, between which and the old one no record lies.
@@ -49,7 +40,6 @@ type kept struct {
 	Time    time.Time        `json:"time,omitzero"` // microseconds, the source's
 	Stores  map[string]int64 `json:"stores"`
 	Rejoins []keptRejoin     `json:"rejoins,omitempty"`
-	Release Release          `json:"release,omitzero"`
 }
 
 // keptRejoin is a [Rejoin] as it is kept.
@@ -67,7 +57,7 @@ const (
 
 // encode is the metadata of a commit.
 func (p *Progress) encode() (string, error) {
-	k := kept{LSN: p.LSN, Version: p.Version, Stores: p.Stores, Release: p.Release}
+	k := kept{LSN: p.LSN, Version: p.Version, Stores: p.Stores}
 	if p.CommitTime != 0 {
 		k.Time = time.UnixMicro(p.CommitTime).UTC()
 	}
@@ -95,7 +85,7 @@ func (p *Progress) decode(metadata string) {
 	if err := json.Unmarshal([]byte(metadata), &k); err != nil {
 		return
 	}
-	p.LSN, p.Version, p.Stores, p.Rejoins, p.Release = k.LSN, k.Version, k.Stores, nil, k.Release
+	p.LSN, p.Version, p.Stores, p.Rejoins = k.LSN, k.Version, k.Stores, nil
 	for _, j := range k.Rejoins {
 		p.Rejoins = append(p.Rejoins, Rejoin{j.Join, j.Version, j.Rows, string(j.Bookmark)})
 	}

@@ -13,30 +13,6 @@ import (
 	"penstock/schema/deadletter"
 )
 
-// releaseSlice is how long a step works on a release of the owner of a partition, and more where one
-// part takes longer.
-const releaseSlice = 50 * time.Millisecond
-
-// errReleasing says that a release is not through: the next step goes on with it.
-var errReleasing = errors.New("waits for a release to end")
-
-// releasing is a release on its way: part by part, between the batches of other partitions. Until it
-// has ended its record stays uncommitted, and whoever owns the partition next does it again as a whole.
-type releasing struct {
-	offset int64 // of its record
-	id     string
-	chain  []*Filed // what it frees
-	done   int      // how many of them are decided
-}
-
-// releaseProgress is how far a release is that is on its way.
-func (o *owner) releaseProgress() Release {
-	if o.releasing == nil {
-		return Release{}
-	}
-	return Release{Letter: o.releasing.id, Done: o.releasing.done, Letters: len(o.releasing.chain)}
-}
-
 // release ends the waiting of a key: the letters that wait go to the stores in
 // the order of their records, each with its own version, as if they came only
 // now. Nothing of the key was applied since the first of them, so nothing newer
@@ -44,41 +20,42 @@ func (o *owner) releaseProgress() Release {
 //
 // The first that fails again is what the key waits for from then on. Everything
 // is a function of the log and of the decisions: a crash repeats it, to the same end.
-// The error is errReleasing when a part of it is done.
 func (b *batch) release(ctx context.Context, r *kgo.Record, id string) error {
 	b.next.Partition, b.next.Offset = r.Partition, r.Offset+1
-	on := b.owner.releasing
-	if on == nil || on.offset != r.Offset {
-		waits, err := b.frees(ctx, r, id)
-		if err != nil {
-			return err
-		}
-		if waits == "" {
-			// A replay found the letter's record sound, or the key waits for an earlier one.
-			b.sink.log.Info("nothing to release", zap.String(keyLetter, id))
-			b.stands(b.next)
-			return nil
-		}
-		chain, err := b.waiters(ctx, r, waits)
-		if err != nil {
-			return err
-		}
-		on = &releasing{offset: r.Offset, id: id, chain: chain}
-		b.owner.releasing = on
-		b.sink.log.Info("releases", zap.String(keyLetter, id), zap.Int(keyLetters, len(chain)))
-	}
-	failed, err := b.free(ctx, r.Key, on)
+	key := string(r.Key)
+	waits, err := b.frees(ctx, r, id)
 	if err != nil {
 		return err
 	}
-	b.owner.releasing = nil
+	if waits == "" {
+		// A replay found the letter's record sound, or the key waits for an earlier one.
+		b.sink.log.Info("nothing to release", zap.String(keyLetter, id))
+		b.stands(b.next)
+		return nil
+	}
+	chain, err := b.waiters(ctx, r, waits)
+	if err != nil {
+		return err
+	}
+	// Within one record nothing waits for the end of a rejoin that the record itself began.
+	atOnce := b.owner.atOnce
+	b.owner.atOnce = 0
+	freed, failed, err := b.free(ctx, r.Key, chain)
+	b.owner.atOnce = atOnce
+	if err != nil {
+		return err
+	}
 	if failed == nil {
-		delete(b.owner.waiting, string(r.Key))
+		delete(b.owner.waiting, key)
 	} else {
-		b.owner.waiting[string(r.Key)] = failed.ID
+		b.owner.waiting[key] = failed.ID
+	}
+	b.decide(freed, r.Offset)
+	if err := b.deliver(ctx); err != nil {
+		return err
 	}
 	b.sink.cfg.reach(FailReleased)
-	b.sink.log.Info("released", zap.String(keyLetter, id), zap.Int(keyLetters, on.done), zap.Bool(keyWaits, failed != nil))
+	b.sink.log.Info("released", zap.String(keyLetter, id), zap.Int(keyLetters, len(freed)), zap.Bool(keyWaits, failed != nil))
 	b.stands(b.next)
 	return nil
 }
@@ -121,38 +98,30 @@ func (b *batch) waiters(ctx context.Context, r *kgo.Record, id string) (chain []
 	return chain, nil
 }
 
-// free applies the letters of a chain, from where it stands, up to the first whose key has to wait on,
-// and decides those that are in the stores.
-func (b *batch) free(ctx context.Context, key []byte, on *releasing) (failed *Filed, err error) {
-	// Within one record nothing waits for the end of a rejoin that the record itself began.
-	atOnce := b.owner.atOnce
-	b.owner.atOnce = 0
-	defer func() { b.owner.atOnce = atOnce }()
-	until := time.Now().Add(b.sink.cfg.releaseSlice)
-	for part := range chunks(on.chain[on.done:], b.sink.cfg.Batch) {
+// free applies the letters of a chain up to the first whose key has to wait on.
+// It returns those that are in the stores, without their records.
+func (b *batch) free(ctx context.Context, key []byte, chain []*Filed) (freed []*Filed, failed *Filed, err error) {
+	for part := range chunks(chain, b.sink.cfg.Batch) {
 		var whole []*Filed
 		err := b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) (err error) {
 			whole, err = b.sink.letters.load(ctx, part)
 			return err
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		freed, failed, err := b.freeSome(ctx, key, whole)
+		some, failed, err := b.freeSome(ctx, key, whole)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		b.decide(freed, on.offset)
-		if err := b.deliver(ctx); err != nil || failed != nil {
-			on.done += len(freed)
-			return failed, err
+		for _, f := range some {
+			f.Letter.Record.Value, f.Letter.Record.Headers = nil, nil
 		}
-		on.done += len(part)
-		if b.owner.yields && on.done < len(on.chain) && time.Now().After(until) {
-			return nil, errReleasing
+		if freed = append(freed, some...); failed != nil {
+			return freed, failed, nil
 		}
 	}
-	return nil, nil
+	return freed, nil, nil
 }
 
 // freeSome is free with letters as a whole.

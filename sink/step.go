@@ -71,11 +71,7 @@ func (s *Sink) carry(ctx context.Context, c *consumer, work map[int32][]*kgo.Rec
 		o := c.owners[partition]
 		working.Go(func() error {
 			_, err := s.carryPartition(ctx, o, records)
-			switch {
-			case errors.Is(err, errReleasing): // nothing behind it was taken
-				o.hold(records)
-				o.heldFor, err = err, nil
-			case errors.Is(err, errHeld):
+			if errors.Is(err, errHeld) {
 				o.hold(records)
 				o.heldFor = err
 				o.waiting, err = s.waitingAt(ctx, o.partition, o.next) // what lies behind comes again

@@ -124,7 +124,6 @@ type partitionView struct {
 	Lost      bool             `json:"lost"`   // the topic no longer holds what comes next
 	Rejoins   int              `json:"rejoins"`
 	Rejoined  int64            `json:"rejoined_rows"` // by the rejoins that have not ended
-	Release   *sink.Release    `json:"release"`       // of letters, that has not ended; null: none
 }
 
 // readStatus reads what can be read, and joins what went wrong.
@@ -164,9 +163,6 @@ func viewPartition(p *sink.PartitionProgress, now time.Time) partitionView {
 	v.Rejoins = len(p.Rejoins)
 	for _, j := range p.Rejoins {
 		v.Rejoined += j.Rows
-	}
-	if p.Release != (sink.Release{}) {
-		v.Release = &p.Release
 	}
 	if p.CommitTime != 0 {
 		at := time.UnixMicro(p.CommitTime).UTC()
@@ -216,9 +212,6 @@ func (p *partitionView) cells(pipeline string, stores []string) []string {
 	}
 	if p.Rejoins > 0 {
 		note = fmt.Sprintf("joins stored rows again: %s rows so far, %d lookup rows to go", grouped(p.Rejoined), p.Rejoins)
-	}
-	if r := p.Release; r != nil {
-		note = fmt.Sprintf("releases what waits for dead letter %.16s: %s of %s records", r.Letter, grouped(int64(r.Done)), grouped(int64(r.Letters)))
 	}
 	if p.Lost {
 		note = fmt.Sprintf("✗ the topic begins at offset %d", p.Start)
