@@ -11,6 +11,7 @@ import (
 
 	"penstock/cdc/slot"
 	"penstock/schema"
+	"penstock/schema/shape"
 )
 
 // newTable ends an attempt at the first change of a table that Config.Match takes
@@ -47,6 +48,7 @@ func (c *Capture) adoptPublished(ctx context.Context, db *pgx.Conn) error {
 		}
 	}
 	c.sayUnruled(names)
+	c.sayUnmatched(names)
 	return c.adopt(names)
 }
 
@@ -54,14 +56,33 @@ func (c *Capture) adoptPublished(ctx context.Context, db *pgx.Conn) error {
 // name may be misspelt, and the table that was meant go out without them.
 func (c *Capture) sayUnruled(published []schema.TableName) {
 	for _, name := range c.cfg.Ruled {
-		if !c.told[name] && !slices.Contains(published, name) && !slices.Contains(tableNames(&c.cfg), name) {
-			if c.told == nil {
-				c.told = map[schema.TableName]bool{}
-			}
-			c.told[name] = true
-			c.log.Warn("records has rules for a table that is not published: no other table is meant by them", zap.Stringer(keyTable, name))
+		if !slices.Contains(published, name) && !slices.Contains(tableNames(&c.cfg), name) {
+			c.warnOnce("records has rules for a table that is not published: no other table is meant by them", zap.Stringer(keyTable, name))
 		}
 	}
+}
+
+// sayUnmatched warns of patterns of Config.Match that no published table has: they may be misspelt.
+func (c *Capture) sayUnmatched(published []schema.TableName) {
+	for _, pattern := range c.cfg.Patterns {
+		if !slices.ContainsFunc(published, func(t schema.TableName) bool { return shape.Match(pattern, t.String()) }) {
+			c.warnOnce("source.matching has a pattern that no table of the publication matches", zap.String("pattern", pattern),
+				zap.String("fix", "correct it, or add the tables to the publication; one that comes later is captured from its first change on"))
+		}
+	}
+}
+
+// warnOnce gives a warning that an earlier attempt has not given.
+func (c *Capture) warnOnce(what string, about zap.Field, more ...zap.Field) {
+	key := what + about.String + fmt.Sprint(about.Interface)
+	if c.told[key] {
+		return
+	}
+	if c.told == nil {
+		c.told = map[string]bool{}
+	}
+	c.told[key] = true
+	c.log.Warn(what, append(more, about)...)
 }
 
 // adopt adds tables that are not known yet. It is called between attempts only:

@@ -235,6 +235,7 @@ func TestRulesFollowNoOtherName(t *testing.T) {
 		return table, ok
 	}
 	s.cfg.Ruled = []schema.TableName{{Schema: "public", Name: "late_pay"}, {Schema: "public", Name: "late_payy"}}
+	s.cfg.Patterns = []string{"public.late*", "fleet.*"}
 	s.exec("CREATE TABLE late_pay (id int PRIMARY KEY, secret text); CREATE PUBLICATION p FOR TABLE late_pay")
 	core, logs := observer.New(zap.WarnLevel)
 	c := s.startWith(zap.New(core))
@@ -247,5 +248,9 @@ func TestRulesFollowNoOtherName(t *testing.T) {
 	told := logs.FilterMessageSnippet("rules for a table that is not published").FilterField(zap.Stringer("table", s.cfg.Ruled[1]))
 	if told.Len() != 1 {
 		t.Errorf("the misspelt name is not told of once: %v", logs.All())
+	}
+	told = logs.FilterMessageSnippet("pattern that no table of the publication matches")
+	if told.Len() != 1 || told.FilterField(zap.String("pattern", "fleet.*")).Len() != 1 {
+		t.Errorf("the misspelt pattern is not told of once: %v", logs.All())
 	}
 }

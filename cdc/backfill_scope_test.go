@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"penstock/cdc"
 	"penstock/cdc/backfill"
@@ -147,6 +149,13 @@ func TestScopesThatARelationCannotHave(t *testing.T) {
 	if s.one("SELECT (to_regclass('planted') IS NULL)::text") != "true" {
 		t.Error("a condition has carried out a statement of its own")
 	}
+	c.finish()
+	s.cfg.Backfill.Initial = true
+	core, logs := observer.New(zap.WarnLevel)
+	c = s.startWith(zap.New(core))
+	eventually(t, "it is told that content was never read", func() bool {
+		return logs.FilterMessageSnippet("no effect after the first start").FilterField(zap.String("tables", "public.content")).Len() == 1
+	})
 	c.finish()
 }
 

@@ -36,9 +36,9 @@ type Capture struct {
 	relations map[schema.TableName]record.Relation // what Kafka has last of each table
 	kept      memory                               // likewise, all of it, at the last start
 
-	told       map[schema.TableName]bool // that have rules and are not published
-	delivering bool                      // the last attempt has come so far
-	entries    []slot.Entry              // of the publications, at the last look; the watch's alone while it runs
+	told       map[string]bool // warnings that were given
+	delivering bool            // the last attempt has come so far
+	entries    []slot.Entry    // of the publications, at the last look; the watch's alone while it runs
 
 	rows map[string]string // which of them have been altered since, as entries
 
@@ -314,6 +314,7 @@ func (c *Capture) resume(ctx context.Context, producer *Producer, l *lease, read
 	c.position, c.entries, c.rows = position, entries, rowsOf(found)
 	c.seen.Store(nil)
 	c.sayUnneeded(position, overruled)
+	c.sayNotInitial(e.found, found)
 	c.cfg.Accept = Accept{} // the operator's word holds once
 	return position, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -210,6 +211,23 @@ func (c *Capture) beginFirst(ctx context.Context, producer *Producer, found []sl
 		}
 		return backfill.New("initial", table, backfill.Scope{}, time.Now())
 	})
+}
+
+// sayNotInitial warns of tables that a backfill at the first start would have read: the capture has started before.
+func (c *Capture) sayNotInitial(started bool, found []slot.Publication) {
+	if !c.cfg.Backfill.Initial || !started {
+		return
+	}
+	var never []string
+	for _, table := range c.cfg.captured(found) {
+		if t, _ := c.cfg.table(table); c.kept.jobs[table] == nil && !t.Matched {
+			never = append(never, table.String())
+		}
+	}
+	if len(never) > 0 {
+		c.warnOnce("backfill.policy initial has no effect after the first start: of some tables what they had before was never read",
+			zap.String("tables", strings.Join(never, ", ")), zap.String("fix", "penstock backfill start "+strings.Join(never, " ")))
+	}
 }
 
 // beginJobs hands over a job for each table that is captured, but for those for which there is to be none.

@@ -37,6 +37,8 @@ type Config struct {
 	// Ruled are the tables that Match has rules of columns for: one that is not published may
 	// be misspelt, and is told of.
 	Ruled []schema.TableName
+	// Patterns are those that Match goes by: one that no published table has may be misspelt, and is told once.
+	Patterns []string
 
 	Brokers          []string
 	TransactionalID  string // stable for the life of the capture

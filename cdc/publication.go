@@ -33,6 +33,9 @@ func (c *Capture) ensurePublication(ctx context.Context, db *pgx.Conn) error {
 	if isState(err, duplicateObject, uniqueViolation) { // another daemon's first start, at the same time
 		return c.checkPublications(ctx, db)
 	}
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		f.Where = "source.publication " + names[0]
+	}
 	if err != nil {
 		return postgresFault("create publication "+names[0], err)
 	}

@@ -208,10 +208,10 @@ func missingTables(ctx context.Context, db DB, name string, tables []schema.Tabl
 
 // mayNotPublish says which of the two rights that a publication takes is missing:
 // creating in the database, and owning each table.
-func mayNotPublish(ctx context.Context, db DB, name string, tables []schema.TableName, err error) error {
+func mayNotPublish(ctx context.Context, db DB, name, create string, tables []schema.TableName, err error) error {
 	f := &fault.Error{
 		Kind: fault.Usage, Where: publicationPlace(name), What: "the role may not create it", Err: err,
-		Fix: "let the owner of the tables create it",
+		Fix: "let the owner of the tables create it: " + create + ";",
 	}
 	var role, database string
 	var mayCreate bool

@@ -174,8 +174,9 @@ func CreatePublication(ctx context.Context, db DB, name string, tables []schema.
 		}
 	}
 	version, err := ServerVersion(ctx, db)
+	create := PublicationSQL(name, tables, version)
 	if err == nil {
-		_, err = db.Exec(ctx, PublicationSQL(name, tables, version))
+		_, err = db.Exec(ctx, create)
 	}
 	switch {
 	case err == nil:
@@ -185,7 +186,7 @@ func CreatePublication(ctx context.Context, db DB, name string, tables []schema.
 	case isState(err, undefinedTable), isState(err, undefinedSchema):
 		return missingTables(ctx, db, name, tables, err)
 	case isState(err, insufficientPrivilege):
-		return mayNotPublish(ctx, db, name, tables, err)
+		return mayNotPublish(ctx, db, name, create, tables, err)
 	}
 	return explain(ctx, db, err, publicationPlace(name))
 }

@@ -157,6 +157,8 @@ func TestAPublicationThatCannotBeIsRefusedWithTheReason(t *testing.T) {
 			err := slot.CreatePublication(t.Context(), db, "shop", c.tables)
 			if f := asFault(t, err); f.Kind != c.kind || f.What != what {
 				t.Errorf("got kind %d, %q\nwant kind %d, %q\n(%v)", f.Kind, f.What, c.kind, what, err)
+			} else if c.name == "not the owner" && !strings.Contains(f.Fix, `create it: CREATE PUBLICATION "shop" FOR TABLE "public"."a"`) {
+				t.Errorf("fix %q has no statement", f.Fix)
 			}
 		})
 	}

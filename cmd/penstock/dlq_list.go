@@ -116,9 +116,10 @@ func (a *app) dlqExportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Print dead letters with their records, one JSON object a line",
-		Long: `Print dead letters with everything that is known of them, in the order in which
-they were written. Keys, values and headers that are not UTF-8 are there in base64.`,
-		Example: "  penstock dlq export --format jsonl > letters.jsonl\n  penstock dlq export --state open --pipeline engagement_metrics",
+		Long: `Print open dead letters with everything that is known of them, in the order in
+which they were written; --state all --waiting prints all that there are. Keys,
+values and headers that are not UTF-8 are there in base64.`,
+		Example: "  penstock dlq export --format jsonl > letters.jsonl\n  penstock dlq export --state all --waiting --pipeline engagement_metrics",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLetters(cmd.Context(), &from, func(ctx context.Context, box *sink.Letterbox) error {
@@ -139,7 +140,7 @@ they were written. Keys, values and headers that are not UTF-8 are there in base
 		},
 	}
 	from.register(cmd)
-	filter.register(cmd, "all", true)
+	filter.register(cmd, "open", false)
 	cmd.Flags().Var(&format, "format", "how letters are printed")
 	return cmd
 }

@@ -245,7 +245,7 @@ value      40 bytes
 			t.Errorf("show %q: %+v", c.id, r)
 		}
 	}
-	r := execute(t, "", nil, strings.Fields("dlq export --format jsonl"+flags)...)
+	r := execute(t, "", nil, strings.Fields("dlq export --format jsonl --waiting"+flags)...)
 	lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
 	if len(lines) != 3 || !strings.Contains(lines[1], `"key":null,"value":{"base64":"/wE="}`) || !strings.Contains(lines[0], `{"key":"trace","value":{"base64":"/wA="}}`) {
 		t.Errorf("exported %q", lines)

@@ -34,7 +34,7 @@ func wireRecords(c *cdc.Config, cfg *config.Config) error {
 	}
 	styles := []config.RecordStyle{}
 	if len(cfg.Source.Matching) > 0 {
-		c.Match = matcher(cfg, schemas)
+		c.Match, c.Patterns = matcher(cfg, schemas), cfg.Source.Matching
 		for key := range cfg.Records.Tables {
 			name, err := config.ParseTable(string(key))
 			if err != nil {
