@@ -120,6 +120,7 @@ func (c *Capture) attempt(ctx context.Context) (healthy bool, err error) {
 	if err != nil {
 		return stoodBy, err
 	}
+	c.cfg.meter.enter(Starting) // it may have stood by
 	c.cfg.reach(FailLeased)
 	delivered, err := c.hold(ctx, l, func() (bool, error) {
 		// 2. Fence: from here on no older daemon can commit.

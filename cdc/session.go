@@ -88,7 +88,7 @@ func newSession(cfg *Config, stream *Stream, producer *Producer, router *Router,
 // does.
 func (s *session) run(ctx context.Context) error {
 	s.stream.Confirm(s.position.EndLSN)
-	s.cfg.meter.deliver(s.position)
+	s.cfg.meter.begin(s.position)
 	if err := s.deliverCopies(ctx); err != nil {
 		return err
 	}

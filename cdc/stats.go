@@ -35,6 +35,7 @@ type Stats struct {
 	Received  schema.LSN // the highest that the server has sent
 	Delivered schema.LSN // everything that was committed below is in Kafka, and confirmed to the slot
 	Version   int64      // of the last change delivered, in microseconds: about when it was committed; 0 for none
+	Began     time.Time  // when it began to stream last
 	Committed time.Time  // when a Kafka transaction was committed last; while nothing happens every few seconds
 
 	Transactions int64          // commits of the source that were handed to Kafka whole
@@ -70,7 +71,8 @@ type meter struct {
 	received  atomic.Uint64
 	delivered atomic.Uint64
 	version   atomic.Int64
-	committed atomic.Int64 // nanoseconds since the Unix epoch
+	began     atomic.Int64 // nanoseconds since the Unix epoch, like committed
+	committed atomic.Int64
 
 	transactions, commits, aborts atomic.Int64
 
@@ -91,6 +93,9 @@ func (m *meter) stats() Stats {
 		State:    *m.state.Load(),
 		Received: schema.LSN(m.received.Load()), Delivered: schema.LSN(m.delivered.Load()), Version: m.version.Load(),
 		Transactions: m.transactions.Load(), Commits: m.commits.Load(), Aborts: m.aborts.Load(),
+	}
+	if at := m.began.Load(); at != 0 {
+		s.Began = time.Unix(0, at)
 	}
 	if at := m.committed.Load(); at != 0 {
 		s.Committed = time.Unix(0, at)
@@ -127,7 +132,16 @@ func (m *meter) receive(lsn schema.LSN) {
 	}
 }
 
-// deliver notes a position that is in Kafka.
+// begin notes the position that streaming begins with.
+func (m *meter) begin(at schema.Position) {
+	if m != nil {
+		m.delivered.Store(uint64(at.EndLSN))
+		m.version.Store(at.Version)
+		m.began.Store(time.Now().UnixNano())
+	}
+}
+
+// deliver notes a position that was committed to Kafka.
 func (m *meter) deliver(at schema.Position) {
 	if m != nil {
 		m.delivered.Store(uint64(at.EndLSN))

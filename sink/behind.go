@@ -167,6 +167,7 @@ func (c *consumer) tend(ctx context.Context) error {
 			}
 		}
 		c.pause(partition, o)
+		o.fit()
 		c.tends = c.tends || len(o.lanes) > 0 || len(o.held) > 0 || len(o.rejoins) > 0
 		c.rejoins = c.rejoins || len(o.rejoins) > 0
 		held = held || len(o.held) > 0
@@ -181,6 +182,16 @@ func (c *consumer) tend(ctx context.Context) error {
 		return away(stuck.store, wait)
 	}
 	return nil
+}
+
+// holds reports whether any partition cannot go on.
+func (c *consumer) holds() bool {
+	for _, o := range c.owners {
+		if len(o.held) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // pause lets no more records of a partition come while it is held.

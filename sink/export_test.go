@@ -48,7 +48,7 @@ func (o *Owner) TotalsBytes() (bytes int) {
 		bytes += c.Bytes()
 	}
 	for _, w := range o.owner.totals.wholes {
-		bytes += partBytes * (1 + len(w.hours))
+		bytes += w.weight()
 	}
 	return bytes
 }

@@ -69,7 +69,8 @@ func (b *Letterbox) visit(ctx context.Context, home int32, letters []*Filed, vis
 	offsets := slices.Sorted(maps.Keys(wanted))
 	from, last := kgo.NewOffset().At(offsets[0]), offsets[len(offsets)-1]
 	// What the book has is committed; whether what lies between is does not matter.
-	client, err := b.client(kgo.KeepControlRecords(), kgo.FetchMaxBytes(fetchBytes), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{b.cfg.Topic: {home: from}}))
+	at := map[string]map[int32]kgo.Offset{b.cfg.Topic: {home: from}}
+	client, err := b.client(kgo.KeepControlRecords(), kgo.FetchMaxBytes(fetchBytes), kgo.ConsumePartitions(at))
 	if err != nil {
 		return err
 	}

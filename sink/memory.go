@@ -13,7 +13,7 @@ type memory struct {
 }
 
 // share is an owner's part of a number of bytes.
-func (m *memory) share(bytes int64) int64 { return bytes / max(m.owners.Load(), 1) }
+func (m *memory) share(bytes int64) int64 { return max(bytes/max(m.owners.Load(), 1), 1) }
 
 // ration is one owner's part.
 type ration struct {

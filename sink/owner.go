@@ -87,6 +87,14 @@ func (o *owner) remember(m *memory) {
 	o.totals = newTally(o.plan, o.lookup, o.partition, func() int64 { return o.ration.share(m.totals) })
 }
 
+// fit gives up what is more than the owner's part of the memory, when that has become less.
+func (o *owner) fit() {
+	if most := uint64(o.ration.share(o.ration.lookups)); most != o.cache.GetMaximum() {
+		o.cache.SetMaximum(most)
+		o.totals.fit()
+	}
+}
+
 // end stops the owner's lanes, and leaves its memory to others. It is not used again.
 func (o *owner) end() {
 	for _, l := range o.lanes {
@@ -135,9 +143,7 @@ func (o *owner) advance(p Progress) { o.next, o.last = p.Offset, p }
 // with the same batch after an error.
 func (o *owner) apply(ctx context.Context, batch []change) error {
 	o.undo()
-	if most := uint64(o.ration.share(o.ration.lookups)); most != o.cache.GetMaximum() {
-		o.cache.SetMaximum(most)
-	}
+	o.fit()
 	for _, segment := range segments(batch) {
 		var err error
 		if segment[0].truncate != nil {

@@ -11,8 +11,8 @@ import (
 
 // Stats is what a sink says of itself. What it counts begins with the process.
 type Stats struct {
-	// Moved is when it carried records last, or heard from Kafka that none have come: while
-	// all is well every few seconds. Zero before the first time.
+	// Moved is when it carried records last, or heard from Kafka that none have come while none
+	// were held: every few seconds while all is well. Zero before the first time.
 	Moved   time.Time
 	Stores  []StoreStats
 	Letters map[deadletter.Reason]int64 // dead letters that it wrote

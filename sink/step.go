@@ -33,7 +33,7 @@ func (s *Sink) step(ctx context.Context, c *consumer) error {
 	if len(durable) > 0 {
 		s.cfg.reach(FailStored)
 	}
-	if err = errors.Join(err, c.commit(ctx, durable)); err == nil {
+	if err = errors.Join(err, c.commit(ctx, durable)); err == nil && (len(durable) > 0 || !c.holds()) {
 		s.meter.move()
 	}
 	return err

@@ -81,11 +81,15 @@ type cell struct {
 type whole struct {
 	sums   totals.Sums
 	sketch totals.Sketch
+	bytes  int  // of the sketch, as it was written last
 	left   int  // rows that left their user since the sketch was made
 	last   part // as it was written last
 	hours  map[int64]part
 	used   int64
 }
+
+// weight is about what it takes in memory, in bytes.
+func (w *whole) weight() int { return partBytes*(1+len(w.hours)) + w.bytes }
 
 // part is an hour of a whole, as it was written last.
 type part struct {
@@ -300,6 +304,7 @@ func (y *tally) settleSome(ctx context.Context, ids []touch, at stamp, write fun
 func (y *tally) wholeOf(join plan.Value, at stamp) Write {
 	w := y.wholes[join]
 	v := totals.Value{ID: totals.ID{Join: join, Hour: totals.Whole}, Users: w.sketch.Users(), Sketch: w.sketch.Bytes()}
+	w.bytes = len(v.Sketch)
 	v.Sums.Add(&w.sums, 1)
 	w.last = y.sign(&v, w.last, at)
 	return Write{Action: PutTotals, Version: v.Version, Totals: &v}
@@ -349,41 +354,4 @@ func (y *tally) sign(v *totals.Value, before part, at stamp) part {
 	}
 	v.Partition, v.Offset, v.Version = p.partition, p.offset, p.version
 	return p
-}
-
-// evict forgets what was not used for longest while more is kept than may be: hours of
-// join values may take half of it.
-func (y *tally) evict() {
-	y.mu.Lock()
-	defer y.mu.Unlock()
-	ration := y.ration()
-	parts := evictTo(ration/2, y.wholes, func(w *whole) (int, int64) { return partBytes * (1 + len(w.hours)), w.used })
-	evictTo(ration-parts, y.cells, func(c *cell) (int, int64) { return c.Bytes(), c.used })
-}
-
-// evictTo removes entries, those first that were not used for longest, until no more
-// bytes are taken than may be, and returns how many are. weigh tells the bytes of an entry and
-// the turn that it was used in.
-func evictTo[K comparable, V any](most int64, entries map[K]V, weigh func(V) (bytes int, used int64)) (taken int64) {
-	for _, v := range entries {
-		bytes, _ := weigh(v)
-		taken += int64(bytes)
-	}
-	if taken <= most {
-		return taken
-	}
-	byTurn := func(a, b K) int {
-		_, x := weigh(entries[a])
-		_, y := weigh(entries[b])
-		return cmp.Compare(x, y)
-	}
-	for _, k := range slices.SortedFunc(maps.Keys(entries), byTurn) {
-		if taken <= most {
-			break
-		}
-		bytes, _ := weigh(entries[k])
-		taken -= int64(bytes)
-		delete(entries, k)
-	}
-	return taken
 }

@@ -8,7 +8,7 @@ import (
 
 // stalled is how long a part may take between two signs of progress. A capture writes a
 // position down and a sink hears of Kafka every 10 s when nothing happens, unless one step takes longer.
-const stalled = time.Minute
+const stalled = 30 * time.Second
 
 // Part is a part of the daemon as it is now.
 type Part struct {
@@ -36,7 +36,11 @@ func (v *view) parts() (list []Part) {
 		for _, state := range cdc.States() {
 			p.states = append(p.states, string(state))
 		}
-		switch silent := v.now.Sub(c.Committed); {
+		last := c.Committed
+		if c.Began.After(last) {
+			last = c.Began
+		}
+		switch silent := v.now.Sub(last); {
 		case c.State == cdc.StandingBy:
 			p.Ready = true
 		case c.State != cdc.Streaming:
