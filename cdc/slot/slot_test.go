@@ -168,8 +168,8 @@ func TestAMissingSlotIsAnsweredWithThoseThereAre(t *testing.T) {
 	orders := name(t, "orders")
 	db.create(t, orders)
 	err := slot.Drop(t.Context(), db, "no_such_slot")
-	if f := asFault(t, err); f.Kind != fault.Usage || !strings.Contains(f.Why, orders) {
-		t.Errorf("got %v, why %q; want a usage fault that lists %s", f, f.Why, orders)
+	if f := asFault(t, err); f.Kind != fault.Usage || !strings.Contains(f.Fix, orders) {
+		t.Errorf("got %v, fix %q; want a usage fault that lists %s", f, f.Fix, orders)
 	}
 }
 
