@@ -135,8 +135,7 @@ func (m *meter) receive(lsn schema.LSN) {
 // begin notes the position that streaming begins with.
 func (m *meter) begin(at schema.Position) {
 	if m != nil {
-		m.delivered.Store(uint64(at.EndLSN))
-		m.version.Store(at.Version)
+		m.stand(at)
 		m.began.Store(time.Now().UnixNano())
 	}
 }
@@ -144,10 +143,14 @@ func (m *meter) begin(at schema.Position) {
 // deliver notes a position that was committed to Kafka.
 func (m *meter) deliver(at schema.Position) {
 	if m != nil {
-		m.delivered.Store(uint64(at.EndLSN))
-		m.version.Store(at.Version)
+		m.stand(at)
 		m.committed.Store(time.Now().UnixNano())
 	}
+}
+
+func (m *meter) stand(at schema.Position) {
+	m.delivered.Store(uint64(at.EndLSN))
+	m.version.Store(at.Version)
 }
 
 func (m *meter) transaction() {

@@ -104,10 +104,11 @@ more are deleted first; that is of whole tables.`,
 			if err := a.showJobs(cfg, jobs, err); err != nil {
 				return err
 			}
-			if failed := failedJobs(jobs); failed != nil && a.data() {
+			failed := failedJobs(jobs)
+			if failed != nil && a.data() {
 				return told{failed}
 			}
-			return failedJobs(jobs)
+			return failed
 		},
 	}
 	from.register(cmd)
