@@ -97,27 +97,32 @@ func (l *Ledger) ends(ctx context.Context, v *Verdict) (map[partition]span, erro
 		if err != nil {
 			return nil, err
 		}
-		open := ""
-		for p, s := range of {
-			if s.stable < s.end {
-				open = fmt.Sprintf("topic %s, partition %d: a transaction is open at offset %d, the end is %d", p.topic, p.number, s.stable, s.end)
-			}
-		}
+		open := settle(of)
 		if open == "" {
 			return of, nil
 		}
 		if time.Now().After(limit) {
 			v.report(Hanging, "%s", open)
-			for p, s := range of {
-				s.end = s.stable
-				of[p] = s
-			}
 			return of, nil
 		}
 		if err := pause(ctx); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// settle ends each span where all before it has been decided, and names a
+// transaction that is open behind one. The end was asked for before the stable
+// offset: a marker that came between the two lies before the second alone.
+func settle(of map[partition]span) (open string) {
+	for p, s := range of {
+		if s.stable < s.end {
+			open = fmt.Sprintf("topic %s, partition %d: a transaction is open at offset %d, the end is %d", p.topic, p.number, s.stable, s.end)
+		}
+		s.end = s.stable
+		of[p] = s
+	}
+	return open
 }
 
 // committed checks every committed record.
