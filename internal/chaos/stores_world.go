@@ -235,7 +235,7 @@ func (w *storeWorld) check(ctx context.Context) error {
 			return fmt.Errorf("hold the stores against the source: %w", err)
 		}
 		l.verdict = v
-		sum.Rows, sum.Lookups, sum.Tombstones = sum.Rows+v.Rows, sum.Lookups+v.Lookups, sum.Tombstones+v.Tombstones
+		sum.Rows, sum.Lookups, sum.Tombstones, sum.Ranks = sum.Rows+v.Rows, sum.Lookups+v.Lookups, sum.Tombstones+v.Tombstones, sum.Ranks+v.Ranks
 		for kind, n := range v.Found {
 			sum.Found[kind] += n
 		}
@@ -246,7 +246,13 @@ func (w *storeWorld) check(ctx context.Context) error {
 	w.figure("rows", sum.Rows)
 	w.figure("lookups", sum.Lookups)
 	w.figure("tombstones", sum.Tombstones)
-	for _, kind := range []ledger.Kind{stores.Differing, stores.Missing, stores.Extra, stores.WriteTime, stores.Unknown, stores.Stale, stores.Totals} {
+	w.figure("ranks", sum.Ranks)
+	if sum.Ranks == 0 {
+		w.object("no leaderboard has a rank that could be looked at")
+	}
+	for _, kind := range []ledger.Kind{
+		stores.Differing, stores.Missing, stores.Extra, stores.WriteTime, stores.Unknown, stores.Stale, stores.Totals, stores.Boards,
+	} {
 		w.figure(string(kind), sum.Found[kind])
 	}
 	for _, kind := range slices.Sorted(maps.Keys(sum.Found)) {

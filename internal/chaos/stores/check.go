@@ -43,7 +43,11 @@ func (t Target) Check(ctx context.Context, p *Pipeline, past *Past) (*Verdict, e
 		return nil, err
 	}
 	if p.totals {
-		if err := c.checkTotals(ctx, s, strings.TrimSuffix(t.Prefixes[p.Name], "event:")+"content:"); err != nil {
+		beside := strings.TrimSuffix(t.Prefixes[p.Name], "event:")
+		if err := c.checkTotals(ctx, s, beside+"content:"); err != nil {
+			return nil, err
+		}
+		if err := c.checkBoards(ctx, s, beside+"board:"); err != nil {
 			return nil, err
 		}
 	}

@@ -31,6 +31,11 @@ func newSums(events, millis, shares, shareSum int64, histogram []int64, byKind m
 	return sums{text.String(), events}
 }
 
+// countedSQL is what each event counts: milliseconds, and its pct in parts per million.
+const countedSQL = `
+	SELECT e.content_id, event_type, event_ts, duration_ms, round(duration_ms / 1000.0::float8 / nullif(length_seconds, 0) * 1e6)::bigint AS ppm
+	FROM engagement_events e LEFT JOIN content c ON c.id = e.content_id`
+
 // totalsTruth is the totals as Postgres computes them, by content and hour (milliseconds
 // since the Unix epoch).
 func totalsTruth() string {
@@ -42,10 +47,8 @@ func totalsTruth() string {
 		fmt.Fprintf(&columns, ", count(*) FILTER (WHERE event_type = '%s')", kind)
 	}
 	return `SELECT content, hour, count(*), coalesce(sum(duration_ms), 0)::bigint, count(ppm), coalesce(sum(ppm), 0)::bigint` + columns.String() + `
-		FROM (SELECT coalesce(e.content_id, '00000000-0000-0000-0000-000000000000')::text AS content, event_type, duration_ms,
-				(floor(extract(epoch FROM event_ts) / 3600) * 3600000)::bigint AS hour,
-				round(duration_ms / 1000.0::float8 / nullif(length_seconds, 0) * 1e6)::bigint AS ppm
-			FROM engagement_events e LEFT JOIN content c ON c.id = e.content_id) counted
+		FROM (SELECT *, coalesce(content_id, '00000000-0000-0000-0000-000000000000')::text AS content,
+			(floor(extract(epoch FROM event_ts) / 3600) * 3600000)::bigint AS hour FROM (` + countedSQL + `) counted) placed
 		GROUP BY GROUPING SETS ((content, hour), (content))`
 }
 

@@ -16,12 +16,13 @@ const (
 	Stale     ledger.Kind = "stale"     // a version lower than that of the row's last change, or than it was before
 	Disorder  ledger.Kind = "disorder"  // versions do not rise within a partition of the input topic
 	Totals    ledger.Kind = "totals"    // a total is not what SQL has
+	Boards    ledger.Kind = "boards"    // what a content has in a leaderboard is not what SQL has
 	Offsets   ledger.Kind = "offsets"   // a committed offset went back
 )
 
 // Kinds lists them all.
 func Kinds() []ledger.Kind {
-	return []ledger.Kind{Differing, Missing, Extra, WriteTime, Unknown, Stale, Totals, Disorder, Offsets}
+	return []ledger.Kind{Differing, Missing, Extra, WriteTime, Unknown, Stale, Totals, Boards, Disorder, Offsets}
 }
 
 // shown is how many problems of each kind are described.
@@ -31,6 +32,7 @@ const shown = 5
 type Verdict struct {
 	Rows, Lookups int64 // of the result and of the lookup table, by SQL
 	Tombstones    int64 // in Redis
+	Ranks         int64 // of the leaderboards that Redis must still have, by SQL: each content's four scores in each bucket
 	Found         map[ledger.Kind]int64
 	Problems      []string // the first few of each kind
 }

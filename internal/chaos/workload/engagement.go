@@ -80,13 +80,15 @@ func (e *Engagement) newEvents(w *worker) string {
 	return e.events(w, first, first+n-1)
 }
 
-// events inserts events with ids that may be in use.
+// events inserts events with ids that may be in use. Those of every eighth are lately: in
+// the minutes and the hours that leaderboards look at.
 func (e *Engagement) events(w *worker, from, to int64) string {
 	return fmt.Sprintf(`INSERT INTO engagement_events (id, content_id, user_id, event_type, event_ts, duration_ms, device, raw_payload)
 		SELECT i, pick(i, %[1]d, %[2]d, %[3]d), CASE WHEN i %% 7 > 0 THEN md5('user ' || (i + %[1]d) %% 500)::uuid END,
 			(ARRAY['play', 'pause', 'finish', 'click'])[1 + i %% 4],
-			timestamptz '2026-03-01 00:00:00+00' + ((i %% 1000003) * 431999 + %[1]d) %% 432000000 * interval '1 millisecond'
-				+ i %% 5 * interval '1 microsecond',
+			CASE WHEN i %% 8 > 0 THEN timestamptz '2026-03-01 00:00:00+00' + ((i %% 1000003) * 431999 + %[1]d) %% 432000000 * interval '1 millisecond'
+				WHEN i %% 16 > 0 THEN now() - (i %% 1000003 * 7919 + %[1]d) %% 7200 * interval '1 second'
+				ELSE now() - (i %% 1000003 * 7919 + %[1]d) %% 600000 * interval '1 second' END + i %% 5 * interval '1 microsecond',
 			CASE WHEN i %% 5 > 0 THEN (i %% 1000003 * 7919 + %[1]d) %% 3600000 END,
 			(ARRAY['ios', 'web', 'tv', NULL])[1 + (i + %[1]d) %% 4], jsonb_build_object('n', i, 'by', %[1]d)
 		FROM generate_series(%[4]d::bigint, %[5]d::bigint) i
