@@ -47,7 +47,7 @@ func newCopies(cfg *Config, kept *memory, log *zap.Logger) *copies {
 		pool: cfg.newPool(log),
 	}
 	for table, job := range kept.jobs {
-		cfg.meter.tell(job.Progress(int64(c.blocks())))
+		cfg.meter.tell(c.progress(job))
 		if !job.State.Final() {
 			c.open(table, job)
 		}
@@ -71,7 +71,7 @@ func (c *Config) newPool(log *zap.Logger) *backfill.Pool {
 // open gives a job a desk. Its table is followed from here on, which has to be before
 // anything is read of it.
 func (c *copies) open(table schema.TableName, job *backfill.Job) {
-	c.desks[table] = &backfill.Desk{Job: job, Blocks: c.blocks()}
+	c.desks[table] = &backfill.Desk{Job: job, Blocks: c.blocks(), Rate: c.cfg.Backfill.Rate}
 	if job.State == backfill.Running {
 		c.window.Follow(table)
 		if job.Sweep && !job.Swept {
@@ -82,6 +82,10 @@ func (c *copies) open(table schema.TableName, job *backfill.Job) {
 
 // blocks are how many are read in one chunk.
 func (c *copies) blocks() uint32 { return cmp.Or(c.cfg.Backfill.ChunkBlocks, backfill.DefaultBlocks) }
+
+func (c *copies) progress(job *backfill.Job) backfill.Progress {
+	return job.Progress(int64(job.Pace(c.blocks(), c.cfg.Backfill.Rate)))
+}
 
 // run is the readers, until ctx ends or the server fails.
 func (c *copies) run(ctx context.Context) error {
@@ -262,7 +266,7 @@ func (c *copies) records() (records []*kgo.Record, err error) {
 		if err != nil {
 			return nil, err
 		}
-		c.told = append(c.told, job.Progress(int64(c.blocks())))
+		c.told = append(c.told, c.progress(job))
 		if records = append(records, r); job.State.Final() {
 			delete(c.desks, table)
 		}

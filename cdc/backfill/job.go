@@ -143,6 +143,25 @@ func (j *Job) blocks() (done, all int64) {
 	return done, all
 }
 
+// mostInBlock is how many rows a block of 8 KiB can hold (MaxHeapTuplesPerPage of Postgres).
+const mostInBlock = 291
+
+// Pace is how many blocks may be read at once, most of them at most: at a rate, no more than hold the rows
+// of one second, by what was read already, else by the server's statistics. A rate of 0 is none.
+func (j *Job) Pace(most uint32, rate int) uint32 {
+	if rate <= 0 {
+		return most
+	}
+	rows := float64(mostInBlock) // of a block
+	switch done, all := j.blocks(); {
+	case done > 0:
+		rows = float64(j.Rows+j.Dropped) / float64(done)
+	case all > 0 && j.Estimate > 0:
+		rows = float64(j.Estimate) / float64(all)
+	}
+	return uint32(min(max(float64(rate)/max(rows, 1), 1), float64(most)))
+}
+
 // chunksLeft is how many chunks of a size, in blocks, are still to be read.
 func (j *Job) chunksLeft(size int64) int64 {
 	done, all := j.blocks()

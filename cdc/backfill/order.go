@@ -31,6 +31,7 @@ type Order struct {
 type Desk struct {
 	Job     *Job
 	Blocks  uint32 // of an order at most
+	Rate    int    // rows that all readers together read in a second; 0 is no limit
 	settled bool   // the window knows enough
 	sweep   *Sweep // nil before it has begun
 	out     []Order
@@ -66,7 +67,7 @@ func (d *Desk) Next() (Order, bool) {
 	}
 	for i := range j.Parts {
 		p := &j.Parts[i]
-		if span, ok := p.next(d.Blocks, d.taken(i)); ok {
+		if span, ok := p.next(j.Pace(d.Blocks, d.Rate), d.taken(i)); ok {
 			o.Part, o.OID, o.Name, o.Filenode, o.Span = i, p.OID, p.Name, p.Filenode, span
 			return d.deal(o, true)
 		}

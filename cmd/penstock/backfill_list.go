@@ -87,8 +87,8 @@ type jobView struct {
 	Fix       string    `json:"fix,omitempty"`
 }
 
-func viewJob(j *backfill.Job, chunkBlocks int, now time.Time) jobView {
-	p := j.Progress(int64(chunkBlocks))
+func viewJob(j *backfill.Job, cfg *config.Backfill, now time.Time) jobView {
+	p := j.Progress(int64(j.Pace(uint32(cfg.ChunkBlocks), cfg.RowsPerSecond)))
 	v := jobView{
 		Scope: j.Scope, Chunks: p.Chunks, ChunksAll: p.ChunksAll,
 		Table: config.FormatTable(j.Table), ID: j.ID, State: string(p.State), Share: p.Share, Rows: p.Rows, Overtaken: j.Dropped, Deleted: j.Deleted,
@@ -113,7 +113,7 @@ func (a *app) showJobs(cfg *config.Config, jobs []*backfill.Job, err error) erro
 	now := time.Now()
 	views := make([]jobView, len(jobs))
 	for i, j := range jobs {
-		views[i] = viewJob(j, cfg.Backfill.ChunkBlocks, now)
+		views[i] = viewJob(j, &cfg.Backfill, now)
 	}
 	if a.data() {
 		return a.writeData(views)

@@ -153,7 +153,7 @@ func TestBarsOfJobs(t *testing.T) {
 	before.ID = "zero"
 	before.End(backfill.Done, "", "", time.Now())
 	now := time.Now()
-	view := func(j *backfill.Job) jobView { return viewJob(j, 512, now) }
+	view := func(j *backfill.Job) jobView { return viewJob(j, &config.Backfill{ChunkBlocks: 512}, now) }
 	if err := bars.show([]jobView{view(job), view(other), view(before)}); err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func (a *app) watchJobs(ctx context.Context, cfg *config.Config, tables []schema
 		running, now := false, time.Now()
 		views := make([]jobView, len(jobs))
 		for i, j := range jobs {
-			views[i] = viewJob(j, cfg.Backfill.ChunkBlocks, now)
+			views[i] = viewJob(j, &cfg.Backfill, now)
 			pace.set(&views[i], now)
 			running = running || j.State == backfill.Running
 		}
