@@ -167,17 +167,21 @@ func (b *batch) apply(ctx context.Context, entries []entry) (refused int, err er
 	if err == nil || !ofRecord(err) {
 		return -1, err
 	}
-	// Every prefix may be applied again: the stores keep what is newest.
-	sound, broken := 0, len(entries)
-	for broken-sound > 1 {
+	// Every prefix may be applied again: the stores keep what is newest. The last attempt has to be the one
+	// that stands, for each takes back what the one before has begun to join again.
+	sound, broken, stands := 0, len(entries), false
+	for sound < broken-1 || sound > 0 && !stands {
 		middle := (sound + broken) / 2
 		switch failed := b.store(ctx, entries[:middle]); {
 		case failed == nil:
-			sound = middle
+			sound, stands = middle, true
 		case !ofRecord(failed):
 			return -1, failed
 		default:
-			broken, err = middle, failed
+			if middle == sound { // a store was lost meanwhile
+				sound = 0
+			}
+			broken, stands, err = middle, false, failed
 		}
 	}
 	return sound, err

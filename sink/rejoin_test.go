@@ -227,3 +227,40 @@ func TestARowThatCannotBeJoinedAgain(t *testing.T) {
 	wantEqual(t, s, model)
 	wantEqual(t, s, strict)
 }
+
+// TestARejoinOutlivesARefusalBehindIt has four records in one batch: the change of a lookup row with many stored rows, a
+// sound one, one that a store refuses, and another. The search for the bad one applies the first two in between.
+func TestARejoinOutlivesARefusalBehindIt(t *testing.T) {
+	r, s, model, strict := newRig(t), newSource(partitions), storetest.NewModel(), storetest.NewModel()
+	popular(s, 20)
+	at := sink.PartitionOf(storetest.ContentID(1).String(), partitions)
+	r.produce(s, kgo.TryCommit)
+	mended := new(atomic.Bool)
+	store := refusing{strict, mended}
+	r.runUntilDrained(r.letters(), model, model, store)
+	beside := byte(2)
+	for sink.PartitionOf(storetest.ContentID(beside).String(), partitions) != at {
+		beside++
+	}
+	last := beside + 1
+	for sink.PartitionOf(storetest.ContentID(last).String(), partitions) != at {
+		last++
+	}
+	s.putContent(someContent(1, 50))
+	s.put(someEvent(40, last))
+	bad := someEvent(41, beside)
+	bad.Device = engagement.Some("refused")
+	s.put(bad)
+	s.put(someEvent(42, last))
+	r.produce(s, kgo.TryCommit)
+	r.runUntilDrained(r.letters(), model, model, store)
+	all := r.book().All()
+	if len(all) != 1 || all[0].Letter.Reason != deadletter.Refused {
+		t.Fatalf("got letters %+v, want one that is refused", all)
+	}
+	mended.Store(true)
+	r.decide(all[0].ID, sink.Order{State: deadletter.Retried})
+	r.runUntilDrained(r.letters(), model, model, store)
+	wantEqual(t, s, model)
+	wantEqual(t, s, strict)
+}
