@@ -50,13 +50,17 @@ type consumer struct {
 	tends   bool      // there are lanes, or records are held: records are not all that is waited for
 	seen    time.Time // when Kafka answered last
 	moved   time.Time // when a partition or a lane came forward last, or none was held
+	counted time.Time // when Kafka was asked last how many partitions there are
+
+	partitioner kgo.TopicPartitioner // as the capture places keys
 }
 
 // join creates the client, which joins the group in the background.
 func (s *Sink) join() (*consumer, error) {
 	c := &consumer{
 		sink: s, owners: make(map[int32]*owner), refused: make(map[int32]map[string]int64), resumed: make(map[int32]Progress),
-		lanes: make(chan struct{}, s.cfg.Parallel), seen: time.Now(), moved: time.Now(),
+		lanes: make(chan struct{}, s.cfg.Parallel), seen: time.Now(), moved: time.Now(), counted: time.Now(),
+		partitioner: kgo.StickyKeyPartitioner(nil).ForTopic(s.cfg.Topic),
 	}
 	client, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(s.cfg.Brokers...),
@@ -190,10 +194,10 @@ func (c *consumer) next(ctx context.Context) (fetches kgo.Fetches, err error) {
 			if err := errors.Join(c.transient(ctx, fetches), ctx.Err()); err != nil {
 				return err
 			}
-			if err := c.sink.ping(ctx, c.client); err != nil {
+			if err := c.sink.samePartitions(ctx, c.client); err != nil {
 				return err
 			}
-			c.seen = time.Now()
+			c.seen, c.counted = time.Now(), time.Now()
 			c.sink.meter.move()
 		}
 	})
@@ -209,7 +213,7 @@ func (c *consumer) commit(ctx context.Context, durable []Progress) error {
 	}
 	offsets, metadata := make(map[int32]kgo.EpochOffset, len(durable)), make(map[int32]*string, len(durable))
 	for _, p := range durable {
-		encoded, err := p.encode()
+		encoded, err := p.encode(c.sink.partitions)
 		if err != nil {
 			return err
 		}

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"penstock/internal/fault"
 )
@@ -16,43 +16,29 @@ import (
 // kafka names the servers in logs and faults.
 func (s *Sink) kafka() string { return "kafka at " + strings.Join(s.cfg.Brokers, ",") }
 
-// awaitTopic waits until Kafka answers and the input topic exists.
-func (s *Sink) awaitTopic(ctx context.Context) error {
-	client, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(s.cfg.Brokers...),
-		kgo.MetadataMinAge(firstPause), // else an absent topic stays absent for 5 s
-	}, s.cfg.Client...)...)
-	if err != nil {
-		return &fault.Error{Kind: fault.Usage, Where: s.kafka(), What: "client options are not usable", Err: err}
-	}
-	defer client.Close()
-	what := s.kafka() + ", topic " + s.cfg.Topic
-	return s.patience().Do(ctx, what, func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, requestLimit)
-		defer cancel()
-		_, err := s.countPartitions(ctx, client)
-		return err
-	})
-}
-
-// countPartitions returns how many partitions the input topic has.
+// countPartitions asks Kafka how many partitions the input topic has. The answer is not
+// what the client or kadm remembers, which is some seconds old.
 func (s *Sink) countPartitions(ctx context.Context, client *kgo.Client) (int, error) {
-	topics, err := kadm.NewClient(client).ListTopics(ctx, s.cfg.Topic)
+	request, topic := kmsg.NewPtrMetadataRequest(), kmsg.NewMetadataRequestTopic()
+	topic.Topic = &s.cfg.Topic
+	request.Topics = append(request.Topics, topic)
+	response, err := request.RequestWith(ctx, client)
 	if err != nil {
 		return 0, s.kafkaFault("list topics", err)
 	}
-	topic := topics[s.cfg.Topic]
-	if errors.Is(topic.Err, kerr.UnknownTopicOrPartition) {
-		return 0, &fault.Error{
-			Kind: fault.Unreachable, Where: s.kafka(),
-			What: fmt.Sprintf("topic %s does not exist", s.cfg.Topic),
-			Fix:  "start the capture, which creates it",
+	for i := range response.Topics { // the one
+		switch err := kerr.ErrorForCode(response.Topics[i].ErrorCode); {
+		case err == nil:
+			return len(response.Topics[i].Partitions), nil
+		case !errors.Is(err, kerr.UnknownTopicOrPartition):
+			return 0, s.kafkaFault("describe topic "+s.cfg.Topic, err)
 		}
 	}
-	if topic.Err != nil {
-		return 0, s.kafkaFault("describe topic "+s.cfg.Topic, topic.Err)
+	return 0, &fault.Error{
+		Kind: fault.Unreachable, Where: s.kafka(),
+		What: fmt.Sprintf("topic %s does not exist", s.cfg.Topic),
+		Fix:  "start the capture, which creates it",
 	}
-	return len(topic.Partitions), nil
 }
 
 func (s *Sink) ping(ctx context.Context, client *kgo.Client) error {

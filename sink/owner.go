@@ -103,19 +103,16 @@ func (o *owner) end() {
 	o.ration.giveBack()
 }
 
-// partitionOf asks for the topic's partition count and returns Kafka's default
+// partitionOf asks whether the topic's partitions are those of the beginning, and returns Kafka's default
 // mapping of keys to partitions.
 func (s *Sink) partitionOf(client *kgo.Client) func(context.Context) (func(key string) int32, error) {
 	return func(ctx context.Context) (func(key string) int32, error) {
-		ctx, cancel := context.WithTimeout(ctx, requestLimit)
-		defer cancel()
-		count, err := s.countPartitions(ctx, client)
-		if err != nil {
+		if err := s.samePartitions(ctx, client); err != nil {
 			return nil, err
 		}
 		partitioner := kgo.StickyKeyPartitioner(nil).ForTopic(s.cfg.Topic)
 		return func(key string) int32 {
-			return int32(partitioner.Partition(&kgo.Record{Key: []byte(key)}, count))
+			return int32(partitioner.Partition(&kgo.Record{Key: []byte(key)}, s.partitions))
 		}, nil
 	}
 }

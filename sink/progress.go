@@ -40,6 +40,8 @@ type kept struct {
 	Time    time.Time        `json:"time,omitzero"` // microseconds, the source's
 	Stores  map[string]int64 `json:"stores"`
 	Rejoins []keptRejoin     `json:"rejoins,omitempty"`
+
+	Partitions int `json:"partitions,omitzero"` // of the input topic when the group began
 }
 
 // keptRejoin is a [Rejoin] as it is kept.
@@ -55,9 +57,9 @@ const (
 	maxKept     = 64   // rejoins; not even so many fit
 )
 
-// encode is the metadata of a commit.
-func (p *Progress) encode() (string, error) {
-	k := kept{LSN: p.LSN, Version: p.Version, Stores: p.Stores}
+// encode is the metadata of a commit, of a topic with so many partitions.
+func (p *Progress) encode(partitions int) (string, error) {
+	k := kept{LSN: p.LSN, Version: p.Version, Stores: p.Stores, Partitions: partitions}
 	if p.CommitTime != 0 {
 		k.Time = time.UnixMicro(p.CommitTime).UTC()
 	}

@@ -37,7 +37,7 @@ func (s *Sink) Replay(ctx context.Context, store string, report func(ReplayProgr
 		return &fault.Error{Kind: fault.Usage, Where: "pipeline " + s.cfg.Pipeline, What: "has no store " + store}
 	}
 	r := &replay{sink: s, store: s.stores[i].(*guarded), report: report} //nolint:forcetypeassert // New has made it
-	if err := s.awaitTopic(ctx); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return err
 	}
 	client, err := r.client()

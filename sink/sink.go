@@ -25,6 +25,8 @@ type Sink struct {
 	letters *Letterbox // nil when there is no topic of dead letters, and so is
 	filed   *reading   // what it holds
 	swept   time.Time  // when decided letters were removed last; of the goroutine of Run
+
+	partitions int // of the input topic; set by begin
 }
 
 // New checks the configuration and does no I/O. lookup must read what the first
@@ -60,7 +62,8 @@ func New(cfg Config, lookup Lookup, stores []Store, log *zap.Logger) (*Sink, err
 //
 // Errors are faults: Unreachable for a server that did not answer in time,
 // Usage for refused credentials, PositionLost when the topic no longer holds the
-// committed offset or, without one, its first record, Runtime for a record. Run must not be called concurrently.
+// committed offset or, without one, its first record, Refused when partitions were
+// added to it since the group began, Runtime for a record. Run must not be called concurrently.
 func (s *Sink) Run(ctx context.Context) error {
 	err := s.run(ctx)
 	if ctx.Err() != nil {
@@ -70,7 +73,7 @@ func (s *Sink) Run(ctx context.Context) error {
 }
 
 func (s *Sink) run(ctx context.Context) error {
-	if err := s.awaitTopic(ctx); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return err
 	}
 	if s.cfg.OnError == DeadLetter {

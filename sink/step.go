@@ -18,6 +18,9 @@ func (s *Sink) step(ctx context.Context, c *consumer) error {
 		return err
 	}
 	defer c.client.AllowRebalance()
+	if err := c.check(ctx, fetches); err != nil {
+		return err
+	}
 	if err := s.takeOver(ctx, c, fetches); err != nil {
 		return err
 	}
