@@ -38,9 +38,9 @@ const tables = `
 		duration_ms bigint, device text, raw_payload text, engagement_seconds double, engagement_pct double, content_type text, slug text, title text,
 		length_seconds bigint, version bigint);
 	CREATE TABLE content (content_id uuid PRIMARY KEY, slug text, title text, content_type text, length_seconds bigint, publish_ts_us bigint, version bigint);
-	CREATE TABLE engagement_hours (content_id uuid, hour timestamp, events bigint, milliseconds bigint, pct_count bigint, pct_sum_ppm bigint,
+	CREATE TABLE engagement_hours (content_id uuid, hour timestamp, events bigint, unique_users bigint, milliseconds bigint, pct_count bigint, pct_sum_ppm bigint,
 		pct_histogram frozen<list<bigint>>, events_by_type frozen<map<text, bigint>>, PRIMARY KEY (content_id, hour));
-	CREATE TABLE engagement_totals (content_id uuid PRIMARY KEY, events bigint, milliseconds bigint, pct_count bigint, pct_sum_ppm bigint,
+	CREATE TABLE engagement_totals (content_id uuid PRIMARY KEY, events bigint, unique_users bigint, milliseconds bigint, pct_count bigint, pct_sum_ppm bigint,
 		pct_histogram frozen<list<bigint>>, events_by_type frozen<map<text, bigint>>)`
 
 // What the sound events add up to: in Cassandra, and in Redis.
@@ -48,16 +48,16 @@ const (
 	none = "00000000-0000-0000-0000-000000000000"
 
 	hoursOf = `
-	(%[1]s, '2026-03-01 23:00:00+0000', 1, 1500, 1, 2500, [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], {'play': 1});
-	(%[1]s, '2026-03-02 00:00:00+0000', 1, 600000, 1, 1000000, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], {'click': 1});
-	(%[2]s, '2026-03-01 00:00:00+0000', 1, 0, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], {'pause': 1});
-	(` + none + `, '2026-03-02 00:00:00+0000', 1, 60000, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], {'click': 1})`
+	(%[1]s, '2026-03-01 23:00:00+0000', 1, 1, 1500, 1, 2500, [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], {'play': 1});
+	(%[1]s, '2026-03-02 00:00:00+0000', 1, 0, 600000, 1, 1000000, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], {'click': 1});
+	(%[2]s, '2026-03-01 00:00:00+0000', 1, 0, 0, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], {'pause': 1});
+	(` + none + `, '2026-03-02 00:00:00+0000', 1, 0, 60000, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], {'click': 1})`
 	totalsOf = `
-	(%[1]s, 2, 601500, 2, 1002500, [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], {'play': 1, 'click': 1});
-	(%[2]s, 1, 0, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], {'pause': 1});
-	(` + none + `, 1, 60000, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], {'click': 1})`
+	(%[1]s, 2, 1, 601500, 2, 1002500, [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], {'play': 1, 'click': 1});
+	(%[2]s, 1, 0, 0, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], {'pause': 1});
+	(` + none + `, 1, 0, 60000, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], {'click': 1})`
 	hashesOf = `
-	%[1]s events 2 seconds 601.5 pct_count 2 pct_histogram 1,0,0,0,0,0,0,0,0,0,1 events:play 1 events:click 1;
+	%[1]s events 2 unique_users 1 seconds 601.5 pct_count 2 pct_histogram 1,0,0,0,0,0,0,0,0,0,1 events:play 1 events:click 1;
 	%[2]s events 1 seconds 0 pct_count 0 pct_histogram 0,0,0,0,0,0,0,0,0,0,0 events:pause 1;
 	` + none + ` events 1 seconds 60 pct_count 0 pct_histogram 0,0,0,0,0,0,0,0,0,0,0 events:click 1;
 	99999999-9999-9999-9999-999999999999 _d 1`
@@ -102,6 +102,12 @@ func TestInjuriesAreFound(t *testing.T) {
 		{"an hour is missing", "DELETE FROM engagement_hours WHERE content_id = " + none, nil, Totals, "the total of " + none + " at 2026-03-02T00:00:00Z is not in Cassandra"},
 		{"a total is left over", "INSERT INTO engagement_totals (content_id, events) VALUES (99999999-9999-9999-9999-999999999999, 1)", nil, Totals, "has events=1"},
 		{"a total of a hash differs", "", []string{"HSET", "../content:" + none, "events:click", "2"}, Totals, "redis: " + none + " has events=1"},
+		{
+			"the users of an hour are miscounted",
+			"UPDATE engagement_hours SET unique_users = 3 WHERE content_id = " + contentUUID("content 2") + " AND hour = '2026-03-01 00:00:00+0000'", nil, Totals,
+			"at 2026-03-01T00:00:00Z has 3 users, SQL has 0",
+		},
+		{"the users of a hash are miscounted", "", []string{"HSET", "../content:" + contentUUID("content 1"), "unique_users", "4"}, Totals, "has 4 users, SQL has 1"},
 		{"a total has a tombstone", "", []string{"HSET", "../content:" + none, "_d", "1"}, Totals, "redis: " + none + " has no events"},
 		{"a total of a hash is missing", "", []string{"DEL", "../content:" + none}, Totals, "the total of " + none + " is not in Redis"},
 		{"a tombstone is old", "", []string{"HSET", "8", "_v", fmt.Sprintf("%020d", 5), "_d", "1"}, Stale, "the tombstone of 8"},
@@ -246,7 +252,7 @@ func fillCassandra(t *testing.T, s *Stores, events, contentRows rows) {
 	for table, rows := range map[string]string{"engagement_hours (content_id, hour, ": hoursOf, "engagement_totals (content_id, ": totalsOf} {
 		execute(t, s, "TRUNCATE "+s.target.Keyspace+"."+strings.Fields(table)[0])
 		for row := range strings.SplitSeq(fmt.Sprintf(rows, contentUUID("content 1"), contentUUID("content 2")), ";") {
-			execute(t, s, "INSERT INTO "+table+"events, milliseconds, pct_count, pct_sum_ppm, pct_histogram, events_by_type) VALUES "+row)
+			execute(t, s, "INSERT INTO "+table+"events, unique_users, milliseconds, pct_count, pct_sum_ppm, pct_histogram, events_by_type) VALUES "+row)
 		}
 	}
 	for id, row := range events {

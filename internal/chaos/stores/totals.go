@@ -3,6 +3,7 @@ package stores
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -16,24 +17,33 @@ const bars = 11
 // kinds are the types of the load's events.
 func kinds() []string { return []string{"play", "pause", "finish", "click"} }
 
-// sums are one total, as a text that two equal ones share, and how many events it counts.
+// sums are one total, as a text that two equal ones share, and how many events and users it counts.
 type sums struct {
-	text   string
-	events int64
+	text          string
+	events, users int64
 }
 
-func newSums(events, millis, shares, shareSum int64, histogram []int64, byKind map[string]int64) sums {
+// usersError is the standard error of an estimate of 2^14 registers, as a fraction, and usersOff how many
+// of it one may be off: of a million estimates less than one is.
+const usersError, usersOff = 0.0081, 5
+
+// offUsers reports whether an estimate is further from the truth than it may be: of few users it is nearly exact.
+func offUsers(estimate, truth int64) bool {
+	return math.Abs(float64(estimate-truth)) > max(2, usersOff*usersError*float64(truth))
+}
+
+func newSums(events, users, millis, shares, shareSum int64, histogram []int64, byKind map[string]int64) sums {
 	var text strings.Builder
 	fmt.Fprintf(&text, "events=%d milliseconds=%d pct_count=%d pct_sum_ppm=%d histogram=%v", events, millis, shares, shareSum, histogram)
 	for _, kind := range kinds() {
 		fmt.Fprintf(&text, " %s=%d", kind, byKind[kind])
 	}
-	return sums{text.String(), events}
+	return sums{text.String(), events, users}
 }
 
 // countedSQL is what each event counts: milliseconds, and its pct in parts per million.
 const countedSQL = `
-	SELECT e.content_id, event_type, event_ts, duration_ms, round(duration_ms / 1000.0::float8 / nullif(length_seconds, 0) * 1e6)::bigint AS ppm
+	SELECT e.content_id, e.user_id, event_type, event_ts, duration_ms, round(duration_ms / 1000.0::float8 / nullif(length_seconds, 0) * 1e6)::bigint AS ppm
 	FROM engagement_events e LEFT JOIN content c ON c.id = e.content_id`
 
 // totalsTruth is the totals as Postgres computes them, by content and hour (milliseconds
@@ -46,7 +56,8 @@ func totalsTruth() string {
 	for _, kind := range kinds() {
 		fmt.Fprintf(&columns, ", count(*) FILTER (WHERE event_type = '%s')", kind)
 	}
-	return `SELECT content, hour, count(*), coalesce(sum(duration_ms), 0)::bigint, count(ppm), coalesce(sum(ppm), 0)::bigint` + columns.String() + `
+	return `SELECT content, hour, count(*), count(DISTINCT user_id), coalesce(sum(duration_ms), 0)::bigint,
+			count(ppm), coalesce(sum(ppm), 0)::bigint` + columns.String() + `
 		FROM (SELECT *, coalesce(content_id, '00000000-0000-0000-0000-000000000000')::text AS content,
 			(floor(extract(epoch FROM event_ts) / 3600) * 3600000)::bigint AS hour FROM (` + countedSQL + `) counted) placed
 		GROUP BY GROUPING SETS ((content, hour), (content))`
@@ -84,7 +95,7 @@ func (s *Stores) totals(ctx context.Context) (map[totalID]sums, error) {
 	for rows.Next() {
 		var id totalID
 		var hour *int64
-		numbers := make([]int64, 4+bars+len(kinds()))
+		numbers := make([]int64, 5+bars+len(kinds()))
 		into := []any{&id.content, &hour}
 		for i := range numbers {
 			into = append(into, &numbers[i])
@@ -97,9 +108,9 @@ func (s *Stores) totals(ctx context.Context) (map[totalID]sums, error) {
 		}
 		byKind := map[string]int64{}
 		for i, kind := range kinds() {
-			byKind[kind] = numbers[4+bars+i]
+			byKind[kind] = numbers[5+bars+i]
 		}
-		out[id] = newSums(numbers[0], numbers[1], numbers[2], numbers[3], numbers[4:4+bars], byKind)
+		out[id] = newSums(numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5:5+bars], byKind)
 	}
 	return out, rows.Err()
 }
@@ -116,6 +127,8 @@ func (c *check) checkTotals(ctx context.Context, s *Stores, prefix string) error
 		there[id] = true
 		if truth, known := want[id]; known && got.text != truth.text || !known && got.events != 0 {
 			c.verdict.report(Totals, "%s: %s has %s, SQL has %s", where, id, got.text, truth.text)
+		} else if offUsers(got.users, truth.users) {
+			c.verdict.report(Totals, "%s: %s has %d users, SQL has %d", where, id, got.users, truth.users)
 		}
 	}
 	for _, table := range []string{"engagement_hours", "engagement_totals"} {
@@ -148,18 +161,18 @@ func (c *check) checkTotals(ctx context.Context, s *Stores, prefix string) error
 // eachTotal visits the rows of a table of totals.
 func (s *Stores) eachTotal(ctx context.Context, table string, visit func(totalID, sums)) error {
 	hours := table == "engagement_hours"
-	columns := "content_id, events, milliseconds, pct_count, pct_sum_ppm, pct_histogram, events_by_type"
+	columns := "content_id, events, unique_users, milliseconds, pct_count, pct_sum_ppm, pct_histogram, events_by_type"
 	if hours {
 		columns += ", hour"
 	}
 	rows := s.session.Query("SELECT " + columns + " FROM " + s.target.Keyspace + "." + table).PageSize(pageRows).IterContext(ctx).Scanner()
 	for rows.Next() {
 		id := totalID{hour: whole}
-		var events, millis, shares, shareSum int64
+		var events, users, millis, shares, shareSum int64
 		var histogram []int64
 		var byKind map[string]int64
 		var hour time.Time
-		into := []any{&id.content, &events, &millis, &shares, &shareSum, &histogram, &byKind}
+		into := []any{&id.content, &events, &users, &millis, &shares, &shareSum, &histogram, &byKind}
 		if hours {
 			into = append(into, &hour)
 		}
@@ -169,7 +182,7 @@ func (s *Stores) eachTotal(ctx context.Context, table string, visit func(totalID
 		if hours {
 			id.hour = hour.UnixMilli()
 		}
-		visit(id, newSums(events, millis, shares, shareSum, histogram, byKind))
+		visit(id, newSums(events, users, millis, shares, shareSum, histogram, byKind))
 	}
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("read %s: %w", table, err)
@@ -209,5 +222,5 @@ func hashSums(h *hash, truth string) (sums, bool) {
 			shareSum, _ = strconv.ParseInt(text, 10, 64)
 		}
 	}
-	return newSums(number("events"), int64(seconds*1000+0.5), number("pct_count"), shareSum, histogram, byKind), err == nil
+	return newSums(number("events"), number("unique_users"), int64(seconds*1000+0.5), number("pct_count"), shareSum, histogram, byKind), err == nil
 }
