@@ -56,6 +56,9 @@ const (
 	minuteBytes = 40
 )
 
+// CellBytes is about what a cell of so many rows takes in memory.
+func CellBytes(rows int64) int64 { return cellBytes + rowBytes*rows }
+
 // Bytes is about what the cell takes in memory.
 func (c *Cell) Bytes() int {
 	return cellBytes + rowBytes*len(c.rows) + minuteBytes*len(c.minutes) + c.sketched
@@ -84,6 +87,7 @@ func keyOf(t *plan.Totals, r plan.Row) rowKey {
 func (c *Cell) Put(t *plan.Totals, r plan.Row, version int64) bool {
 	key := keyOf(t, r)
 	old, found := c.rows[key]
+	c.touch(t, r)
 	switch {
 	case found && old.version >= version:
 		return true
@@ -128,11 +132,16 @@ func (c *Cell) put(t *plan.Totals, key rowKey, r plan.Row, version int64) {
 func (c *Cell) Remove(t *plan.Totals, r plan.Row, version int64) {
 	c.floor = max(c.floor, version)
 	key := keyOf(t, r)
+	c.touch(t, r)
 	if old, found := c.rows[key]; found && old.version <= version {
 		c.take(&old, 0)
 		delete(c.rows, key)
 	}
 }
+
+// touch makes the minute of a row be written again, also when nothing changes in it: an owner before may have come
+// further, and one store may have the minute as it was then.
+func (c *Cell) touch(t *plan.Totals, r plan.Row) { c.changed |= 1 << plan.MinuteOf(r[t.Time]) }
 
 // take takes a row away, in whose place one of a user comes, 0 for none.
 func (c *Cell) take(old *row, user uint64) {

@@ -248,3 +248,26 @@ func TestMinutesComeBack(t *testing.T) {
 		t.Error("there is a sixty-first minute")
 	}
 }
+
+// TestWhatIsSaidAgainIsWrittenAgain: a row that is as it was, and one that is not there, have their minutes written.
+func TestWhatIsSaidAgainIsWrittenAgain(t *testing.T) {
+	p := counted()
+	row := p.NewRow()
+	row[p.Totals.ID], row[p.Totals.Time] = plan.IntOf(1), plan.TimeOf(hour*3600e6+7*60e6)
+	gone := p.NewRow()
+	gone[p.Totals.ID], gone[p.Totals.Time] = plan.IntOf(2), plan.TimeOf(hour*3600e6+9*60e6)
+	var c totals.Cell
+	c.Anew(0)
+	c.Load(p.Totals, row, 5)
+	c.Settle()
+	if v, _ := c.Settle(); v.Changed != 0 {
+		t.Errorf("changed %x when nothing was said", v.Changed)
+	}
+	if !c.Put(p.Totals, row, 5) {
+		t.Error("a row that is there has to be read again")
+	}
+	c.Remove(p.Totals, gone, 6)
+	if v, _ := c.Settle(); v.Changed != 1<<7|1<<9 || v.Events != 1 {
+		t.Errorf("changed %x with %d events, want minutes 7 and 9, and 1", v.Changed, v.Events)
+	}
+}
