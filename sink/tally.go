@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	settleCells = 128 // totals that are read, made and written together
+	settleCells = 128 // totals at most that are read, made and written together
 	partBytes   = 600 // that an hour of a join value takes in memory, about
 
 	// A sketch cannot forget: that of a join value is made anew of its hours' when more
@@ -180,11 +180,16 @@ func (y *tally) settle(ctx context.Context, batch []change, write func(context.C
 	if err != nil {
 		return err
 	}
-	for some := range slices.Chunk(ids, settleCells) {
-		if err := y.settleSome(ctx, some, at, write); err != nil {
+	for len(ids) > 0 {
+		n, err := y.portion(ctx, ids)
+		if err != nil {
+			return err
+		}
+		if err := y.settleSome(ctx, ids, n, at, write); err != nil {
 			return err
 		}
 		y.evict()
+		ids = ids[n:]
 	}
 	y.from = at
 	return nil
@@ -264,11 +269,31 @@ func (y *tally) spread(ctx context.Context, touched map[totals.ID]int, cleared m
 	return list, nil
 }
 
-// settleSome makes and writes some totals, and those of their join values.
-func (y *tally) settleSome(ctx context.Context, ids []touch, at stamp, write func(context.Context, []Write) error) error {
+// portion is how many of the totals are settled together: what has to be read for them takes half of what may be
+// kept at most, unless one alone takes more. Their join values are loaded.
+func (y *tally) portion(ctx context.Context, ids []touch) (int, error) {
+	ids = ids[:min(len(ids), settleCells)]
 	if err := y.loadWholes(ctx, ids); err != nil {
-		return err
+		return 0, err
 	}
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	most, taken := y.ration()/2, int64(0)
+	for i, id := range ids {
+		if y.cells[id.ID] == nil {
+			taken += totals.CellBytes(y.wholes[id.Join].hours[id.Hour].sums.Events + int64(id.writes))
+		}
+		if i > 0 && taken > most {
+			return i, nil
+		}
+	}
+	return len(ids), nil
+}
+
+// settleSome makes and writes the first n totals, and those of their join values, which are loaded. The total of
+// a join value comes with the last of its hours: with each it would say another thing at the same version.
+func (y *tally) settleSome(ctx context.Context, all []touch, n int, at stamp, write func(context.Context, []Write) error) error {
+	ids := all[:n]
 	if err := y.loadCells(ctx, ids); err != nil {
 		return err
 	}
@@ -278,7 +303,7 @@ func (y *tally) settleSome(ctx context.Context, ids []touch, at stamp, write fun
 	}
 	var again []plan.Value // those whose users are counted anew, of what their hours have then
 	for i, id := range ids {
-		if i > 0 && ids[i-1].Join == id.Join {
+		if i+1 < len(all) && all[i+1].Join == id.Join {
 			continue
 		}
 		if w := y.wholes[id.Join]; int64(w.left)*staleUsers > w.sketch.Users() {

@@ -103,12 +103,19 @@ func (s totalsOf) Apply(ctx context.Context, writes []sink.Write) error {
 	return s.Store.Apply(ctx, writes)
 }
 
-// TestABatchWritesTheTotalsItTouches, each once and no other, with the offset that it ends with.
+// TestABatchWritesTheTotalsItTouches, each once and no other, with the offset that it ends with; also when there
+// is no memory for two of them.
 func TestABatchWritesTheTotalsItTouches(t *testing.T) {
+	t.Run("together", func(t *testing.T) { testABatchWrites(t, 1<<20) })
+	t.Run("one by one", func(t *testing.T) { testABatchWrites(t, 1) })
+}
+
+func testABatchWrites(t *testing.T, keep int64) {
+	t.Helper()
 	const hour = 60 * 60 * 1_000_000
 	s, model := newSource(1), storetest.NewModel()
 	store := totalsOf{model, make(map[totals.ID]int)}
-	o := sink.NewOwner(0, 1, model, []sink.Store{store})
+	o := sink.NewOwner(0, 1, model, []sink.Store{store}).KeepTotals(keep)
 	apply := func(from int, want ...totals.ID) {
 		t.Helper()
 		clear(store.writes)
