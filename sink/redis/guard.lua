@@ -12,6 +12,9 @@ if ARGV[2] ~= '' then
   redis.call('HSET', KEYS[1], '_v', ARGV[1], '_d', '1')
   redis.call('EXPIRE', KEYS[1], ARGV[2])
 else
-  redis.call('HSET', KEYS[1], '_v', ARGV[1], unpack(ARGV, 3))
+  redis.call('HSET', KEYS[1], '_v', ARGV[1])
+  for first = 3, #ARGV, 1000 do -- Lua's stack takes some 8000 values at once
+    redis.call('HSET', KEYS[1], unpack(ARGV, first, math.min(first + 999, #ARGV)))
+  end
 end
 return 1

@@ -89,8 +89,12 @@ func (s *Store) connect(ctx context.Context, cfg Config) error {
 	return nil
 }
 
+// tooManyClients is what Redis answers to a connection above its maxclients: an ERR, which the client leaves out.
+const tooManyClients = "max number of clients reached"
+
 // fault classes an error of the client. What the server refuses for good is
-// final; a server that is loading, full or changing roles, and no answer, may pass.
+// final; a server that is loading, full or changing roles, that has lost the scripts since
+// they were loaded, and no answer, may pass.
 func (s *Store) fault(doing string, err error) error {
 	f := &fault.Error{Kind: fault.Unreachable, Where: "redis at " + s.address, What: doing, Err: err}
 	answer, refused := rueidis.IsRedisErr(err)
@@ -104,9 +108,11 @@ func (s *Store) fault(doing string, err error) error {
 		f.Kind, f.Fix = fault.Usage, "set redis.username and redis.password"
 	case "NOPERM":
 		f.Kind, f.Fix = fault.Usage, "ACL SETUSER <user> "+s.patterns()+" +@hash +@sortedset +@scripting +del +expire +expireat +scan +ping"
-	case "LOADING", "OOM", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS", "MISCONF", "UNBLOCKED":
+	case "LOADING", "OOM", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS", "MISCONF", "UNBLOCKED", "NOSCRIPT":
 	default:
-		f.Kind = fault.Runtime
+		if answer.Error() != tooManyClients {
+			f.Kind = fault.Runtime
+		}
 	}
 	if strings.Contains(answer.Error(), "WRONGTYPE") { // of one key; Redis before 7 has other words around it
 		f.Fix = "the key is not this pipeline's: delete it, or set redis.prefix, or redis.key of the pipeline"

@@ -172,19 +172,21 @@ func TestServerThatGoesAwayIsUnreachable(t *testing.T) {
 // proxy stands before a server and can go away.
 type proxy struct {
 	listener net.Listener
+	change   []func(io.Writer) io.Writer
 	done     sync.WaitGroup // the accepting goroutine and two for each connection
 
 	mu    sync.Mutex
 	conns []net.Conn // guarded by mu
 }
 
-func listen(t *testing.T, at, target string) *proxy {
+// listen begins a proxy. What clients send goes through change, if it is given.
+func listen(t *testing.T, at, target string, change ...func(io.Writer) io.Writer) *proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{listener: listener}
+	p := &proxy{listener: listener, change: change}
 	p.done.Go(func() { p.accept(target) })
 	t.Cleanup(p.close)
 	return p
@@ -206,13 +208,19 @@ func (p *proxy) accept(target string) {
 		p.mu.Lock()
 		p.conns = append(p.conns, in, out)
 		p.mu.Unlock()
-		for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
-			p.done.Go(func() {
-				_, _ = io.Copy(pair[0], pair[1]) // ends when either side closes
-				pair[0].Close()
-			})
+		var toServer io.Writer = out
+		for _, change := range p.change {
+			toServer = change(toServer)
 		}
+		p.done.Go(func() { pipe(toServer, out, in) })
+		p.done.Go(func() { pipe(in, in, out) })
 	}
+}
+
+// pipe copies until either side closes, and closes the side that it copies to.
+func pipe(to io.Writer, end io.Closer, from io.Reader) {
+	_, _ = io.Copy(to, from)
+	end.Close()
 }
 
 func (p *proxy) close() {
