@@ -20,6 +20,7 @@ import (
 // called concurrently.
 type Store struct {
 	session  *gocql.Session
+	log      *zap.Logger
 	address  string
 	plan     *plan.Plan
 	cql      statements
@@ -43,6 +44,7 @@ func Open(ctx context.Context, cfg Config, log *zap.Logger) (*Store, error) {
 		log = zap.NewNop()
 	}
 	s := &Store{
+		log:      log,
 		address:  strings.Join(cfg.Hosts, ","),
 		plan:     cfg.Plan,
 		cql:      newStatements(cfg.Plan, cfg.Keyspace),

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"penstock/sink"
 	"penstock/sink/plan"
 )
 
@@ -42,22 +44,43 @@ func (s *Store) Read(ctx context.Context, key plan.Row) (row plan.Stored, found 
 func (s *Store) Kept() []int { return s.plan.Views[len(s.plan.Views)-1].Kept() }
 
 // Rows visits the history of one join value, bucket by bucket; the days of the
-// preset come in the order of time. See [sink.Lookup].
+// preset come in the order of time. A bookmark that the node does not take, such as another version's,
+// is given up for the first page. See [sink.Lookup].
 func (s *Store) Rows(ctx context.Context, join plan.Value, after []byte, visit func([]plan.Stored, []byte) error) error {
 	buckets, err := s.bucketsOf(ctx, join)
 	if err != nil {
 		return err
 	}
 	first, state := placeOf(after, buckets)
+	visited := false
+	err = s.rowsFrom(ctx, join, buckets[first:], state, func(page []plan.Stored, bookmark []byte) error {
+		visited = true
+		return visit(page, bookmark)
+	})
+	if len(state) == 0 || visited || !isInvalid(err) {
+		return err
+	}
+	s.log.Info("a bookmark is refused: begins with the first page", zap.String(sink.KeyWhat, "cassandra at "+s.address), zap.Error(err))
+	return s.rowsFrom(ctx, join, buckets, nil, visit)
+}
+
+// isInvalid reports whether err is a node's answer that it does not understand a request.
+func isInvalid(err error) bool {
+	answer, answered := errors.AsType[gocql.RequestError](err)
+	return answered && (answer.Code() == gocql.ErrCodeProtocol || answer.Code() == gocql.ErrCodeInvalid)
+}
+
+// rowsFrom visits the rows of buckets, from a page of the first on.
+func (s *Store) rowsFrom(ctx context.Context, join plan.Value, buckets []any, state []byte, visit func([]plan.Stored, []byte) error) (err error) {
 	page := make([]plan.Stored, 0, 2*pageRows)
-	for i := first; i < len(buckets); i++ {
+	for i, bucket := range buckets {
 		for {
-			if page, state, err = s.rowsOf(ctx, page, join, buckets[i], state); err != nil {
+			if page, state, err = s.rowsOf(ctx, page, join, bucket, state); err != nil {
 				return err
 			}
 			last := len(state) == 0 && i == len(buckets)-1
 			if len(page) >= pageRows || last && len(page) > 0 {
-				if err := visit(page, bookmark(buckets[i], state)); err != nil {
+				if err := visit(page, bookmark(bucket, state)); err != nil {
 					return err
 				}
 				page = page[:0]

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 
@@ -37,6 +38,7 @@ func ExerciseLookup(t *testing.T, with Specimen, open func(t *testing.T) LookupS
 		{"rows without a join value have a history", (*recall).alone},
 		{"the history keeps what is newer than a clearing", (*recall).clearing},
 		{"a history longer than a page is read whole, and from any page on", (*recall).long},
+		{"a bookmark that cannot be read begins with the first page", (*recall).unreadable},
 		{"a row that the filter leaves out is in the history", (*recall).leftOut},
 		{"every join value with a lookup row or rows is listed", (*recall).joins},
 	} {
@@ -144,41 +146,64 @@ func (r *recall) clearing() {
 	r.wantRow(plan.Stored{Row: older, Version: 10}) // in the result it is another write's
 }
 
-func (r *recall) long() {
+// pages are the keys of the rows that come behind a bookmark, by page, and each page's bookmark.
+func (r *recall) pages(join plan.Value, after []byte) (pages [][]string, bookmarks [][]byte) {
+	r.Helper()
+	err := r.lookup.Rows(r.Context(), join, after, func(page []plan.Stored, bookmark []byte) error {
+		var keys []string
+		for _, s := range page {
+			keys = append(keys, string(r.Plan.AppendRowKey(nil, s.Row)))
+		}
+		pages, bookmarks = append(pages, keys), append(bookmarks, slices.Clone(bookmark))
+		return nil
+	})
+	if err != nil {
+		r.Fatal(err)
+	}
+	return pages, bookmarks
+}
+
+// fill writes so many rows of the first join value that they need several pages.
+func (r *recall) fill() (rows []plan.Stored) {
 	r.Helper()
 	var writes []sink.Write
-	var want []plan.Stored
 	for n := int64(1); n <= 2500; n++ {
 		row := r.Full(n)
 		row[r.Plan.Join] = r.Join(1)
 		writes = append(writes, Put(n, row))
-		want = append(want, plan.Stored{Row: row, Version: n})
+		rows = append(rows, plan.Stored{Row: row, Version: n})
 	}
 	r.apply(writes)
-	r.wantHistory(r.Join(1), want...)
+	return rows
+}
+
+func (r *recall) long() {
+	r.Helper()
+	r.wantHistory(r.Join(1), r.fill()...)
 	// From each bookmark on come the rows that came behind its page, once each.
-	keys := func(after []byte) (all [][]string, bookmarks [][]byte) {
-		err := r.lookup.Rows(r.Context(), r.Join(1), after, func(page []plan.Stored, bookmark []byte) error {
-			var some []string
-			for _, s := range page {
-				some = append(some, string(r.Plan.AppendRowKey(nil, s.Row)))
-			}
-			all, bookmarks = append(all, some), append(bookmarks, slices.Clone(bookmark))
-			return nil
-		})
-		if err != nil {
-			r.Fatal(err)
-		}
-		return all, bookmarks
-	}
-	pages, bookmarks := keys(nil)
+	pages, bookmarks := r.pages(r.Join(1), nil)
 	if len(pages) < 2 {
 		r.Fatalf("%d pages show nothing", len(pages))
 	}
 	for i := 0; i < len(pages); i += max(1, len(pages)/5) {
-		rest, _ := keys(bookmarks[i])
+		rest, _ := r.pages(r.Join(1), bookmarks[i])
 		if diff := gocmp.Diff(slices.Concat(pages[i+1:]...), slices.Concat(rest...)); diff != "" {
 			r.Errorf("behind page %d of %d (-want +got):\n%s", i, len(pages), diff)
+		}
+	}
+}
+
+func (r *recall) unreadable() {
+	r.Helper()
+	r.fill()
+	pages, bookmarks := r.pages(r.Join(1), nil)
+	mark := slices.MaxFunc(bookmarks, func(a, b []byte) int { return cmp.Compare(len(a), len(b)) })
+	for name, after := range map[string][]byte{
+		"foreign": []byte("\xff\xfe no bookmark"), "cut": mark[:max(0, len(mark)-3)], "longer": append(slices.Clone(mark), "\xff\xff\xff"...),
+	} {
+		got, _ := r.pages(r.Join(1), after)
+		if diff := gocmp.Diff(slices.Concat(pages...), slices.Concat(got...)); diff != "" {
+			r.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }

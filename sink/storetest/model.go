@@ -167,6 +167,11 @@ func (m *Model) LookupRows(_ context.Context, joins []plan.Value) ([]plan.Lookup
 // Rows is as [sink.Lookup] says; its pages hold two rows, so that paging shows.
 func (m *Model) Rows(_ context.Context, join plan.Value, after []byte, visit func([]plan.Stored, []byte) error) error {
 	key := func(s plan.Stored) []byte { return m.plan.AppendKey(nil, m.plan.History.Place, s.Row) }
+	m.mu.Lock()
+	if _, known := m.places[m.plan.History.Place][string(after)]; !known {
+		after = nil
+	}
+	m.mu.Unlock()
 	rows := slices.DeleteFunc(m.At(m.plan.History.Place), func(s plan.Stored) bool {
 		return s.Row[m.plan.Join] != join || bytes.Compare(key(s), after) <= 0
 	})
