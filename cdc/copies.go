@@ -61,7 +61,10 @@ func newCopies(cfg *Config, kept *memory, log *zap.Logger) *copies {
 
 func (c *Config) newPool(log *zap.Logger) *backfill.Pool {
 	return backfill.NewPool(backfill.Pool{
-		Connect: c.connectSQL, Publications: c.Publications, Readers: max(c.Backfill.Readers, 1), Rate: c.Backfill.Rate, Held: c.openHeld,
+		Connect: c.connectSQL, Publications: c.Publications, Readers: max(c.Backfill.Readers, 1), Rate: c.Backfill.Rate,
+		Held: func(ctx context.Context, rel *schema.Relation) (backfill.Held, error) {
+			return c.openHeld(ctx, rel, log)
+		},
 		Waits: func(xids []uint64) {
 			log.Info("a backfill waits for transactions to end that began before it", zap.Uint64s("xids", xids))
 		},

@@ -4,16 +4,16 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"hash/maphash"
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
 
 	"penstock/cdc/backfill"
 	"penstock/schema"
@@ -28,10 +28,12 @@ const maxHeld = 64 << 20
 // delivered when it was opened: the stream says what comes later.
 type heldRows struct {
 	cfg    *Config
+	log    *zap.Logger
 	rel    *schema.Relation
 	topic  string
 	reader rowReader
-	limit  int // of bytes, as maxHeld
+	limit  int           // of bytes, as maxHeld
+	waits  time.Duration // as heldPatience
 	seed   maphash.Seed
 
 	left   []heldPart       // to be read
@@ -64,8 +66,8 @@ type rowReader interface {
 
 // openHeld opens what Kafka holds of a table: the input topic of a pipeline, which has whole rows, else the
 // table's own topic, which has their keys.
-func (c *Config) openHeld(ctx context.Context, rel *schema.Relation) (backfill.Held, error) {
-	h := &heldRows{cfg: c, rel: rel, limit: maxHeld, seed: maphash.MakeSeed()}
+func (c *Config) openHeld(ctx context.Context, rel *schema.Relation, log *zap.Logger) (backfill.Held, error) {
+	h := &heldRows{cfg: c, log: log, rel: rel, limit: maxHeld, waits: heldPatience, seed: maphash.MakeSeed()}
 	if h.topic = c.inputOf(rel.Table); h.topic != "" {
 		if column, ok := unprinted(rel); ok {
 			return nil, keyRefusal(column, "has a type whose value has several texts")
@@ -258,7 +260,11 @@ func keyRow(rel *schema.Relation, key backfill.Key) schema.Tuple {
 	return row
 }
 
-// read reads the part's partition, what is committed of it.
+// heldPatience is how long a read waits for records before the log says what it waits for.
+const heldPatience = 10 * time.Second
+
+// read reads the part's partition, what is committed of it. A transaction that another producer has open below the
+// end is waited for: Kafka ends it when its time is up.
 func (h *heldRows) read(ctx context.Context, from, to int64, visit func(*kgo.Record) error) error {
 	cl, err := h.cfg.kafka(
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
@@ -269,11 +275,19 @@ func (h *heldRows) read(ctx context.Context, from, to int64, visit func(*kgo.Rec
 	}
 	defer cl.Close()
 	for next := from; next < to; {
-		fetches := cl.PollFetches(ctx)
+		polling, cancel := context.WithTimeout(ctx, h.waits)
+		fetches := cl.PollFetches(polling)
+		late := polling.Err() != nil
+		cancel()
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := fetches.Err(); err != nil {
+		if late && fetches.Empty() {
+			h.log.Info("a backfill waits for a Kafka transaction of another producer to end", zap.String(keyTopic, h.topic),
+				zap.Int32("partition", h.at.partition), zap.Int64("offset", next))
+			continue
+		}
+		if err := fetches.Err(); err != nil && !late {
 			return kafkaFault("topic "+h.topic, "read", err)
 		}
 		for _, r := range fetches.Records() {
@@ -297,58 +311,4 @@ func versionOf(r *kgo.Record) int64 {
 		}
 	}
 	return 0
-}
-
-// inputRows reads a pipeline's input topic: whole rows, by another key than their own. A row that was moved while
-// nobody captured may live under two of them, so each place of a row is one of its own.
-type inputRows struct{ rel *schema.Relation }
-
-func (i *inputRows) about(r *kgo.Record) (key string, exists, truncated bool, err error) {
-	if r.Value == nil { // a release of dead letters
-		return "", false, false, nil
-	}
-	c, err := record.Parse(r.Value)
-	if err != nil || c.Table != i.rel.Table {
-		return "", false, false, err
-	}
-	if c.Op == schema.OpTruncate {
-		return "", false, true, nil
-	}
-	image := c.After
-	if image == nil {
-		image = c.Before
-	}
-	row, err := record.ParseRow(i.rel, image)
-	if err != nil {
-		return "", false, false, err
-	}
-	place := binary.AppendUvarint(nil, uint64(len(r.Key)))
-	return string(backfill.AppendKey(append(place, r.Key...), row, i.rel.Key)), c.After != nil, false, nil
-}
-
-func (i *inputRows) key(topicKey string) (backfill.Key, error) {
-	n, used := binary.Uvarint([]byte(topicKey))
-	return backfill.Key(topicKey[used+int(n):]), nil
-}
-
-// isDelete reports whether a value of the table's topic says that the row is gone, where no tombstone does.
-func isDelete(value []byte) bool {
-	type envelope struct {
-		Op      string          `json:"op"`
-		Payload json.RawMessage `json:"payload"` // with an inline schema
-		Data    json.RawMessage `json:"data"`    // of a CloudEvent
-	}
-	for value != nil {
-		var e envelope
-		if json.Unmarshal(value, &e) != nil {
-			return false
-		}
-		if e.Op != "" {
-			return e.Op == string(schema.OpDelete)
-		}
-		if value = e.Payload; value == nil {
-			value = e.Data
-		}
-	}
-	return false
 }

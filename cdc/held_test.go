@@ -3,10 +3,15 @@ package cdc
 import (
 	"fmt"
 	"hash/maphash"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"penstock/internal/stack/stacktest"
 	"penstock/schema"
@@ -52,7 +57,7 @@ func TestAPartitionIsReadInParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := &heldRows{
-		cfg: cfg, rel: rel, topic: topic, reader: reader, limit: 10_000, seed: maphash.MakeSeed(),
+		cfg: cfg, rel: rel, topic: topic, reader: reader, limit: 10_000, waits: time.Minute, log: zap.NewNop(), seed: maphash.MakeSeed(),
 		left: []heldPart{{end: int64(len(records))}},
 	}
 	got, most := map[string]int{}, 0
@@ -76,5 +81,53 @@ func TestAPartitionIsReadInParts(t *testing.T) {
 	}
 	if len(got) != rows*3/4+1 || most > 120 {
 		t.Errorf("%d rows came, at most %d at once", len(got), most)
+	}
+}
+
+// TestWhatAReadWaitsForIsSaid: another producer has a transaction open below the end, until it commits.
+func TestWhatAReadWaitsForIsSaid(t *testing.T) {
+	servers, topic := stacktest.Servers(t), stacktest.Prefix(t)+".t"
+	cfg := &Config{Brokers: servers.Kafka.Brokers}
+	cl, err := cfg.kafka(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionalID(topic))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	if _, err := kadm.NewClient(cl).CreateTopic(t.Context(), 1, 1, nil, topic); err != nil {
+		t.Fatal(err)
+	}
+	if err := cl.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Key: []byte("k")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	core, said := observer.New(zap.InfoLevel)
+	told, once := make(chan struct{}), new(sync.Once)
+	h := &heldRows{cfg: cfg, topic: topic, waits: 50 * time.Millisecond, log: zap.New(core, zap.Hooks(func(zapcore.Entry) error {
+		once.Do(func() { close(told) })
+		return nil
+	}))}
+	read := make(chan error, 1)
+	records := 0
+	go func() {
+		read <- h.read(t.Context(), 0, 1, func(*kgo.Record) error {
+			records++
+			return nil
+		})
+	}()
+	select {
+	case <-told:
+	case err := <-read:
+		t.Fatalf("it does not wait: %v", err)
+	}
+	if entry := said.All()[0].ContextMap(); entry[keyTopic] != topic || entry["offset"] != int64(0) {
+		t.Errorf("it says %v", entry)
+	}
+	if err := cl.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-read; err != nil || records != 1 {
+		t.Errorf("%d records, %v, want 1", records, err)
 	}
 }

@@ -89,10 +89,36 @@ func keyRefusal(column, why string) error {
 }
 
 func (o *ownRows) about(r *kgo.Record) (key string, exists, truncated bool, err error) {
-	if len(r.Key) == 0 {
+	op := opOf(r.Value)
+	switch {
+	case len(r.Key) > 0:
+		return string(r.Key), r.Value != nil && !(o.table.NoTombstones && op == string(schema.OpDelete)), false, nil
+	case op == "" || op == string(schema.OpTruncate): // a format that cannot be asked has no other record without a key
 		return "", false, true, nil
 	}
-	return string(r.Key), r.Value != nil && !(o.table.NoTombstones && isDelete(r.Value)), false, nil
+	return "", false, false, fmt.Errorf("it has no key and is no truncation (op %q): it may be of a time when the table had none", op)
+}
+
+// opOf is the operation that a value of the table's topic tells, empty if it is not JSON or does not tell.
+func opOf(value []byte) string {
+	type envelope struct {
+		Op      string          `json:"op"`
+		Payload json.RawMessage `json:"payload"` // with an inline schema
+		Data    json.RawMessage `json:"data"`    // of a CloudEvent
+	}
+	for value != nil {
+		var e envelope
+		if json.Unmarshal(value, &e) != nil {
+			return ""
+		}
+		if e.Op != "" {
+			return e.Op
+		}
+		if value = e.Payload; value == nil {
+			value = e.Data
+		}
+	}
+	return ""
 }
 
 func (o *ownRows) key(topicKey string) (backfill.Key, error) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"penstock/cdc/backfill"
 	"penstock/cdc/catalog"
 	"penstock/cdc/format"
@@ -116,12 +118,25 @@ func TestKeysThatRulesMake(t *testing.T) {
 }
 
 func TestWhatAValueSays(t *testing.T) {
-	for value, gone := range map[string]bool{
-		`{"before":{"op":"d"},"op":"c"}`: false, `{"op":"d"}`: true, `{"schema":{},"payload":{"op":"d"}}`: true, `{"data":{"payload":{"op":"u"}}}`: false,
-		`no JSON`: false, `{}`: false,
+	for value, op := range map[string]string{
+		`{"before":{"op":"d"},"op":"c"}`: "c", `{"op":"d"}`: "d", `{"schema":{},"payload":{"op":"d"}}`: "d", `{"data":{"payload":{"op":"u"}}}`: "u",
+		`no JSON`: "", `{}`: "",
 	} {
-		if got := isDelete([]byte(value)); got != gone {
-			t.Errorf("%s: %v", value, got)
+		if got := opOf([]byte(value)); got != op {
+			t.Errorf("%s: %q, want %q", value, got, op)
+		}
+	}
+}
+
+// TestARecordWithoutAKey is a truncation, or of what cannot be told: a row of a time when the table had no key.
+func TestARecordWithoutAKey(t *testing.T) {
+	o := &ownRows{table: &Table{}}
+	for value, want := range map[string]struct{ truncated, fails bool }{
+		`{"op":"t"}`: {truncated: true}, `of Avro`: {truncated: true}, `{"op":"c"}`: {fails: true},
+	} {
+		_, _, truncated, err := o.about(&kgo.Record{Value: []byte(value)})
+		if truncated != want.truncated || (err != nil) != want.fails {
+			t.Errorf("%s: truncated %v, %v, want %+v", value, truncated, err, want)
 		}
 	}
 }
