@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -161,6 +162,9 @@ func (o *verifyOutput) done(r *verify.Report) error {
 func verdict(r *verify.Report, p palette) string {
 	took := fmt.Sprintf("at LSN %s, in %s", r.LSN, r.Elapsed.Round(100*time.Millisecond))
 	var b strings.Builder
+	if r.Left == 0 && slices.ContainsFunc(r.Counts, func(c verify.Count) bool { return c.Postgres != c.Store }) {
+		b.WriteString("  counts are of the first look: rows that differed then were looked at again\n")
+	}
 	switch {
 	case r.Differences == 0:
 		_, _ = fmt.Fprintf(&b, "%s %s equals Postgres %s; %s rows were looked at again\n", p.tick(), r.Pipeline, took, grouped(r.Looked))
