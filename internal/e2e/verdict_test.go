@@ -142,26 +142,26 @@ func (w *world) repairs(when string, differences int64, env []string, args ...st
 
 // writing runs statements in turn, one at a time, until the function that it returns is
 // called.
-func (w *world) writing(statements ...string) (stop func()) {
+func (w *world) writing(pause time.Duration, statements ...string) (stop func()) {
 	w.t.Helper()
-	ctx, cancel := context.WithCancel(w.t.Context())
-	db, err := pgx.Connect(ctx, w.dsn)
+	db, err := pgx.Connect(w.t.Context(), w.dsn)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	done := make(chan error, 1)
+	enough, done := make(chan struct{}), make(chan error, 1)
 	go func() {
-		defer func() { _ = db.Close(context.WithoutCancel(ctx)) }()
-		tick := time.NewTicker(pacing)
+		defer func() { _ = db.Close(context.WithoutCancel(w.t.Context())) }()
+		tick := time.NewTicker(pause)
 		defer tick.Stop()
 		for n := 0; ; n++ {
 			select {
-			case <-ctx.Done():
+			case <-enough:
 				done <- nil
 				return
 			case <-tick.C:
 			}
-			if _, err := db.Exec(ctx, statements[n%len(statements)]); err != nil && ctx.Err() == nil {
+			// It is not cut off: the server might still commit it when nobody waits any more.
+			if _, err := db.Exec(w.t.Context(), statements[n%len(statements)]); err != nil {
 				done <- err
 				return
 			}
@@ -169,7 +169,7 @@ func (w *world) writing(statements ...string) (stop func()) {
 	}()
 	return func() {
 		w.t.Helper()
-		cancel()
+		close(enough)
 		if err := <-done; err != nil {
 			w.t.Fatal(err)
 		}

@@ -24,6 +24,7 @@ func TestVerifyTheDocumentsPipeline(t *testing.T) {
 			n % 5, n * 12.25, CASE WHEN n % 6 = 0 THEN 'draft' ELSE 'open' END FROM generate_series(1, 500) n`)
 	w.awaitOrders("the first rows")
 	stop := w.writing(
+		pacing,
 		"UPDATE shop.customers SET blocked = NOT blocked WHERE id = 1 + floor(random() * 9)",
 		"UPDATE shop.orders SET customer_id = floor(random() * 12), placed_at = placed_at + interval '1 hour' WHERE number = floor(random() * 500)",
 		"UPDATE shop.orders SET status = CASE WHEN status = 'draft' THEN 'open' ELSE 'draft' END WHERE number = floor(random() * 500)",

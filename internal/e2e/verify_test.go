@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -23,6 +24,7 @@ func TestVerify(t *testing.T) {
 		SELECT '11111111-1111-1111-1111-111111111111', 'play', now() - n * interval '1 second', n, E'a\tb\\\n"ü', '{"n": 1.50}' FROM generate_series(1, 600) n`)
 	w.awaitTruth()
 	stop := w.writing(
+		pacing,
 		"INSERT INTO engagement_events (content_id, event_type, event_ts, duration_ms) SELECT id, 'play', now(), 1000 FROM content",
 		"UPDATE engagement_events SET duration_ms = duration_ms + 1 WHERE id = (SELECT min(id) FROM engagement_events)", // a hot row
 		"UPDATE engagement_events SET device = device || 'x' WHERE id IN (SELECT id FROM engagement_events ORDER BY random() LIMIT 5)",
@@ -30,12 +32,16 @@ func TestVerify(t *testing.T) {
 		"DELETE FROM engagement_events WHERE id IN (SELECT id FROM engagement_events WHERE id > 4 ORDER BY random() LIMIT 2)",
 		"UPDATE engagement_events SET event_ts = event_ts + interval '1 day' WHERE id IN (SELECT id FROM engagement_events ORDER BY random() LIMIT 2)",
 	)
+	// Verify goes on when a change has come, and may be done before the next of these: others come all the time.
+	halt := w.writing(5*time.Millisecond,
+		"UPDATE engagement_events SET duration_ms = duration_ms + 1 WHERE id = (SELECT id FROM engagement_events ORDER BY id OFFSET floor(random() * 500) LIMIT 1)")
 	looked, changing := int64(0), int64(0)
 	for run := 0; run < 3 || run < 30 && looked == 0; run++ { // until one meets a row on its way
 		total := w.equalMeanwhile(fmt.Sprintf("run %d while rows are written", run), nil).totals["engagement_metrics"]
 		looked, changing = looked+total.Rechecked, changing+total.Changing
 	}
 	stop()
+	halt()
 	t.Logf("%d rows were looked at again, %d were changing to the end", looked, changing)
 	if looked == 0 {
 		t.Error("no row was looked at again: nothing was written meanwhile, it seems")
