@@ -89,11 +89,11 @@ func keyRefusal(column, why string) error {
 }
 
 func (o *ownRows) about(r *kgo.Record) (key string, exists, truncated bool, err error) {
+	if len(r.Key) > 0 {
+		return string(r.Key), r.Value != nil && !(o.table.NoTombstones && opOf(r.Value) == string(schema.OpDelete)), false, nil
+	}
 	op := opOf(r.Value)
-	switch {
-	case len(r.Key) > 0:
-		return string(r.Key), r.Value != nil && !(o.table.NoTombstones && op == string(schema.OpDelete)), false, nil
-	case op == "" || op == string(schema.OpTruncate): // a format that cannot be asked has no other record without a key
+	if op == "" || op == string(schema.OpTruncate) { // a format that cannot be asked has no other record without a key
 		return "", false, true, nil
 	}
 	return "", false, false, fmt.Errorf("it has no key and is no truncation (op %q): it may be of a time when the table had none", op)
