@@ -232,7 +232,9 @@ func (b *batch) post(r *kgo.Record, at record.Coordinates, cause *RecordError, b
 	}
 	id := l.ID()
 	// After a replay it may be there already: the owner has read the topic when it took over.
-	b.letters = append(b.letters, posted{message: l.Message(), group: groupOf(l), reason: l.Reason, filed: b.sink.filed.find(id), where: b.sink.place(r, at)})
+	b.letters = append(b.letters, posted{
+		message: l.Message(), id: id, group: groupOf(l), reason: l.Reason, filed: b.sink.filed.find(id), where: b.sink.place(r, at),
+	})
 	return id
 }
 
@@ -254,14 +256,36 @@ func (b *batch) deliver(ctx context.Context) error {
 	if len(b.letters) == 0 {
 		return nil
 	}
-	err := b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) error { return b.sink.letters.write(ctx, b.letters) })
+	letters, err := b.sink.unfiled(ctx, b.letters)
 	if err != nil {
 		return err
 	}
-	b.sink.meter.write(b.letters)
+	if len(letters) > 0 {
+		err = b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) error { return b.sink.letters.write(ctx, letters) })
+	}
+	if err != nil {
+		return err
+	}
+	b.sink.meter.write(letters)
 	b.letters = nil
 	b.sink.cfg.reach(FailLettered)
 	return nil
+}
+
+// unfiled leaves out the letters of records that wait where they are filed already. Another reader of the partition may
+// have found since that a key waits for such a one itself; written again it would say that it does not, and
+// whoever goes by the letters would let the key go on without it.
+func (s *Sink) unfiled(ctx context.Context, letters []posted) (kept []posted, err error) {
+	waits := func(p posted) bool { return p.reason == deadletter.Waits }
+	if !slices.ContainsFunc(letters, waits) {
+		return letters, nil
+	}
+	err = s.patience().Do(ctx, s.kafka(), func(ctx context.Context) error {
+		return s.filed.with(ctx, func(book *Book) {
+			kept = slices.DeleteFunc(slices.Clone(letters), func(p posted) bool { return waits(p) && book.Find(p.id) != nil })
+		})
+	})
+	return kept, err
 }
 
 // decode types one record.

@@ -152,10 +152,16 @@ func newPair(t *testing.T) *pair {
 // start runs the sink.
 func (p *pair) start(cfg sink.Config) {
 	p.t.Helper()
+	p.startWith(cfg, leavingLookup{p.history, p.historyOut}, leaving{p.history, p.historyOut}, trailing{leaving{p.latest, p.latestOut}, p.t, p.history})
+}
+
+// startWith runs the sink with other stores.
+func (p *pair) startWith(cfg sink.Config, lookup sink.Lookup, stores ...sink.Store) {
+	p.t.Helper()
 	p.commits = make(chan sink.Progress, 100_000)
 	commits := p.commits
 	cfg.OnCommit = func(at sink.Progress) { commits <- at }
-	s, err := sink.New(cfg, leavingLookup{p.history, p.historyOut}, []sink.Store{leaving{p.history, p.historyOut}, trailing{leaving{p.latest, p.latestOut}, p.t, p.history}}, nil)
+	s, err := sink.New(cfg, lookup, stores, nil)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -242,10 +242,11 @@ func (b *Letterbox) writer(batch int32) (*kgo.Client, error) {
 // posted is a message with the group that it is kept in order with.
 type posted struct {
 	message deadletter.Message
-	group   string // of a letter, for when it is not filed yet
-	reason  deadletter.Reason
-	filed   *Filed // what the message is of, where that is on the topic already
-	where   string // the record's coordinates
+	id      string            // of a record's letter
+	group   string            // of a letter, for when it is not filed yet
+	reason  deadletter.Reason // of a record's letter
+	filed   *Filed            // what the message is of, where that is on the topic already
+	where   string            // the record's coordinates
 }
 
 // groupOf names what is kept in order on the topic: a key of a partition.

@@ -45,6 +45,9 @@ func (b *batch) release(ctx context.Context, r *kgo.Record, id string) error {
 	if err != nil {
 		return err
 	}
+	if b.owner.mode == follows {
+		b.owner.cache.InvalidateAll() // it may have come further than what it has taken once more
+	}
 	if failed == nil {
 		delete(b.owner.waiting, key)
 	} else {
@@ -60,21 +63,28 @@ func (b *batch) release(ctx context.Context, r *kgo.Record, id string) error {
 	return nil
 }
 
-// frees is the letter that the key waits for, if a release of a letter frees it: it is that letter, or, in a
+// frees is the letter that a release frees of those that the key waits for: it is the one that was released, or, in a
 // replay that found the key free by then, one that the release has freed behind it. Empty for none.
+//
+// A lane that follows has found free what its owner did not, and knew of what waited before the history
+// had it: it takes all that the release has freed once more, now that the history has that.
 func (b *batch) frees(ctx context.Context, r *kgo.Record, id string) (waits string, err error) {
-	if waits = b.owner.waiting[string(r.Key)]; waits == id || waits == "" {
+	follows := b.owner.mode == follows // under the policy to stop there may be no letters
+	if waits = b.owner.waiting[string(r.Key)]; waits == id || waits == "" && (!follows || b.sink.filed == nil) {
 		return waits, nil
 	}
-	freed := false
+	freed := ""
 	find := func(book *Book) {
-		f := book.Find(waits)
-		freed = f != nil && f.State() == deadletter.Retried && f.sent() == r.Offset
+		f, head := book.Find(waits), book.Find(id)
+		switch {
+		case follows && head != nil && (f == nil || f.Letter.Offset > head.Letter.Offset):
+			freed = id
+		case f != nil && f.State() == deadletter.Retried && f.sent() == r.Offset:
+			freed = waits
+		}
 	}
-	if err := b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) error { return b.sink.filed.with(ctx, find) }); err != nil || !freed {
-		return "", err
-	}
-	return waits, nil
+	err = b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) error { return b.sink.filed.with(ctx, find) })
+	return freed, err
 }
 
 // waiters finds the letters that a release sets free.
