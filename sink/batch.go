@@ -27,8 +27,9 @@ type batch struct {
 	owner   *owner
 	entries []entry
 	letters []posted
-	next    Progress // behind the last record that was taken
-	done    Progress // behind the last record that is durable; Offset 0 for none
+	held    map[int64]string // letters that keys wait for, by the offsets of their records
+	next    Progress         // behind the last record that was taken
+	done    Progress         // behind the last record that is durable; Offset 0 for none
 }
 
 // entry is a record with the change that it holds.
@@ -40,13 +41,22 @@ type entry struct {
 
 // take sorts in the next record of the partition. An error is the fault that
 // stops the sink at it.
+//
+// A record whose letter a key waits for waits with it, whoever has filed it, also where it could be processed by
+// now: so all who read the partition, one further than the other, come to the same, and to what the letters
+// say when one goes on in another's place.
 func (b *batch) take(r *kgo.Record) error {
 	c, at, err := b.sink.decode(r)
 	truncates := err == nil && c.truncate != nil
 	if truncates {
 		b.waitWith(r, at, &c, slices.Collect(maps.Keys(b.owner.waiting))...)
 	}
-	switch _, waits := b.owner.waiting[string(r.Key)]; {
+	_, waits := b.owner.waiting[string(r.Key)]
+	id, filed := b.held[r.Offset]
+	switch {
+	case filed && !waits:
+		b.owner.waiting[string(r.Key)] = id
+	case filed:
 	case waits && !truncates:
 		if err := b.refuse(r, at, errWaits); err != nil {
 			return err
@@ -56,9 +66,7 @@ func (b *batch) take(r *kgo.Record) error {
 			return err
 		}
 	default:
-		if _, spared := b.owner.spared[string(r.Key)]; !spared && c.version < b.owner.gone {
-			c.truncateBy(b.owner.gone)
-		}
+		b.owner.outlive(&c, r.Key)
 		b.entries = append(b.entries, entry{record: r, change: c, at: at})
 	}
 	b.next.Partition, b.next.Offset = r.Partition, r.Offset+1
@@ -282,7 +290,10 @@ func (s *Sink) unfiled(ctx context.Context, letters []posted) (kept []posted, er
 	}
 	err = s.patience().Do(ctx, s.kafka(), func(ctx context.Context) error {
 		return s.filed.with(ctx, func(book *Book) {
-			kept = slices.DeleteFunc(slices.Clone(letters), func(p posted) bool { return waits(p) && book.Find(p.id) != nil })
+			kept = slices.DeleteFunc(slices.Clone(letters), func(p posted) bool {
+				f := book.Find(p.id)
+				return waits(p) && f != nil && (f.Letter.Reason == deadletter.Waits || f.Letter.Holds())
+			})
 		})
 	})
 	return kept, err

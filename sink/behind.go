@@ -130,6 +130,15 @@ func (s *Sink) waitingAt(ctx context.Context, partition int32, offset int64) (wa
 	return waiting, err
 }
 
+// catchUp learns of the letters that there are by now. Who reads behind an owner has to know of all that it has
+// filed of what comes.
+func (s *Sink) catchUp(ctx context.Context) error {
+	if s.letters == nil {
+		return nil
+	}
+	return s.patience().Do(ctx, s.kafka(), func(ctx context.Context) error { return s.filed.with(ctx, func(*Book) {}) })
+}
+
 // work is the records of a poll, with those that were held and are not any more.
 func (c *consumer) work(fetches kgo.Fetches) map[int32][]*kgo.Record {
 	work := make(map[int32][]*kgo.Record)

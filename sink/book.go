@@ -44,9 +44,19 @@ func (f *Filed) sent() int64 {
 type Book struct {
 	letters   map[string]*Filed
 	decisions map[string]decided
+	held      map[place]*Filed // the first of each record that keys wait for, or waited
 	// Foreign counts the records of the topic that are neither letters nor decisions.
 	Foreign int
 }
+
+// place is where a record lies.
+type place struct {
+	topic     string
+	partition int32
+	offset    int64
+}
+
+func placeOf(l *deadletter.Letter) place { return place{l.Topic, l.Partition, l.Offset} }
 
 // decided is a decision without its value, and where it lies.
 type decided struct {
@@ -56,7 +66,7 @@ type decided struct {
 }
 
 func newBook() *Book {
-	return &Book{letters: make(map[string]*Filed), decisions: make(map[string]decided)}
+	return &Book{letters: make(map[string]*Filed), decisions: make(map[string]decided), held: make(map[place]*Filed)}
 }
 
 // take files the next record of the topic.
@@ -81,6 +91,7 @@ func (b *Book) take(r *kgo.Record) {
 		}
 		b.letters[f.ID] = f
 		b.settle(f)
+		b.hold(f)
 	default:
 		entry := decided{decision: d, at: r.Offset, value: -1}
 		if d.Value != nil {
@@ -92,6 +103,29 @@ func (b *Book) take(r *kgo.Record) {
 			b.settle(f)
 		}
 	}
+}
+
+// hold notes whether keys wait for a letter. Of a record that has two, as of a pipeline that has another name since,
+// it is the one that [Book.All] has first.
+func (b *Book) hold(f *Filed) {
+	at := placeOf(f.Letter)
+	other := b.held[at]
+	same := other != nil && other.ID == f.ID
+	switch {
+	case !f.Letter.Holds() && same:
+		delete(b.held, at)
+	case f.Letter.Holds() && (other == nil || same || inOrder(f, other) < 0):
+		b.held[at] = f
+	}
+}
+
+// holding is the letter of a record that its key waits for behind it, nil for none.
+func (b *Book) holding(r *kgo.Record) *Filed {
+	f := b.held[place{r.Topic, r.Partition, r.Offset}]
+	if f == nil || f.Letter.Timestamp != r.Timestamp.UnixMilli() || f.State() != deadletter.Open && f.sent() <= r.Offset {
+		return nil
+	}
+	return f
 }
 
 // settle notes of a letter what was decided of it last.
@@ -106,6 +140,9 @@ func (b *Book) settle(f *Filed) {
 
 func (b *Book) remove(id string, decision bool) {
 	if !decision {
+		if f := b.letters[id]; f != nil && b.held[placeOf(f.Letter)] == f {
+			delete(b.held, placeOf(f.Letter))
+		}
 		delete(b.letters, id)
 		return
 	}
@@ -133,15 +170,17 @@ func (b *Book) All() []*Filed {
 	for _, f := range b.letters {
 		all = append(all, f)
 	}
-	slices.SortFunc(all, func(x, y *Filed) int {
-		return cmp.Or(
-			cmp.Compare(x.Letter.Topic, y.Letter.Topic),
-			cmp.Compare(x.Letter.Partition, y.Letter.Partition), cmp.Compare(x.Letter.Offset, y.Letter.Offset),
-			cmp.Compare(x.Letter.LSN, y.Letter.LSN), cmp.Compare(x.Letter.Seq, y.Letter.Seq),
-			cmp.Compare(x.Letter.Origin(), y.Letter.Origin()), cmp.Compare(x.ID, y.ID),
-		)
-	})
+	slices.SortFunc(all, inOrder)
 	return all
+}
+
+func inOrder(x, y *Filed) int {
+	return cmp.Or(
+		cmp.Compare(x.Letter.Topic, y.Letter.Topic),
+		cmp.Compare(x.Letter.Partition, y.Letter.Partition), cmp.Compare(x.Letter.Offset, y.Letter.Offset),
+		cmp.Compare(x.Letter.LSN, y.Letter.LSN), cmp.Compare(x.Letter.Seq, y.Letter.Seq),
+		cmp.Compare(x.Letter.Origin(), y.Letter.Origin()), cmp.Compare(x.ID, y.ID),
+	)
 }
 
 // Heads returns the letters that keys wait for now.

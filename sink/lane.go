@@ -151,6 +151,9 @@ func (l *lane) run(ctx context.Context, c *consumer) error {
 			}
 			continue
 		}
+		if err := l.sink.catchUp(ctx); err != nil {
+			return err
+		}
 		progress, err := l.sink.carryPartition(ctx, l.owner, records[:n])
 		if progress.Offset > 0 {
 			l.set(progress)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -22,7 +23,8 @@ func (b *Letterbox) Read(ctx context.Context) (*Book, error) {
 
 // reading is a book that is kept up with the topic. It may be used concurrently.
 type reading struct {
-	box *Letterbox
+	box   *Letterbox
+	holds atomic.Bool // there are letters that keys wait for, or waited
 
 	mu   sync.Mutex      // guards what follows
 	book *Book           //
@@ -53,6 +55,23 @@ func (r *reading) find(id string) *Filed {
 		return copies([]*Filed{f})[0]
 	}
 	return nil
+}
+
+// holding returns the letters that the book has already of records and that keys wait for behind these, by the records' offsets.
+// The records are of one partition. The reading may be nil.
+func (r *reading) holding(records []*kgo.Record) map[int64]string {
+	if r == nil || !r.holds.Load() {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	held := make(map[int64]string)
+	for _, record := range records {
+		if f := r.book.holding(record); f != nil {
+			held[record.Offset] = f.ID
+		}
+	}
+	return held
 }
 
 // catchUp reads to the high watermark and waits for what is open below it: a
@@ -94,6 +113,7 @@ func (r *reading) catchUp(ctx context.Context) error {
 				r.book.take(record)
 			}
 		})
+		r.holds.Store(len(r.book.held) > 0)
 	}
 	return nil
 }

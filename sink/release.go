@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -33,7 +34,7 @@ func (b *batch) release(ctx context.Context, r *kgo.Record, id string) error {
 		b.stands(b.next)
 		return nil
 	}
-	chain, err := b.waiters(ctx, r, waits)
+	chain, still, err := b.waiters(ctx, r, waits)
 	if err != nil {
 		return err
 	}
@@ -45,67 +46,67 @@ func (b *batch) release(ctx context.Context, r *kgo.Record, id string) error {
 	if err != nil {
 		return err
 	}
-	if b.owner.mode == follows {
-		b.owner.cache.InvalidateAll() // it may have come further than what it has taken once more
-	}
-	if failed == nil {
-		delete(b.owner.waiting, key)
-	} else {
+	switch {
+	case failed != nil:
 		b.owner.waiting[key] = failed.ID
+	case still != "":
+		b.owner.waiting[key] = still
+	default:
+		delete(b.owner.waiting, key)
 	}
 	b.decide(freed, r.Offset)
 	if err := b.deliver(ctx); err != nil {
 		return err
 	}
 	b.sink.cfg.reach(FailReleased)
-	b.sink.log.Info("released", zap.String(keyLetter, id), zap.Int(keyLetters, len(freed)), zap.Bool(keyWaits, failed != nil))
+	b.sink.log.Info("released", zap.String(keyLetter, id), zap.Int(keyLetters, len(freed)), zap.Bool(keyWaits, failed != nil || still != ""))
 	b.stands(b.next)
 	return nil
 }
 
-// frees is the letter that a release frees of those that the key waits for: it is the one that was released, or, in a
+// frees is the letter that the key waits for, if a release of a letter frees it: it is that letter, or, in a
 // replay that found the key free by then, one that the release has freed behind it. Empty for none.
-//
-// A lane that follows has found free what its owner did not, and knew of what waited before the history
-// had it: it takes all that the release has freed once more, now that the history has that.
 func (b *batch) frees(ctx context.Context, r *kgo.Record, id string) (waits string, err error) {
-	follows := b.owner.mode == follows // under the policy to stop there may be no letters
-	if waits = b.owner.waiting[string(r.Key)]; waits == id || waits == "" && (!follows || b.sink.filed == nil) {
+	if waits = b.owner.waiting[string(r.Key)]; waits == id || waits == "" {
 		return waits, nil
 	}
-	freed := ""
+	freed := false
 	find := func(book *Book) {
-		f, head := book.Find(waits), book.Find(id)
-		switch {
-		case follows && head != nil && (f == nil || f.Letter.Offset > head.Letter.Offset):
-			freed = id
-		case f != nil && f.State() == deadletter.Retried && f.sent() == r.Offset:
-			freed = waits
-		}
+		f := book.Find(waits)
+		freed = f != nil && f.State() == deadletter.Retried && f.sent() == r.Offset
 	}
-	err = b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) error { return b.sink.filed.with(ctx, find) })
-	return freed, err
+	if err := b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) error { return b.sink.filed.with(ctx, find) }); err != nil || !freed {
+		return "", err
+	}
+	return waits, nil
 }
 
-// waiters finds the letters that a release sets free.
-func (b *batch) waiters(ctx context.Context, r *kgo.Record, id string) (chain []*Filed, err error) {
+// waiters finds the letters that a release sets free, and what the key still waits for behind it by the letters: a
+// reader who came to the release before has found that it fails again, or it was decided later. Who reads
+// again comes to the same, also where he could process it.
+func (b *batch) waiters(ctx context.Context, r *kgo.Record, id string) (chain []*Filed, still string, err error) {
 	found := false
 	find := func(book *Book) {
-		if head := book.Find(id); head != nil {
-			found, chain = true, book.chain(head, r.Offset)
+		head := book.Find(id)
+		if found = head != nil; !found {
+			return
+		}
+		chain, still = book.chain(head, r.Offset), book.waiting(r.Topic, r.Partition, r.Offset+1)[string(r.Key)]
+		if still != "" {
+			chain = chain[:max(slices.IndexFunc(chain, func(f *Filed) bool { return f.ID == still }), 0)]
 		}
 	}
 	if err := b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) error { return b.sink.filed.with(ctx, find) }); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if !found {
-		return nil, &fault.Error{
+		return nil, "", &fault.Error{
 			Kind: fault.Runtime, Where: fmt.Sprintf("pipeline %s: topic %s partition %d offset %d", b.sink.cfg.Pipeline, r.Topic, r.Partition, r.Offset),
 			What: fmt.Sprintf("releases dead letter %s, which topic %s does not hold", id, b.sink.cfg.DeadLetterTopic),
 			Why:  "the changes that it kept are lost", Fix: "backfill the tables, then skip the record by setting the group's offset behind it",
 		}
 	}
-	return chain, nil
+	return chain, still, nil
 }
 
 // free applies the letters of a chain up to the first whose key has to wait on.
@@ -196,6 +197,8 @@ func (b *batch) entryOf(f *Filed, key []byte) (entry, error) {
 	if c.truncate != nil {
 		only := string(key)
 		c.only = &only
+	} else if err == nil {
+		b.owner.outlive(&c, key)
 	}
 	return entry{record: r, change: c, at: at}, err
 }

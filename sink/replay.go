@@ -221,6 +221,9 @@ func (r *replay) findTruncations(_ context.Context, p *replayPart, records []*kg
 // carry brings records into the store.
 func (r *replay) carry(ctx context.Context, p *replayPart, records []*kgo.Record) error {
 	before := p.owner.next
+	if err := r.sink.catchUp(ctx); err != nil {
+		return err
+	}
 	for part := range slices.Chunk(records, r.sink.cfg.Batch) {
 		if _, err := r.sink.carryPartition(ctx, p.owner, part); err != nil {
 			return err
@@ -233,6 +236,14 @@ func (r *replay) carry(ctx context.Context, p *replayPart, records []*kgo.Record
 		r.report(ReplayProgress{Done: r.done, Total: r.total})
 	}
 	return nil
+}
+
+// outlive makes of a change of a stream row what the table's last truncation has made of it, in a replay into a store
+// that follows, unless its key waits there.
+func (o *owner) outlive(c *change, key []byte) {
+	if _, spared := o.spared[string(key)]; !spared && c.version < o.gone {
+		c.truncateBy(o.gone)
+	}
 }
 
 // Rate is a progress in words: how many a second, and how long it will take yet.

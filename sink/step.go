@@ -106,7 +106,7 @@ func (s *Sink) rejoin(ctx context.Context, c *consumer) error {
 // carryPartition processes the records up to the first that stops the sink.
 // Progress.Offset is 0 when nothing became durable.
 func (s *Sink) carryPartition(ctx context.Context, o *owner, records []*kgo.Record) (Progress, error) {
-	b := &batch{sink: s, owner: o, next: o.last}
+	b := &batch{sink: s, owner: o, next: o.last, held: s.filed.holding(records)}
 	for _, r := range records {
 		if head, found := header(r, deadletter.HeaderRelease); found && r.Value == nil {
 			if err := b.flush(ctx); err != nil {
