@@ -49,14 +49,15 @@ type Book struct {
 	Foreign int
 }
 
-// place is where a record lies.
+// place is where a record lies. By its timestamp it is told from that of a topic that was before.
 type place struct {
 	topic     string
 	partition int32
 	offset    int64
+	timestamp int64 // milliseconds since the Unix epoch
 }
 
-func placeOf(l *deadletter.Letter) place { return place{l.Topic, l.Partition, l.Offset} }
+func placeOf(l *deadletter.Letter) place { return place{l.Topic, l.Partition, l.Offset, l.Timestamp} }
 
 // decided is a decision without its value, and where it lies.
 type decided struct {
@@ -121,8 +122,8 @@ func (b *Book) hold(f *Filed) {
 
 // holding is the letter of a record that its key waits for behind it, nil for none.
 func (b *Book) holding(r *kgo.Record) *Filed {
-	f := b.held[place{r.Topic, r.Partition, r.Offset}]
-	if f == nil || f.Letter.Timestamp != r.Timestamp.UnixMilli() || f.State() != deadletter.Open && f.sent() <= r.Offset {
+	f := b.held[place{r.Topic, r.Partition, r.Offset, r.Timestamp.UnixMilli()}]
+	if f == nil || f.State() != deadletter.Open && f.sent() <= r.Offset {
 		return nil
 	}
 	return f

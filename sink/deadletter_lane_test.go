@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/internal/fault"
@@ -212,5 +213,66 @@ func TestALaneFreesNoMoreThanItsOwner(t *testing.T) {
 	p.drained(s)
 	if err := p.end(); err != nil {
 		t.Error(err)
+	}
+}
+
+// breaks makes the last record of the first content one that nobody can process, and returns what it was.
+func (s *source) breaks() (sound []byte) {
+	records := s.partitions[firstPartition()]
+	broken := records[len(records)-1]
+	sound, broken.Value = broken.Value, []byte("{")
+	return sound
+}
+
+// TestWhatIsFreedBeforeADiscardedLetter is freed again in a replay: the key waited for that behind the release.
+func TestWhatIsFreedBeforeADiscardedLetter(t *testing.T) {
+	r, s, model := newRig(t), newSource(partitions), storetest.NewModel()
+	s.putContent(someContent(1, 100))
+	s.put(someEvent(1, 1))
+	sound := s.breaks()
+	s.put(someEvent(2, 1))
+	s.put(someEvent(3, 1))
+	s.breaks()
+	r.produce(s, kgo.TryCommit)
+	r.runUntilDrained(r.letters(), model)
+	r.decide(r.book().Heads()[0].ID, sink.Order{State: deadletter.Retried, Value: sound})
+	r.runUntilDrained(r.letters(), model)
+	r.decide(r.book().Heads()[0].ID, sink.Order{State: deadletter.Discarded})
+	s.remove(3)
+	r.produce(s, kgo.TryCommit)
+	r.runUntilDrained(r.letters(), model)
+	wantEqual(t, s, model)
+
+	model = storetest.NewModel()
+	r.commit(firstPartition(), 0)
+	r.runUntilDrained(r.letters(), model)
+	wantEqual(t, s, model)
+}
+
+// TestAReplayKnowsWhatWasTruncatedBeforeAKeyWaited: the history has nothing of it any more.
+func TestAReplayKnowsWhatWasTruncatedBeforeAKeyWaited(t *testing.T) {
+	p, s := newPair(t), newSource(partitions)
+	s.put(someEvent(1, 1))
+	s.truncate("engagement_events")
+	s.put(someEvent(2, 1))
+	s.put(someEvent(3, 1))
+	s.breaks()
+	s.truncate("engagement_events")
+	p.produce(s, kgo.TryCommit)
+	p.runUntilDrained(p.letters(), p.history, leaving{p.history, p.historyOut}, leaving{p.latest, p.latestOut})
+	want := rowsOf(p.latest)
+	if len(want) != 1 {
+		t.Fatalf("the store has %d rows, want that of the event before which the key did not wait", len(want))
+	}
+	empty := storetest.NewModel()
+	again, err := sink.New(p.letters(), p.history, []sink.Store{leaving{p.history, p.historyOut}, leaving{empty, p.latestOut}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Replay(t.Context(), p.latestOut.name, nil); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, rowsOf(empty)); diff != "" {
+		t.Errorf("after a replay (-before +after):\n%s", diff)
 	}
 }

@@ -47,9 +47,9 @@ type owner struct {
 	toldAt  time.Time         // when a commit told how far the rejoins are
 
 	// Of a replay into a store that follows: the version of the stream table's last
-	// truncation, and the keys that wait with it yet.
+	// truncation, and of keys that wait the last that they did not wait at.
 	gone   int64
-	spared map[string]string
+	spared map[string]int64
 
 	// cache holds lookup rows as of the last batch, also those known not to
 	// exist. Nobody else changes them while this owner owns the partition.

@@ -91,9 +91,15 @@ func (b *batch) waiters(ctx context.Context, r *kgo.Record, id string) (chain []
 		if found = head != nil; !found {
 			return
 		}
-		chain, still = book.chain(head, r.Offset), book.waiting(r.Topic, r.Partition, r.Offset+1)[string(r.Key)]
-		if still != "" {
-			chain = chain[:max(slices.IndexFunc(chain, func(f *Filed) bool { return f.ID == still }), 0)]
+		chain = book.chain(head, r.Offset)
+		f := book.Find(book.waiting(r.Topic, r.Partition, r.Offset+1)[string(r.Key)])
+		if f == nil || f.State() == deadletter.Open && b.sink.cfg.OnError != DeadLetter { // under that policy it is tried, and may stop the sink, again
+			return
+		}
+		still = f.ID
+		// It is no part of the chain itself if it was discarded.
+		if n := slices.IndexFunc(chain, func(freed *Filed) bool { return inOrder(freed, f) >= 0 }); n >= 0 {
+			chain = chain[:n]
 		}
 	}
 	if err := b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) error { return b.sink.filed.with(ctx, find) }); err != nil {

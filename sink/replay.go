@@ -27,7 +27,8 @@ type ReplayProgress struct {
 //
 // A store that the join does not read follows the history of the one that it does,
 // which has to be whole. What was truncated is not in the history any
-// more, so the records before the last truncation of the stream table become deletes at its version.
+// more, so the records before the last truncation of the stream table become deletes at its version; of a key
+// that waits, those before the last truncation that came before.
 //
 // report, which may be nil, is called now and then by one goroutine at a time.
 // Errors are as those of [Sink.Run]; of dead letters the policy decides, as there.
@@ -75,9 +76,24 @@ type replay struct {
 // replayPart is a partition on its way.
 type replayPart struct {
 	partition  int32
-	start, end int64 // offsets
-	gone       int64 // the version of the last truncation of the stream table; 0 for none
+	start, end int64        // offsets
+	gone       []truncation // of the stream table, in order
 	owner      *owner
+}
+
+// truncation is where a table was truncated.
+type truncation struct {
+	offset, version int64
+}
+
+// goneBefore is the version of the last truncation before an offset; 0 for none.
+func (p *replayPart) goneBefore(offset int64) (version int64) {
+	for _, t := range p.gone {
+		if t.offset < offset {
+			version = max(version, t.version)
+		}
+	}
+	return version
 }
 
 func (r *replay) client(opts ...kgo.Opt) (*kgo.Client, error) {
@@ -125,11 +141,24 @@ func (r *replay) newOwner(ctx context.Context, client *kgo.Client, p *replayPart
 	if r.store.reads {
 		return o, nil
 	}
-	o.mode, o.gone = follows, p.gone
-	if o.spared, err = r.sink.waitingAt(ctx, p.partition, p.end); err != nil {
-		return nil, err
+	o.mode, o.gone = follows, p.goneBefore(p.end)
+	o.spared, err = r.spared(ctx, p)
+	return o, err
+}
+
+// spared are the keys that wait at the end of a partition, with the version of the last truncation that came before they did.
+func (r *replay) spared(ctx context.Context, p *replayPart) (map[string]int64, error) {
+	spared := make(map[string]int64)
+	if r.sink.letters == nil {
+		return spared, nil
 	}
-	return o, nil
+	return spared, r.sink.patience().Do(ctx, r.sink.kafka(), func(ctx context.Context) error {
+		return r.sink.filed.with(ctx, func(book *Book) {
+			for key, id := range book.waiting(r.sink.cfg.Topic, p.partition, p.end) {
+				spared[key] = p.goneBefore(book.Find(id).Letter.Offset)
+			}
+		})
+	})
 }
 
 // read gives every record of the partitions to visit, those of one partition in
@@ -205,14 +234,14 @@ func (r *replay) fault(ctx context.Context, e kgo.FetchError) error {
 	return r.sink.kafkaFault("poll", e.Err)
 }
 
-// findTruncations notes the last truncation of the stream table. Only truncations have no key.
+// findTruncations notes the truncations of the stream table. Only truncations have no key.
 func (r *replay) findTruncations(_ context.Context, p *replayPart, records []*kgo.Record) error {
 	for _, record := range records {
 		if record.Key != nil {
 			continue
 		}
 		if c, _, err := r.sink.decode(record); err == nil && c.truncate != nil && *c.truncate == r.sink.cfg.Plan.Stream {
-			p.gone = max(p.gone, c.version)
+			p.gone = append(p.gone, truncation{record.Offset, c.version})
 		}
 	}
 	return nil
@@ -239,10 +268,14 @@ func (r *replay) carry(ctx context.Context, p *replayPart, records []*kgo.Record
 }
 
 // outlive makes of a change of a stream row what the table's last truncation has made of it, in a replay into a store
-// that follows, unless its key waits there.
+// that follows; of a key that waits, the last that it did not wait at.
 func (o *owner) outlive(c *change, key []byte) {
-	if _, spared := o.spared[string(key)]; !spared && c.version < o.gone {
-		c.truncateBy(o.gone)
+	gone, waits := o.spared[string(key)]
+	if !waits {
+		gone = o.gone
+	}
+	if c.version < gone {
+		c.truncateBy(gone)
 	}
 }
 
