@@ -288,12 +288,10 @@ func (s *Sink) unfiled(ctx context.Context, letters []posted) (kept []posted, er
 	if !slices.ContainsFunc(letters, waits) {
 		return letters, nil
 	}
-	err = s.patience().Do(ctx, s.kafka(), func(ctx context.Context) error {
-		return s.filed.with(ctx, func(book *Book) {
-			kept = slices.DeleteFunc(slices.Clone(letters), func(p posted) bool {
-				f := book.Find(p.id)
-				return waits(p) && f != nil && (f.Letter.Reason == deadletter.Waits || f.Letter.Holds())
-			})
+	err = s.withBook(ctx, func(book *Book) {
+		kept = slices.DeleteFunc(slices.Clone(letters), func(p posted) bool {
+			f := book.Find(p.id)
+			return waits(p) && f != nil && (f.Letter.Reason == deadletter.Waits || f.Letter.Holds())
 		})
 	})
 	return kept, err

@@ -121,23 +121,23 @@ func (o *owner) merge(ctx context.Context, l *lane) error {
 
 // waitingAt returns the keys that wait where a partition's record at offset is the next.
 func (s *Sink) waitingAt(ctx context.Context, partition int32, offset int64) (waiting map[string]string, err error) {
-	if s.letters == nil {
-		return make(map[string]string), nil
-	}
-	err = s.patience().Do(ctx, s.kafka(), func(ctx context.Context) error {
-		return s.filed.with(ctx, func(book *Book) { waiting = book.waiting(s.cfg.Topic, partition, offset) })
-	})
+	err = s.withBook(ctx, func(book *Book) { waiting = book.waiting(s.cfg.Topic, partition, offset) })
 	return waiting, err
+}
+
+// withBook brings the book of letters up to date and works on it, as [reading.with] does; on an empty one where there is no topic of
+// letters. It waits for Kafka.
+func (s *Sink) withBook(ctx context.Context, work func(*Book)) error {
+	if s.letters == nil {
+		work(newBook())
+		return nil
+	}
+	return s.patience().Do(ctx, s.kafka(), func(ctx context.Context) error { return s.filed.with(ctx, work) })
 }
 
 // catchUp learns of the letters that there are by now. Who reads behind an owner has to know of all that it has
 // filed of what comes.
-func (s *Sink) catchUp(ctx context.Context) error {
-	if s.letters == nil {
-		return nil
-	}
-	return s.patience().Do(ctx, s.kafka(), func(ctx context.Context) error { return s.filed.with(ctx, func(*Book) {}) })
-}
+func (s *Sink) catchUp(ctx context.Context) error { return s.withBook(ctx, func(*Book) {}) }
 
 // work is the records of a poll, with those that were held and are not any more.
 func (c *consumer) work(fetches kgo.Fetches) map[int32][]*kgo.Record {

@@ -75,7 +75,7 @@ func (b *batch) frees(ctx context.Context, r *kgo.Record, id string) (waits stri
 		f := book.Find(waits)
 		freed = f != nil && f.State() == deadletter.Retried && f.sent() == r.Offset
 	}
-	if err := b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) error { return b.sink.filed.with(ctx, find) }); err != nil || !freed {
+	if err := b.sink.withBook(ctx, find); err != nil || !freed {
 		return "", err
 	}
 	return waits, nil
@@ -102,7 +102,7 @@ func (b *batch) waiters(ctx context.Context, r *kgo.Record, id string) (chain []
 			chain = chain[:n]
 		}
 	}
-	if err := b.sink.patience().Do(ctx, b.sink.kafka(), func(ctx context.Context) error { return b.sink.filed.with(ctx, find) }); err != nil {
+	if err := b.sink.withBook(ctx, find); err != nil {
 		return nil, "", err
 	}
 	if !found {

@@ -149,15 +149,10 @@ func (r *replay) newOwner(ctx context.Context, client *kgo.Client, p *replayPart
 // spared are the keys that wait at the end of a partition, with the version of the last truncation that came before they did.
 func (r *replay) spared(ctx context.Context, p *replayPart) (map[string]int64, error) {
 	spared := make(map[string]int64)
-	if r.sink.letters == nil {
-		return spared, nil
-	}
-	return spared, r.sink.patience().Do(ctx, r.sink.kafka(), func(ctx context.Context) error {
-		return r.sink.filed.with(ctx, func(book *Book) {
-			for key, id := range book.waiting(r.sink.cfg.Topic, p.partition, p.end) {
-				spared[key] = p.goneBefore(book.Find(id).Letter.Offset)
-			}
-		})
+	return spared, r.sink.withBook(ctx, func(book *Book) {
+		for key, id := range book.waiting(r.sink.cfg.Topic, p.partition, p.end) {
+			spared[key] = p.goneBefore(book.Find(id).Letter.Offset)
+		}
 	})
 }
 

@@ -54,16 +54,11 @@ func (s *Sink) takeOver(ctx context.Context, c *consumer, fetches kgo.Fetches) e
 	if len(next) == 0 {
 		return nil
 	}
-	own := func(book *Book) {
+	return s.withBook(ctx, func(book *Book) {
 		for partition, offset := range next {
 			c.owners[partition] = c.leadOwner(partition, offset, book.waiting(s.cfg.Topic, partition, offset))
 		}
-	}
-	if s.letters == nil {
-		own(newBook())
-		return nil
-	}
-	return s.patience().Do(ctx, s.kafka(), func(ctx context.Context) error { return s.filed.with(ctx, own) })
+	})
 }
 
 // carry works on the records of partitions in parallel and returns the first failure.
